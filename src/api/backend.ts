@@ -1,0 +1,89 @@
+/**
+ * What the REST routes need of a dispatcher: an interface so that routes are tested without one.
+ * Everything durable is durable when a promise resolves. Errors are `OctasklyError`s; nothing else is thrown.
+ */
+
+import type { AttemptRecord, TaskSpec, TaskStatus } from '../core/task.ts';
+import type { TaskFilter, TaskRow } from '../ports.ts';
+import type { Stream } from '../wire/messages.ts';
+import type { Explanation, FeedEvent, Stats, WorkerView } from './schemas.ts';
+
+/** A task to submit. `dependsOn` of a batch task may hold names of tasks of the same batch; they are resolved here. */
+export type NewTask = Omit<TaskSpec, 'batchId' | 'retryOf'>;
+
+export interface Submission {
+  readonly tasks: readonly NewTask[];
+  /** Present: the tasks form a batch. */
+  readonly batch: { readonly name: string | null } | null;
+  /** Same key and body: the same answer; another body: `conflict`. */
+  readonly idempotency: { readonly key: string; readonly bodyHash: string } | null;
+  /** Who asks, for the record. */
+  readonly actor: string;
+}
+
+export interface Submitted {
+  readonly batchId: string | null;
+  readonly taskIds: readonly string[];
+  /** True when an earlier submission with the same key answered. */
+  readonly repeated: boolean;
+}
+
+/** One entry of the feed; `id` names its place for `Last-Event-ID`. */
+export interface FeedEntry {
+  readonly id: string;
+  readonly event: FeedEvent;
+}
+
+/** Output being followed. `read` returns what is there now; `next` resolves when there is more or the end is known. */
+export interface OutputCursor {
+  /** Up to `max` bytes after those read before; empty when there are none yet, null after the last. */
+  read(max: number): Uint8Array | null;
+  /** Resolves when `read` may give more. Rejects never. */
+  next(): Promise<void>;
+  close(): void;
+}
+
+export interface Backend {
+  /** Errors: `queue_full` (all or nothing), `shutting_down`, `storage_unavailable`, `invalid` (unknown dependency), `conflict`. */
+  submit(submission: Submission): Promise<Submitted>;
+  task(id: string): TaskRow | null;
+  attempts(id: string): readonly AttemptRecord[];
+  tasks(filter: TaskFilter, page: { limit: number; before: string | null }): readonly TaskRow[];
+  batch(id: string): {
+    readonly id: string;
+    readonly name: string | null;
+    readonly createdAt: number;
+    readonly size: number;
+    readonly counts: Readonly<Record<TaskStatus, number>>;
+  } | null;
+  /** Resolves when the request is on record; ended tasks are left as they are. Error: `not_found`. */
+  cancel(ids: readonly string[], actor: string): Promise<void>;
+  /** Cancels what has not ended of a batch. Error: `not_found`. */
+  cancelBatch(id: string, actor: string): Promise<void>;
+  /** Submits an ended task again, as a new one. Errors: `not_found`, `conflict` (not ended), as `submit`. */
+  retry(id: string, actor: string): Promise<string>;
+  /** Feeds a running or waiting task's stream stdin. Resolves when the process took it. Errors: `not_found`, `conflict`. */
+  writeStdin(
+    id: string,
+    chunk: { readonly offset: number; readonly data: Uint8Array; readonly eof: boolean },
+  ): Promise<void>;
+  /** Output of the current or last attempt from byte `from`; with `follow` until the task ends. Error: `not_found`. */
+  output(id: string, stream: Stream, options: { from: number; follow: boolean }): OutputCursor;
+  explain(id: string): Explanation | null;
+  workers(): readonly WorkerView[];
+  /** Error: `not_found`. */
+  setDraining(workerId: string, draining: boolean, actor: string): Promise<void>;
+  setPaused(paused: boolean, actor: string): Promise<void>;
+  stats(): Stats;
+  /** False while nothing can be stored or the dispatcher is going down. */
+  ready(): { readonly ready: boolean; readonly reason: string | null };
+  backup(file: string): void;
+  /**
+   * Entries after `lastId` (null: from now on), then live ones. When `lastId` is too old or of an earlier run, the first
+   * call is `onReset`. A subscriber that does not keep up is ended: `onEnd`. Returns what ends the subscription.
+   */
+  subscribe(
+    lastId: string | null,
+    subscriber: { onEntry(entry: FeedEntry): void; onReset(lastId: string): void; onEnd(): void },
+  ): () => void;
+}

@@ -1,0 +1,263 @@
+/**
+ * The REST API's shapes, in `snake_case`: what comes in is validated with them, the OpenAPI document is generated from
+ * them, and the client's types are inferred from them. Numbers have their ranges here and nowhere else.
+ * Objects that come in are strict: an unknown key is an error that names it.
+ */
+
+import { z } from 'zod';
+import { priorities, taskStatuses } from '../core/task.ts';
+
+export const limits = {
+  /** Tasks in one `POST /batches`. */
+  batchTasksMax: 10_000,
+  /** Rows in one page. */
+  pageMax: 1000,
+  pageDefault: 100,
+  /** Bytes of a request body. */
+  bodyBytesMax: 32 * 1024 * 1024,
+  /** Characters of a command. */
+  commandLengthMax: 131_072,
+  /** Most argv elements, environment variables, dependencies. */
+  listMax: 1024,
+  stdinLengthMax: 1024 * 1024,
+  /** Bytes in one `POST /tasks/{id}/stdin`. */
+  stdinChunkBytesMax: 64 * 1024,
+  timeoutSecondsMax: 30 * 24 * 3600,
+  outputBytesDefault: 10_000_000,
+  outputBytesMax: 1_000_000_000,
+} as const;
+
+const noNul = (text: string): boolean => !text.includes('\0');
+const text = (max: number) => z.string().min(1).max(max).refine(noNul, 'must not contain a NUL character');
+const seconds = z.number().min(0).max(limits.timeoutSecondsMax);
+
+/** Ids of tasks and batches: 12 characters, time-ordered. */
+export const idSchema = z.string().regex(/^[0-9a-hjkmnp-tv-z]{12}$/, 'is not an id');
+
+const labelKey = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/, 'is not a label or tag name');
+const labelMap = z.record(labelKey, z.string().max(255).refine(noNul, 'must not contain a NUL character'));
+const envName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,254}$/, 'is not an environment variable name');
+
+export const prioritySchema = z.union([
+  z.enum(Object.keys(priorities) as [keyof typeof priorities, ...(keyof typeof priorities)[]]),
+  z.number().int().min(-100).max(100),
+]);
+
+export const requiresSchema = z.strictObject({
+  cpu_cores: z.number().min(0).max(4096).optional(),
+  memory_mb: z.number().int().min(0).max(1_048_576).optional(),
+  gpu: z.number().int().min(0).max(64).optional(),
+  labels: labelMap.optional(),
+  platform: z.enum(['linux', 'darwin', 'win32', 'android']).optional(),
+  arch: z.enum(['x64', 'arm64', 'arm']).optional(),
+});
+
+/** What one submits. Exactly one of `command` and `argv`. */
+export const taskRequestSchema = z
+  .strictObject({
+    command: text(limits.commandLengthMax).optional().describe('Run by the shell: /bin/sh -c'),
+    argv: z
+      .array(z.string().max(limits.commandLengthMax).refine(noNul, 'must not contain a NUL character'))
+      .min(1)
+      .max(limits.listMax)
+      .optional()
+      .describe('Program and arguments, without a shell'),
+    name: text(200).optional(),
+    timeout: seconds.gt(0).optional().describe('Seconds of wall-clock time for one attempt'),
+    priority: prioritySchema.optional().describe('low, normal, high, critical, or -100 to 100; larger first'),
+    retry_count: z.number().int().min(0).max(100).optional(),
+    retry_delay: seconds.max(300).optional().describe('Base of the exponential backoff, seconds'),
+    env: z.record(envName, z.string().max(131_072).refine(noNul, 'must not contain a NUL character')).optional(),
+    workdir: text(4096).optional(),
+    stdin: z
+      .union([z.string().max(limits.stdinLengthMax), z.strictObject({ stream: z.literal(true) })])
+      .optional()
+      .describe('Text, or {"stream": true} to feed it through POST /tasks/{id}/stdin'),
+    max_output: z.number().int().min(0).max(limits.outputBytesMax).optional().describe('Bytes kept of each stream'),
+    requires: requiresSchema.optional(),
+    depends_on: z.array(idSchema).max(limits.listMax).optional(),
+    on_dependency_failure: z.enum(['cancel', 'run']).optional(),
+    tags: labelMap.optional(),
+  })
+  .refine((task) => (task.command === undefined) !== (task.argv === undefined), {
+    message: 'exactly one of "command" and "argv" is needed',
+    path: ['command'],
+  });
+
+/** A task of a batch may wait for others of the same batch by their names. */
+export const batchRequestSchema = z.strictObject({
+  name: text(200).optional(),
+  tasks: z
+    .array(
+      taskRequestSchema.safeExtend({
+        depends_on: z.array(z.string().max(200)).max(limits.listMax).optional().describe('Ids, or names in this batch'),
+      }),
+    )
+    .min(1)
+    .max(limits.batchTasksMax),
+});
+
+export const statusSchema = z.enum(taskStatuses);
+
+export const outcomeSchema = z.object({
+  kind: z.enum(['exited', 'signaled', 'timed_out', 'limit_exceeded', 'cancelled', 'spawn_failed', 'lost']),
+  detail: z.string(),
+  exit_code: z.number().int().nullable(),
+  signal: z.string().nullable(),
+});
+
+export const attemptSchema = z.object({
+  attempt: z.number().int(),
+  worker_id: z.string(),
+  outcome: outcomeSchema,
+  started_at: z.string().nullable(),
+  ended_at: z.string(),
+  duration_ms: z.number().nullable(),
+  cpu_ms: z.number().nullable(),
+  memory_peak_bytes: z.number().nullable(),
+});
+
+/** A task in answers. */
+export const taskSchema = z.object({
+  id: z.string(),
+  name: z.string().nullable(),
+  command: z.string().nullable(),
+  argv: z.array(z.string()).nullable(),
+  status: statusSchema,
+  priority: z.number().int(),
+  worker_id: z.string().nullable(),
+  attempt: z.number().int(),
+  timeout: z.number(),
+  retry_count: z.number().int(),
+  retry_delay: z.number(),
+  env: z.record(z.string(), z.string()),
+  workdir: z.string().nullable(),
+  max_output: z.number().int(),
+  requires: z.object({
+    cpu_cores: z.number(),
+    memory_mb: z.number(),
+    gpu: z.number(),
+    labels: z.record(z.string(), z.string()),
+    platform: z.string().nullable(),
+    arch: z.string().nullable(),
+  }),
+  depends_on: z.array(z.string()),
+  on_dependency_failure: z.enum(['cancel', 'run']),
+  tags: z.record(z.string(), z.string()),
+  batch_id: z.string().nullable(),
+  retry_of: z.string().nullable(),
+  inputs: z.array(z.never()),
+  outputs: z.array(z.never()),
+  exit_code: z.number().int().nullable(),
+  signal: z.string().nullable(),
+  reason: z.string().nullable(),
+  duration_ms: z.number().nullable(),
+  cpu_ms: z.number().nullable(),
+  memory_peak_bytes: z.number().nullable(),
+  stdout_bytes: z.number().int(),
+  stderr_bytes: z.number().int(),
+  discarded_bytes: z.number().int(),
+  stdout_tail: z.string(),
+  stderr_tail: z.string(),
+  created_at: z.string(),
+  started_at: z.string().nullable(),
+  completed_at: z.string().nullable(),
+});
+
+export const taskWithAttemptsSchema = taskSchema.extend({ attempts: z.array(attemptSchema) });
+export const taskListSchema = z.object({ tasks: z.array(taskSchema), next_cursor: z.string().nullable() });
+export const batchAnswerSchema = z.object({ id: z.string(), task_ids: z.array(z.string()) });
+
+const statusCounts = z.record(statusSchema, z.number().int());
+
+export const batchSchema = z.object({
+  id: z.string(),
+  name: z.string().nullable(),
+  created_at: z.string(),
+  size: z.number().int(),
+  counts: statusCounts,
+});
+
+export const workerSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  status: z.enum(['online', 'draining', 'silent', 'offline']).describe('silent: its link broke, it may come back'),
+  address: z.string().nullable(),
+  version: z.string(),
+  platform: z.string(),
+  arch: z.string(),
+  slots: z.number().int(),
+  running: z.number().int(),
+  backlog: z.number().int(),
+  cpu_cores: z.number(),
+  memory_mb: z.number(),
+  gpu: z.number(),
+  reserved: z.object({ cpu_cores: z.number(), memory_mb: z.number(), gpu: z.number() }),
+  labels: z.record(z.string(), z.string()),
+  load1: z.number().nullable(),
+  memory_free_mb: z.number().nullable(),
+  battery_percent: z.number().nullable(),
+  charging: z.boolean().nullable(),
+  temperature_c: z.number().nullable(),
+  first_seen_at: z.string(),
+  last_seen_at: z.string(),
+});
+export const workerListSchema = z.object({ workers: z.array(workerSchema), next_cursor: z.null() });
+
+/** Why a task waits, worker by worker, or what ended it and what to do about it. */
+export const explanationSchema = z.object({
+  id: z.string(),
+  status: statusSchema,
+  summary: z.string(),
+  workers: z.array(z.object({ id: z.string(), name: z.string(), fits: z.boolean(), reasons: z.array(z.string()) })),
+  advice: z.array(z.string()),
+});
+
+export const statsSchema = z.object({
+  version: z.string(),
+  paused: z.boolean(),
+  uptime_seconds: z.number(),
+  tasks: statusCounts,
+  workers: z.object({
+    online: z.number().int(),
+    draining: z.number().int(),
+    silent: z.number().int(),
+    offline: z.number().int(),
+  }),
+  slots: z.object({ total: z.number().int(), used: z.number().int() }),
+  queue: z.object({ size: z.number().int(), max: z.number().int() }),
+  stale_reports: z.number().int(),
+  links_ended: z.record(z.string(), z.number().int()),
+});
+
+export const eventSchema = z.object({
+  kind: z.enum(['task', 'worker', 'dispatcher']),
+  id: z.string(),
+  status: z.string(),
+  at: z.string(),
+  worker_id: z.string().nullable(),
+  detail: z.string().nullable(),
+});
+
+export const problemSchema = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.number().int(),
+  detail: z.string(),
+  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+});
+
+export type TaskRequest = z.infer<typeof taskRequestSchema>;
+export type BatchRequest = z.infer<typeof batchRequestSchema>;
+export type TaskView = z.infer<typeof taskSchema>;
+export type TaskWithAttempts = z.infer<typeof taskWithAttemptsSchema>;
+export type AttemptView = z.infer<typeof attemptSchema>;
+export type TaskList = z.infer<typeof taskListSchema>;
+export type BatchAnswer = z.infer<typeof batchAnswerSchema>;
+export type BatchView = z.infer<typeof batchSchema>;
+export type WorkerView = z.infer<typeof workerSchema>;
+export type WorkerList = z.infer<typeof workerListSchema>;
+export type Explanation = z.infer<typeof explanationSchema>;
+export type Stats = z.infer<typeof statsSchema>;
+export type FeedEvent = z.infer<typeof eventSchema>;
+export type Problem = z.infer<typeof problemSchema>;

@@ -1,0 +1,177 @@
+/**
+ * What a task is: the words of the product as types, and which state may follow which.
+ *
+ *   submitted ─┬─> blocked ──> queued ──> running ──┬─> completed   (exit 0)
+ *              └──────────────────^          │      ├─> failed      (another exit, a signal, a limit, 5 losses)
+ *                                 └──────────┘      ├─> timed_out
+ *                          retry, loss, return      └─> cancelled   (also straight from blocked and queued)
+ *
+ * A task is one command somebody asked for; an attempt is one try at it, numbered from 1, and the number is also the
+ * fencing token: a report that carries an older number is ignored. This file holds data and total functions only.
+ */
+
+export const taskStatuses = ['blocked', 'queued', 'running', 'completed', 'failed', 'timed_out', 'cancelled'] as const;
+export type TaskStatus = (typeof taskStatuses)[number];
+
+/** States that never change again. */
+export const finalStatuses = ['completed', 'failed', 'timed_out', 'cancelled'] as const;
+export type FinalStatus = (typeof finalStatuses)[number];
+
+export function isFinal(status: TaskStatus): status is FinalStatus {
+  return (finalStatuses as readonly TaskStatus[]).includes(status);
+}
+
+/** Named priorities; any whole number from -100 to 100 is a priority too. */
+export const priorities = { low: -50, normal: 0, high: 50, critical: 100 } as const;
+
+/** A lost attempt does not use up a retry, but after this many losses the task fails. */
+export const lossesMax = 5;
+
+/** What a task needs of a worker. Zero or null means: no demand. Amounts are reserved while the task runs. */
+export interface Requirement {
+  /** Cores, may be fractional. */
+  readonly cpuCores: number;
+  readonly memoryMb: number;
+  /** Number of GPUs. */
+  readonly gpu: number;
+  readonly labels: Readonly<Record<string, string>>;
+  /** `linux`, `darwin`, `win32`, `android`. */
+  readonly platform: string | null;
+  /** `x64`, `arm64`, `arm`. */
+  readonly arch: string | null;
+}
+
+/** Standard input: closed, a text given with the task, or fed by the submitter while it runs. */
+export type StdinSpec =
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'stream' };
+
+/** What was asked for. Never changes after submission. */
+export interface TaskSpec {
+  /** For the shell (`/bin/sh -c`); null when `argv` is given. */
+  readonly command: string | null;
+  /** Program and arguments without a shell; null when `command` is given. */
+  readonly argv: readonly string[] | null;
+  readonly name: string | null;
+  /** -100 … 100, larger first. */
+  readonly priority: number;
+  /** Wall-clock limit of one attempt. */
+  readonly timeoutMs: number;
+  /** Further attempts after a failed one. */
+  readonly retryCount: number;
+  /** Base of the exponential backoff between attempts. */
+  readonly retryDelayMs: number;
+  readonly env: Readonly<Record<string, string>>;
+  /** Directory to run in: relative to the task directory, or absolute on the worker; null = the task directory. */
+  readonly workdir: string | null;
+  readonly stdin: StdinSpec;
+  /** Bytes kept of each output stream; more is counted and discarded. */
+  readonly maxOutputBytes: number;
+  readonly requires: Requirement;
+  readonly dependsOn: readonly string[];
+  readonly onDependencyFailure: 'cancel' | 'run';
+  readonly tags: Readonly<Record<string, string>>;
+  readonly batchId: string | null;
+  /** The ended task this one repeats. */
+  readonly retryOf: string | null;
+}
+
+/** How one attempt ended. */
+export type AttemptOutcome =
+  | { readonly kind: 'exited'; readonly exitCode: number }
+  | { readonly kind: 'signaled'; readonly signal: string }
+  | { readonly kind: 'timed_out'; readonly limitMs: number }
+  | { readonly kind: 'limit_exceeded'; readonly limit: string; readonly limitValue: number; readonly reached: number }
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'spawn_failed'; readonly message: string }
+  /** Its worker went away, or stopped it to go away itself. */
+  | { readonly kind: 'lost'; readonly why: string };
+
+/** What an attempt used, as far as the worker could measure it; null = not known. */
+export interface AttemptUsage {
+  readonly durationMs: number;
+  readonly cpuMs: number | null;
+  readonly memoryPeakBytes: number | null;
+  readonly stdoutBytes: number;
+  readonly stderrBytes: number;
+  /** Bytes of output that were counted but not kept. */
+  readonly discardedBytes: number;
+}
+
+/** One finished attempt, as it is recorded. Times are wall-clock ms since 1970. */
+export interface AttemptRecord {
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly workerId: string;
+  readonly startedAt: number | null;
+  readonly endedAt: number;
+  readonly outcome: AttemptOutcome;
+  readonly usage: AttemptUsage | null;
+}
+
+/** A task of the scheduler: what was asked, and where it stands. Times ending in `At` are wall-clock ms since 1970. */
+export interface Task {
+  readonly id: string;
+  readonly spec: TaskSpec;
+  status: TaskStatus;
+  readonly createdAt: number;
+  /** Number of the current or last attempt; 0 = none was made. */
+  attempt: number;
+  /** Where the current attempt is: nowhere, handed to a worker (perhaps waiting in its backlog), or seen to run there. */
+  phase: 'idle' | 'assigned' | 'started';
+  /** Worker of the current or last attempt. */
+  workerId: string | null;
+  /** Workers whose attempts failed or were lost, newest last, at most 5: another one is preferred for the next attempt. */
+  avoid: readonly string[];
+  failures: number;
+  losses: number;
+  /** Not to be placed before this instant (scheduler time, ms); null = at once. */
+  notBefore: number | null;
+  /** Dependencies not yet ended. */
+  readonly waitingFor: Set<string>;
+  cancelRequested: boolean;
+  startedAt: number | null;
+  completedAt: number | null;
+  outcome: AttemptOutcome | null;
+  usage: AttemptUsage | null;
+  /** A sentence on why it stands as it does, for ended and retried tasks. */
+  reason: string | null;
+}
+
+/** The final state an outcome leads to when no attempt follows. */
+export function statusOf(outcome: AttemptOutcome): FinalStatus {
+  switch (outcome.kind) {
+    case 'exited':
+      return outcome.exitCode === 0 ? 'completed' : 'failed';
+    case 'timed_out':
+      return 'timed_out';
+    case 'cancelled':
+      return 'cancelled';
+    case 'signaled':
+    case 'limit_exceeded':
+    case 'spawn_failed':
+    case 'lost':
+      return 'failed';
+  }
+}
+
+/** One sentence on an outcome, for people. */
+export function describeOutcome(outcome: AttemptOutcome): string {
+  switch (outcome.kind) {
+    case 'exited':
+      return `exited with status ${outcome.exitCode}`;
+    case 'signaled':
+      return `ended by signal ${outcome.signal}`;
+    case 'timed_out':
+      return `exceeded its time limit of ${outcome.limitMs / 1000} s`;
+    case 'limit_exceeded':
+      return `exceeded its ${outcome.limit} limit of ${outcome.limitValue} (reached ${outcome.reached})`;
+    case 'cancelled':
+      return 'cancelled';
+    case 'spawn_failed':
+      return `could not be started: ${outcome.message}`;
+    case 'lost':
+      return `lost: ${outcome.why}`;
+  }
+}

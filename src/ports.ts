@@ -1,0 +1,300 @@
+/**
+ * The outside world as small interfaces. Drivers know these; `runtime/` and `store/` implement them; the simulation
+ * implements them again. Each contract says what is guaranteed, what is not, what ends it and what is bounded.
+ */
+
+import type { AttemptRecord, StdinSpec, Task, TaskStatus } from './core/task.ts';
+import type { DispatcherMessage, Stream, WorkerDeclaration, WorkerMessage } from './wire/messages.ts';
+
+// ---------------------------------------------------------------------------------------------------------- time
+
+/** A timer that was set; `cancel` is idempotent and safe after it fired. */
+export interface Timer {
+  cancel(): void;
+}
+
+/**
+ * Time. `steady` never goes back and ignores clock changes: every deadline uses it. `wall` is for records and people.
+ * Guarantee: callbacks run from the event loop, never inside the call that set them.
+ */
+export interface Clock {
+  /** Milliseconds from an arbitrary start, never decreasing. */
+  steady(): number;
+  /** Milliseconds since 1970 by the system's clock; may jump either way. */
+  wall(): number;
+  /** Runs `action` once, not earlier than `delayMs` from now. */
+  after(delayMs: number, action: () => void): Timer;
+  /** Runs `action` once the current burst of I/O has been taken in: what makes group commit and batching free. */
+  soon(action: () => void): void;
+}
+
+/** Randomness for ids and nonces; secret material comes from `wire/noise`'s crypto, not from here. */
+export interface Random {
+  bytes(count: number): Uint8Array;
+}
+
+/** Structured log. `fields` hold no secrets. Never throws, never blocks for long. */
+export interface Log {
+  debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+// --------------------------------------------------------------------------------------------------------- links
+
+/** Why a link ended. Counted by `code`. */
+export interface LinkEnd {
+  readonly code:
+    | 'closed' // the other side hung up, or we did, in good order
+    | 'connection_lost'
+    | 'handshake_timeout'
+    | 'wrong_secret'
+    | 'version_mismatch'
+    | 'malformed' // not a frame, not CBOR, not a message, wrong direction
+    | 'oversized'
+    | 'forged' // authentication of a frame failed: altered, replayed, reordered
+    | 'stalled' // the other side took nothing for too long
+    | 'refused';
+  /** A sentence for people. */
+  readonly detail: string;
+}
+
+/**
+ * An authenticated, encrypted, ordered channel of checked messages to one other node.
+ * Guarantees: messages arrive in order, unaltered, at most once, and fit their schema. Not guaranteed: that a sent
+ * message arrives. `send` never throws and never blocks; after the end it does nothing.
+ * Bounded: above `highWaterBytes` queued, `congested` turns true and `onDrain` follows; a peer that takes nothing for
+ * too long is ended as `stalled`.
+ */
+export interface Link<Sends> {
+  /** Address of the other side, for logs. */
+  readonly remote: string;
+  /** The other side's static public key, hex: who it is, cryptographically. */
+  readonly remoteKey: string;
+  readonly congested: boolean;
+  send(message: Sends): void;
+  /** Sends what is queued, then ends the link. Idempotent. */
+  close(detail: string): void;
+}
+
+export interface LinkHandlers<Receives> {
+  onMessage(message: Receives): void;
+  /** After `congested`: there is room again. */
+  onDrain(): void;
+  /** Exactly once, last. */
+  onEnd(end: LinkEnd): void;
+}
+
+export type WorkerLink = Link<WorkerMessage>;
+export type DispatcherLink = Link<DispatcherMessage>;
+
+/** Accepts workers. Bounded: unauthenticated connections in number and time. */
+export interface LinkListener {
+  readonly port: number;
+  /** Ended links by code, since start. */
+  readonly counts: Readonly<Record<string, number>>;
+  close(): Promise<void>;
+}
+
+export interface Links {
+  /** Starts listening. Errors: `in_use`, `io`. `accept` is called once per authenticated link. */
+  listen(
+    address: { host: string; port: number },
+    accept: (link: DispatcherLink) => LinkHandlers<WorkerMessage>,
+  ): Promise<LinkListener>;
+  /** Dials, authenticates; resolves with the link or with why it failed. Never rejects for the network's sake. */
+  dial(
+    address: { host: string; port: number },
+    handlers: (link: WorkerLink) => LinkHandlers<DispatcherMessage>,
+  ): Promise<{ readonly ok: true; readonly link: WorkerLink } | { readonly ok: false; readonly end: LinkEnd }>;
+}
+
+// --------------------------------------------------------------------------------------------------------- store
+
+/** A worker as it is remembered. */
+export interface WorkerRecord {
+  readonly declaration: WorkerDeclaration;
+  readonly name: string;
+  readonly publicKey: string;
+  readonly firstSeenAt: number;
+  readonly lastSeenAt: number;
+  readonly draining: boolean;
+}
+
+/** Output as a row keeps it: everything when small, else head and tail, with the whole as a blob. */
+export interface StoredOutput {
+  readonly bytes: Uint8Array;
+  readonly totalBytes: number;
+  /** `sha256:<hex>` of the whole when `bytes` is not the whole. */
+  readonly blob: string | null;
+}
+
+/** One durable change. All changes of one `commit` become visible together or not at all. */
+export type Change =
+  | { readonly kind: 'task'; readonly task: Task; readonly isNew: boolean; readonly notBeforeWall: number | null }
+  | { readonly kind: 'output'; readonly taskId: string; readonly stdout: StoredOutput; readonly stderr: StoredOutput }
+  | { readonly kind: 'attempt'; readonly record: AttemptRecord }
+  | {
+      readonly kind: 'batch';
+      readonly id: string;
+      readonly name: string | null;
+      readonly createdAt: number;
+      readonly size: number;
+    }
+  | {
+      readonly kind: 'idempotency';
+      readonly key: string;
+      readonly bodyHash: string;
+      readonly answer: string;
+      readonly createdAt: number;
+    }
+  | { readonly kind: 'worker'; readonly record: WorkerRecord }
+  | { readonly kind: 'forgetWorker'; readonly id: string }
+  | { readonly kind: 'setting'; readonly key: string; readonly value: string }
+  | {
+      readonly kind: 'audit';
+      readonly at: number;
+      readonly eventType: string;
+      readonly actor: string;
+      readonly workerId: string | null;
+      readonly taskId: string | null;
+      readonly details: string;
+    };
+
+/** What a restart finds: everything not final, and what is remembered besides. */
+export interface Loaded {
+  /** Live tasks in order of submission; `notBefore` holds wall-clock ms here, the driver converts. */
+  readonly tasks: readonly Task[];
+  readonly workers: readonly WorkerRecord[];
+  readonly settings: ReadonlyMap<string, string>;
+  readonly counts: Readonly<Record<TaskStatus, number>>;
+  /** Greatest task or batch id ever given out; '' when none. */
+  readonly lastId: string;
+}
+
+/** A task as it is read back: the task, with its output and the attempts made. */
+export interface TaskRow {
+  readonly task: Task;
+  readonly stdout: StoredOutput | null;
+  readonly stderr: StoredOutput | null;
+}
+
+export interface TaskFilter {
+  readonly statuses?: readonly TaskStatus[];
+  readonly workerId?: string;
+  readonly batchId?: string;
+  readonly tag?: { readonly key: string; readonly value: string };
+  /** Created at or after, wall ms. */
+  readonly since?: number;
+  /** Ids start with this. */
+  readonly idPrefix?: string;
+}
+
+/**
+ * Durable memory. `commit` returns only when the changes survive power loss (SQLite, WAL, synchronous=FULL).
+ * Errors: `storage_unavailable` (disk full, read-only, I/O): then nothing of the commit happened.
+ * Reads see every earlier commit. Everything is synchronous: one writer, one thread.
+ */
+export interface Store {
+  load(): Loaded;
+  commit(changes: readonly Change[]): void;
+  /** A small durable write, to learn whether commits work again. Errors: as `commit`. */
+  probe(): void;
+  task(id: string): TaskRow | null;
+  /** Newest first; `before` is the id the page starts after. */
+  tasks(filter: TaskFilter, page: { limit: number; before: string | null }): readonly TaskRow[];
+  /** Statuses of those ids that exist. */
+  statuses(ids: readonly string[]): ReadonlyMap<string, TaskStatus>;
+  attempts(taskId: string): readonly AttemptRecord[];
+  batch(id: string): {
+    readonly id: string;
+    readonly name: string | null;
+    readonly createdAt: number;
+    readonly size: number;
+    readonly counts: Readonly<Record<TaskStatus, number>>;
+  } | null;
+  idempotency(key: string): { readonly bodyHash: string; readonly answer: string } | null;
+  /** Deletes ended tasks completed before `wallMs` with all that hangs on them; returns how many and their blobs. */
+  prune(wallMs: number, limit: number): { readonly tasks: number; readonly blobs: readonly string[] };
+  /** Consistent copy while running, to a file that must not exist. Errors: `conflict`, `io`. */
+  backup(file: string): void;
+  close(): void;
+}
+
+/**
+ * Output of live attempts on the dispatcher, by task. Small output stays in memory, larger goes to files at once.
+ * A restart may lose what was in memory: `size` then says 0 and the worker sends again from there.
+ */
+export interface OutputStore {
+  /** Appends at `offset`; bytes already here are skipped. False when there is a gap before `offset` (nothing is written). */
+  append(taskId: string, attempt: number, stream: Stream, offset: number, data: Uint8Array): boolean;
+  size(taskId: string, attempt: number, stream: Stream): number;
+  read(taskId: string, attempt: number, stream: Stream, from: number, max: number): Uint8Array;
+  /** Closes an attempt's output: what the row keeps; the whole moves to a blob when larger. */
+  finish(taskId: string, attempt: number): { readonly stdout: StoredOutput; readonly stderr: StoredOutput };
+  discard(taskId: string, attempt: number): void;
+  readBlob(blob: string, from: number, max: number): Uint8Array;
+  deleteBlob(blob: string): void;
+}
+
+// ------------------------------------------------------------------------------------------------------ processes
+
+/** What to start. `env` is complete: nothing is inherited. */
+export interface LaunchPlan {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly stdin: StdinSpec;
+  /** Marks every process of the tree, by environment, so that none is overlooked. */
+  readonly marker: string;
+}
+
+export interface ProcessEnd {
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly cpuMs: number | null;
+  readonly memoryPeakBytes: number | null;
+}
+
+/** A process tree that runs. */
+export interface Launched {
+  readonly pid: number;
+  /** Writes to standard input; resolves true when taken, false when the process takes no more. */
+  writeStdin(data: Uint8Array): Promise<boolean>;
+  closeStdin(): void;
+  /** Asks the whole tree to end (TERM). */
+  terminate(): void;
+  /** Ends the whole tree (KILL). Idempotent. */
+  kill(): void;
+  /** Resolves once, after the main process ended, nothing of its tree runs any more and its output was delivered. */
+  readonly ended: Promise<ProcessEnd>;
+}
+
+/**
+ * Starts processes. Each gets its own session; the whole tree ends with the main process, also what double-forked or
+ * called setsid; and also when the worker itself is killed.
+ * `onOutput` is called with bytes as they come; while the promise it returns is pending, the process is not read from.
+ */
+export interface Launcher {
+  /** Throws `OctasklyError('io')` when the program cannot be started; nothing runs then. */
+  launch(plan: LaunchPlan, onOutput: (stream: Stream, data: Uint8Array) => Promise<void> | undefined): Launched;
+}
+
+/** Bytes a worker keeps until the dispatcher has them. Memory first, a file beyond a bound. */
+export interface Spool {
+  readonly size: number;
+  append(data: Uint8Array): void;
+  read(from: number, max: number): Uint8Array;
+  /** Frees everything. Idempotent. */
+  discard(): void;
+}
+
+/** Places on the worker's disk. Errors: `io`. */
+export interface Workspace {
+  /** Makes an empty private directory (0700) for an attempt and returns its absolute path. */
+  createDir(key: string): string;
+  /** Removes it with all in it, whatever the task made there. Never throws. */
+  removeDir(path: string): void;
+  openSpool(key: string): Spool;
+}

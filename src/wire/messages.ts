@@ -1,0 +1,137 @@
+/**
+ * What dispatcher and worker say to each other: one closed union per direction. Both drivers meet only here.
+ *
+ * Every message is idempotent: any of them may arrive twice (a link broke after it was handled), and a report with an
+ * older attempt number is ignored. Nothing here assumes that a reply arrives; what matters is repeated after a rejoin.
+ *
+ * The walk of one attempt:  `assign` → (`report` started) → `output`* → `report` ended → `ack`.
+ * Checks of what really arrived are in `check.ts`; this file is the shapes and their limits.
+ */
+
+import type { AttemptOutcome, AttemptUsage, TaskSpec } from '../core/task.ts';
+
+/** Spoken version and the oldest one still understood. Exchanged in clear before the handshake. */
+export const protocolVersion = 1;
+export const protocolVersionMin = 1;
+
+/** Most entries in one `assign`, `report`, `recall`, `ack` or `join.held`. */
+export const entriesMax = 4096;
+/** Most output bytes in one `output` message. */
+export const outputChunkBytesMax = 64 * 1024;
+/** Output up to this many bytes a stream travels inside the `ended` report. */
+export const inlineOutputBytesMax = 16 * 1024;
+
+export type Stream = 'stdout' | 'stderr';
+
+/** Names one attempt. */
+export interface AttemptKey {
+  readonly taskId: string;
+  readonly attempt: number;
+}
+
+/** What a worker says it has. */
+export interface WorkerDeclaration {
+  /** Kept in the worker's data directory; stable over restarts. */
+  readonly id: string;
+  /** Wanted name; the dispatcher may add `-2`, `-3` … to make it unique. */
+  readonly name: string;
+  /** Drawn anew by each worker process: tells a reconnect from a restart. */
+  readonly processId: string;
+  readonly version: string;
+  readonly slots: number;
+  readonly cpuCores: number;
+  readonly memoryMb: number;
+  readonly gpu: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly platform: string;
+  readonly arch: string;
+}
+
+/** How a worker feels; null = cannot be read there. */
+export interface WorkerVitals {
+  /** One-minute load average. */
+  readonly load1: number | null;
+  readonly memoryFreeMb: number | null;
+  readonly running: number;
+  /** Charge in percent. */
+  readonly batteryPercent: number | null;
+  readonly charging: boolean | null;
+  readonly temperatureC: number | null;
+}
+
+/** An attempt a joining worker still holds: waiting in its backlog, running, or ended and not yet acknowledged. */
+export interface HeldAttempt extends AttemptKey {
+  readonly phase: 'waiting' | 'running' | 'ended';
+}
+
+/** One line of a `report`. Instants are the worker's wall clock, ms since 1970: for records, never for decisions. */
+export type ReportEntry =
+  | (AttemptKey & { readonly kind: 'started'; readonly startedAt: number })
+  | (AttemptKey & {
+      readonly kind: 'ended';
+      readonly startedAt: number;
+      readonly outcome: AttemptOutcome;
+      readonly usage: AttemptUsage;
+      /** The last bytes of each stream, following all `output` sent before; up to `inlineOutputBytesMax`. */
+      readonly stdout: Uint8Array;
+      readonly stderr: Uint8Array;
+    })
+  /** Not started and given back. */
+  | (AttemptKey & { readonly kind: 'returned' });
+
+export type WorkerMessage =
+  | { readonly kind: 'join'; readonly worker: WorkerDeclaration; readonly held: readonly HeldAttempt[] }
+  | { readonly kind: 'heartbeat'; readonly vitals: WorkerVitals }
+  | { readonly kind: 'report'; readonly entries: readonly ReportEntry[] }
+  | (AttemptKey & {
+      readonly kind: 'output';
+      readonly stream: Stream;
+      /** Position of the first byte in the attempt's stream, 0 = its beginning. */
+      readonly offset: number;
+      readonly data: Uint8Array;
+    })
+  /** Stdin bytes up to `offset` were taken by the process (or it will take no more). */
+  | (AttemptKey & { readonly kind: 'stdinTaken'; readonly offset: number; readonly open: boolean })
+  /** Takes no more work; what runs is finished first. */
+  | { readonly kind: 'leaving' }
+  /** Holds nothing any more and hangs up. */
+  | { readonly kind: 'goodbye' };
+
+/** What a worker needs to run an attempt. */
+export interface Assignment extends AttemptKey {
+  readonly spec: Pick<
+    TaskSpec,
+    'command' | 'argv' | 'name' | 'priority' | 'timeoutMs' | 'env' | 'workdir' | 'stdin' | 'maxOutputBytes' | 'requires'
+  >;
+}
+
+/** Why a worker may not join (now). */
+export const refusalCodes = ['full', 'duplicate_id', 'storage_unavailable', 'shutting_down'] as const;
+export type RefusalCode = (typeof refusalCodes)[number];
+
+export type DispatcherMessage =
+  | {
+      readonly kind: 'welcome';
+      /** The name the worker goes by. */
+      readonly name: string;
+      readonly heartbeatMs: number;
+      /** Silence after which each side gives the other up. */
+      readonly silenceMs: number;
+      /** For held attempts that go on: how many bytes of each stream are already here. */
+      readonly resume: readonly (AttemptKey & { readonly stdout: number; readonly stderr: number })[];
+    }
+  | { readonly kind: 'refused'; readonly code: RefusalCode; readonly detail: string; readonly retryAfterMs: number }
+  | { readonly kind: 'assign'; readonly attempts: readonly Assignment[] }
+  /** Give these back if they have not started. */
+  | { readonly kind: 'recall'; readonly attempts: readonly AttemptKey[] }
+  /** End these (TERM, grace, KILL) and report them. */
+  | { readonly kind: 'cancel'; readonly attempts: readonly AttemptKey[] }
+  /** Kill and forget these without a report: they are not this worker's any more. */
+  | { readonly kind: 'abandon'; readonly attempts: readonly AttemptKey[] }
+  /** The end of these is stored; the worker may forget them. */
+  | { readonly kind: 'ack'; readonly attempts: readonly AttemptKey[] }
+  | (AttemptKey & { readonly kind: 'stdin'; readonly offset: number; readonly data: Uint8Array; readonly eof: boolean })
+  /** Answers a heartbeat. */
+  | { readonly kind: 'alive' }
+  /** The dispatcher goes down; keep running, keep results, come back later. */
+  | { readonly kind: 'closing' };
