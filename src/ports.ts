@@ -3,8 +3,9 @@
  * implements them again. Each contract says what is guaranteed, what is not, what ends it and what is bounded.
  */
 
+import type { RememberedWorker } from './core/restore.ts';
 import type { AttemptRecord, StdinSpec, Task, TaskStatus } from './core/task.ts';
-import type { DispatcherMessage, Stream, WorkerDeclaration, WorkerMessage } from './wire/messages.ts';
+import type { DispatcherMessage, Stream, WorkerMessage } from './wire/messages.ts';
 
 // ---------------------------------------------------------------------------------------------------------- time
 
@@ -112,16 +113,6 @@ export interface Links {
 
 // --------------------------------------------------------------------------------------------------------- store
 
-/** A worker as it is remembered. */
-export interface WorkerRecord {
-  readonly declaration: WorkerDeclaration;
-  readonly name: string;
-  readonly publicKey: string;
-  readonly firstSeenAt: number;
-  readonly lastSeenAt: number;
-  readonly draining: boolean;
-}
-
 /** Output as a row keeps it: everything when small, else head and tail, with the whole as a blob. */
 export interface StoredOutput {
   readonly bytes: Uint8Array;
@@ -149,8 +140,7 @@ export type Change =
       readonly answer: string;
       readonly createdAt: number;
     }
-  | { readonly kind: 'worker'; readonly record: WorkerRecord }
-  | { readonly kind: 'forgetWorker'; readonly id: string }
+  | { readonly kind: 'worker'; readonly record: RememberedWorker }
   | { readonly kind: 'setting'; readonly key: string; readonly value: string }
   | {
       readonly kind: 'audit';
@@ -166,7 +156,7 @@ export type Change =
 export interface Loaded {
   /** Live tasks in order of submission; `notBefore` holds wall-clock ms here, the driver converts. */
   readonly tasks: readonly Task[];
-  readonly workers: readonly WorkerRecord[];
+  readonly workers: readonly RememberedWorker[];
   readonly settings: ReadonlyMap<string, string>;
   readonly counts: Readonly<Record<TaskStatus, number>>;
   /** Greatest task or batch id ever given out; '' when none. */

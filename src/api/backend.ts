@@ -77,7 +77,6 @@ export interface Backend {
   stats(): Stats;
   /** False while nothing can be stored or the dispatcher is going down. */
   ready(): { readonly ready: boolean; readonly reason: string | null };
-  backup(file: string): void;
   /**
    * Entries after `lastId` (null: from now on), then live ones. When `lastId` is too old or of an earlier run, the first
    * call is `onReset`. A subscriber that does not keep up is ended: `onEnd`. Returns what ends the subscription.

@@ -8,7 +8,11 @@
  * Checks of what really arrived are in `check.ts`; this file is the shapes and their limits.
  */
 
-import type { AttemptOutcome, AttemptUsage, TaskSpec } from '../core/task.ts';
+import type { AttemptKey, HeldAttempt, ReportEntry } from '../core/attempt.ts';
+import type { TaskSpec } from '../core/task.ts';
+import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
+
+export type { AttemptKey, HeldAttempt, ReportEntry, WorkerDeclaration, WorkerVitals };
 
 /** Spoken version and the oldest one still understood. Exchanged in clear before the handshake. */
 export const protocolVersion = 1;
@@ -22,62 +26,6 @@ export const outputChunkBytesMax = 64 * 1024;
 export const inlineOutputBytesMax = 16 * 1024;
 
 export type Stream = 'stdout' | 'stderr';
-
-/** Names one attempt. */
-export interface AttemptKey {
-  readonly taskId: string;
-  readonly attempt: number;
-}
-
-/** What a worker says it has. */
-export interface WorkerDeclaration {
-  /** Kept in the worker's data directory; stable over restarts. */
-  readonly id: string;
-  /** Wanted name; the dispatcher may add `-2`, `-3` … to make it unique. */
-  readonly name: string;
-  /** Drawn anew by each worker process: tells a reconnect from a restart. */
-  readonly processId: string;
-  readonly version: string;
-  readonly slots: number;
-  readonly cpuCores: number;
-  readonly memoryMb: number;
-  readonly gpu: number;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly platform: string;
-  readonly arch: string;
-}
-
-/** How a worker feels; null = cannot be read there. */
-export interface WorkerVitals {
-  /** One-minute load average. */
-  readonly load1: number | null;
-  readonly memoryFreeMb: number | null;
-  readonly running: number;
-  /** Charge in percent. */
-  readonly batteryPercent: number | null;
-  readonly charging: boolean | null;
-  readonly temperatureC: number | null;
-}
-
-/** An attempt a joining worker still holds: waiting in its backlog, running, or ended and not yet acknowledged. */
-export interface HeldAttempt extends AttemptKey {
-  readonly phase: 'waiting' | 'running' | 'ended';
-}
-
-/** One line of a `report`. Instants are the worker's wall clock, ms since 1970: for records, never for decisions. */
-export type ReportEntry =
-  | (AttemptKey & { readonly kind: 'started'; readonly startedAt: number })
-  | (AttemptKey & {
-      readonly kind: 'ended';
-      readonly startedAt: number;
-      readonly outcome: AttemptOutcome;
-      readonly usage: AttemptUsage;
-      /** The last bytes of each stream, following all `output` sent before; up to `inlineOutputBytesMax`. */
-      readonly stdout: Uint8Array;
-      readonly stderr: Uint8Array;
-    })
-  /** Not started and given back. */
-  | (AttemptKey & { readonly kind: 'returned' });
 
 export type WorkerMessage =
   | { readonly kind: 'join'; readonly worker: WorkerDeclaration; readonly held: readonly HeldAttempt[] }

@@ -1,0 +1,32 @@
+/**
+ * What a worker says of attempts: the words both drivers, the scheduler and the wire share.
+ * Instants in them are the worker's wall clock (ms since 1970): for records, never for decisions.
+ */
+
+import type { AttemptOutcome, AttemptUsage } from './task.ts';
+
+/** Names one attempt. */
+export interface AttemptKey {
+  readonly taskId: string;
+  readonly attempt: number;
+}
+
+/** An attempt a joining worker still holds: waiting in its backlog, running, or ended and not yet acknowledged. */
+export interface HeldAttempt extends AttemptKey {
+  readonly phase: 'waiting' | 'running' | 'ended';
+}
+
+/** One line of a `report`. */
+export type ReportEntry =
+  | (AttemptKey & { readonly kind: 'started'; readonly startedAt: number })
+  | (AttemptKey & {
+      readonly kind: 'ended';
+      readonly startedAt: number;
+      readonly outcome: AttemptOutcome;
+      readonly usage: AttemptUsage;
+      /** The last bytes of each stream, following all `output` sent before; up to `inlineOutputBytesMax`. */
+      readonly stdout: Uint8Array;
+      readonly stderr: Uint8Array;
+    })
+  /** Not started and given back. */
+  | (AttemptKey & { readonly kind: 'returned' });

@@ -1,0 +1,139 @@
+/**
+ * Why a task stands where it stands, in sentences. For a waiting task the reasons come from the placement code itself,
+ * worker by worker; for an ended one from its outcome, with what to do about it.
+ */
+
+import { asksForAmounts, backlogLimit, hindrances, mismatches } from './placement.ts';
+import type { SchedulerState } from './state.ts';
+import { describeOutcome, isFinal, type Task } from './task.ts';
+
+export interface WorkerVerdict {
+  readonly id: string;
+  readonly name: string;
+  /** Made for the task, though it may have no room now. */
+  readonly fits: boolean;
+  readonly reasons: readonly string[];
+}
+
+export interface Explanation {
+  readonly summary: string;
+  readonly workers: readonly WorkerVerdict[];
+  readonly advice: readonly string[];
+}
+
+/** Explains `task` at scheduler time `at` (ms). */
+export function explain(state: SchedulerState, task: Task, at: number): Explanation {
+  if (isFinal(task.status)) return explainEnded(task);
+  if (task.phase === 'started') {
+    return {
+      summary: `It is running on worker ${workerName(state, task)}, attempt ${task.attempt}.`,
+      workers: [],
+      advice: [],
+    };
+  }
+  if (task.phase === 'assigned') {
+    return {
+      summary: `It was handed to worker ${workerName(state, task)} and starts there when a slot is free.`,
+      workers: [],
+      advice: [],
+    };
+  }
+  return explainWaiting(state, task, at);
+}
+
+function workerName(state: SchedulerState, task: Task): string {
+  return (task.workerId === null ? undefined : state.workers.get(task.workerId)?.name) ?? task.workerId ?? 'unknown';
+}
+
+function explainWaiting(state: SchedulerState, task: Task, at: number): Explanation {
+  if (task.waitingFor.size > 0) {
+    const ids = [...task.waitingFor];
+    const named = ids.slice(0, 5).join(', ') + (ids.length > 5 ? ` and ${ids.length - 5} more` : '');
+    return { summary: `It waits for ${ids.length} of its dependencies to end: ${named}.`, workers: [], advice: [] };
+  }
+  if (task.notBefore !== null && task.notBefore > at) {
+    const seconds = ((task.notBefore - at) / 1000).toFixed(1);
+    return {
+      summary: `It is tried again in ${seconds} s: ${task.reason ?? 'an attempt failed'}.`,
+      workers: [],
+      advice: [],
+    };
+  }
+  const { requires } = task.spec;
+  const workers = [...state.workers.values()].map((worker): WorkerVerdict => {
+    const never = mismatches(worker, requires);
+    const now = hindrances(worker, requires);
+    const ahead = !asksForAmounts(requires) && worker.assigned.size - worker.declaration.slots >= backlogLimit(worker);
+    if (ahead && now.length === 1) now.push('its backlog is full');
+    return { id: worker.id, name: worker.name, fits: never.length === 0, reasons: [...never, ...now] };
+  });
+  return { ...waitingSummary(state, workers), workers };
+}
+
+function waitingSummary(
+  state: SchedulerState,
+  workers: readonly WorkerVerdict[],
+): Pick<Explanation, 'summary' | 'advice'> {
+  if (state.closing) return { summary: 'The dispatcher is going down; it goes on after the restart.', advice: [] };
+  if (state.paused) return { summary: 'Dispatching is paused.', advice: ['Let it go on with: octaskly resume'] };
+  if (workers.length === 0) {
+    return {
+      summary: 'No worker is connected.',
+      advice: ['Start one on any device with: octaskly worker --dispatcher HOST'],
+    };
+  }
+  const fitting = workers.filter((worker) => worker.fits);
+  if (fitting.length === 0) {
+    return {
+      summary: `None of the ${workers.length} workers is made for it.`,
+      advice: ['Ask for less (--cpus, --mem, --gpus, --require), or add a worker that has what it asks for.'],
+    };
+  }
+  if (fitting.some((worker) => worker.reasons.length === 0)) {
+    return { summary: 'It is about to be placed.', advice: [] };
+  }
+  return {
+    summary: `It waits for room: ${fitting.length} of ${workers.length} workers could run it and none has room now.`,
+    advice: ['It starts by itself; add a worker, or raise --priority of what should go first.'],
+  };
+}
+
+function explainEnded(task: Task): Explanation {
+  const { outcome } = task;
+  const attempts = task.attempt === 1 ? '1 attempt' : `${task.attempt} attempts`;
+  const reason = task.reason ?? (outcome === null ? task.status : describeOutcome(outcome));
+  const summary =
+    task.status === 'completed'
+      ? `It completed after ${attempts}.`
+      : `It ended as ${task.status} after ${attempts}: ${reason}.`;
+  return { summary, workers: [], advice: outcome === null || task.status === 'completed' ? [] : adviceFor(task) };
+}
+
+const knownExits: Readonly<Record<number, string>> = {
+  126: 'Status 126 is the shell saying that the command was found but may not be executed: check its permissions.',
+  127: 'Status 127 is the shell saying that the command was not found: install it on the worker, or use --require to choose workers that have it.',
+  137: 'Status 137 is 128+9: something inside the task was killed, often for want of memory.',
+};
+
+function adviceFor(task: Task): string[] {
+  const logs = `Read what it wrote with: octaskly logs --stderr ${task.id}`;
+  const { outcome } = task;
+  switch (outcome?.kind) {
+    case 'exited':
+      return [...(knownExits[outcome.exitCode] === undefined ? [] : [knownExits[outcome.exitCode] ?? '']), logs];
+    case 'signaled':
+      return outcome.signal === 'SIGKILL'
+        ? ['It was killed from outside, often by the system for want of memory: ask for more with --mem.', logs]
+        : [logs];
+    case 'timed_out':
+      return [`Give it more time with --timeout (it had ${outcome.limitMs / 1000} s).`, logs];
+    case 'limit_exceeded':
+      return [`Raise its ${outcome.limit} limit.`, logs];
+    case 'spawn_failed':
+      return ['Check that the program and the working directory exist on the worker.'];
+    case 'lost':
+      return ['Its workers went away while it ran. If it brings them down, limit what it may use.'];
+    default:
+      return [];
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * The scheduler: `step(state, event)` takes a fact, changes the state, and returns what the driver must do.
+ *
+ * It is synchronous, total and deterministic: no clock, no randomness, no I/O. The same events give the same effects,
+ * which is what the simulation and the traces in the tests rely on. There is no polling: placement runs after each
+ * event, and `nextDeadline` says when time alone would change something.
+ *
+ *  event                 what it does
+ *  tasksSubmitted        admits the tasks: blocked, queued, or cancelled when a dependency has failed
+ *  cancelRequested       ends waiting tasks at once, asks the worker to end a handed-out one
+ *  workerJoined          compares what it holds with what it was given: goes on, takes back, counts as lost, abandons
+ *  workerHeard           a sign of life
+ *  workerReported        started, ended or returned attempts; reports of older attempts are counted and ignored
+ *  workerDisconnected    nothing moves yet: it keeps running its tasks and may come back within the silence limit
+ *  workerLeaving         its backlog is asked back
+ *  workerLeft            what it still holds is placed elsewhere
+ *  drainRequested        as leaving, remembered until undone
+ *  pauseRequested        nothing new is placed; backlogs are asked back
+ *  timePassed            backoffs end; silent workers are lost; stuck backlogs are shared out
+ *
+ * Fencing: an attempt's number only ever grows, and it is saved before it is sent.
+ */
+
+import { unreachable } from '../base/assert.ts';
+import type { AttemptKey, ReportEntry } from './attempt.ts';
+import type { Effect, SchedulerEvent } from './events.ts';
+import { admit, finish, markStarted, type Step, save, settle, takeBack } from './lifecycle.ts';
+import { lose, onWorkerJoined, publishWorker } from './membership.ts';
+import { place, placementDeadline, recallBacklog } from './placing.ts';
+import type { SchedulerState } from './state.ts';
+import type { Task } from './task.ts';
+import type { Worker } from './worker.ts';
+
+/** A driver that ran this much later than it asked for was stalled itself: its workers get the time back. */
+const stallMs = 2000;
+/** Weight of the newest duration in a worker's moving average. */
+const durationWeight = 0.2;
+
+/** Takes one event. Effects are in the order in which the driver must obey them within each kind. */
+export function step(state: SchedulerState, event: SchedulerEvent): Effect[] {
+  const current: Step = { state, at: event.at, wall: event.wall, effects: [] };
+  apply(current, event);
+  if (!state.paused && !state.closing) place(current);
+  return current.effects;
+}
+
+/** The instant (scheduler time) at which a `timePassed` would change something; Infinity = only events can. */
+export function nextDeadline(state: SchedulerState): number {
+  let due = state.paused || state.closing ? Number.POSITIVE_INFINITY : placementDeadline(state);
+  due = Math.min(due, state.delayed.peek()?.at ?? due);
+  for (const worker of state.workers.values()) due = Math.min(due, worker.heardAt + state.policy.silenceMs);
+  return due;
+}
+
+function apply(current: Step, event: SchedulerEvent): void {
+  const { state } = current;
+  switch (event.kind) {
+    case 'tasksSubmitted':
+      for (const task of event.tasks) admit(current, task);
+      return;
+    case 'cancelRequested':
+      for (const id of event.taskIds) onCancelRequested(current, id, event.reason);
+      return;
+    case 'workerJoined':
+      onWorkerJoined(current, event);
+      return;
+    case 'workerHeard': {
+      const worker = liveWorker(current, event);
+      if (worker !== null && event.vitals !== null) worker.vitals = event.vitals;
+      return;
+    }
+    case 'workerReported': {
+      const worker = liveWorker(current, event);
+      if (worker !== null) for (const entry of event.entries) onReport(current, worker, entry);
+      return;
+    }
+    case 'workerDisconnected':
+      onWorkerDisconnected(current, event);
+      return;
+    case 'workerLeaving': {
+      const worker = liveWorker(current, event);
+      if (worker === null) return;
+      worker.leaving = true;
+      recallBacklog(current, worker);
+      publishWorker(current, worker, 'draining', 'it is about to stop');
+      return;
+    }
+    case 'workerLeft': {
+      const worker = liveWorker(current, event);
+      if (worker !== null) lose(current, worker, 'its worker stopped');
+      return;
+    }
+    case 'drainRequested':
+      onDrainRequested(current, event.workerId, event.draining);
+      return;
+    case 'pauseRequested':
+      state.paused = event.paused;
+      current.effects.push({ kind: 'savePaused', paused: event.paused });
+      if (event.paused) for (const worker of state.workers.values()) recallBacklog(current, worker);
+      publishDispatcher(current, event.paused ? 'paused' : 'running');
+      return;
+    case 'closingRequested':
+      state.closing = true;
+      for (const worker of state.workers.values()) recallBacklog(current, worker);
+      publishDispatcher(current, 'closing');
+      return;
+    case 'timePassed':
+      onTimePassed(current, event.lateMs);
+      return;
+    default:
+      unreachable(event);
+  }
+}
+
+/** The worker, if this is its present link; a sign of life either way. */
+function liveWorker(current: Step, from: { workerId: string; session: number }): Worker | null {
+  const worker = current.state.workers.get(from.workerId);
+  if (worker === undefined || worker.session !== from.session) return null;
+  worker.heardAt = current.at;
+  worker.lastSeenAt = current.wall;
+  return worker;
+}
+
+function onCancelRequested(current: Step, id: string, reason: string): void {
+  const task = current.state.tasks.get(id);
+  if (task === undefined || task.cancelRequested) return;
+  if (task.phase === 'idle') {
+    finish(current, task, 'cancelled', reason);
+    return;
+  }
+  task.cancelRequested = true;
+  task.reason = reason;
+  save(current, task);
+  if (task.workerId !== null) {
+    current.effects.push({ kind: 'cancel', workerId: task.workerId, key: { taskId: id, attempt: task.attempt } });
+  }
+}
+
+/** The task a report is about, or null when the report is of an attempt that is no longer the current one. */
+function reportedTask(current: Step, worker: Worker, key: AttemptKey): Task | null {
+  const task = worker.assigned.get(key.taskId)?.task;
+  if (task !== undefined && task.attempt === key.attempt) return task;
+  current.state.staleReports += 1;
+  return null;
+}
+
+function onReport(current: Step, worker: Worker, entry: ReportEntry): void {
+  const task = reportedTask(current, worker, entry);
+  if (task === null) return;
+  switch (entry.kind) {
+    case 'started':
+      markStarted(current, task);
+      return;
+    case 'returned':
+      // An attempt that was seen to run cannot have been returned unstarted: a stray duplicate.
+      if (task.phase === 'assigned') takeBack(current, task);
+      return;
+    case 'ended':
+      worker.meanDurationMs =
+        worker.meanDurationMs === null
+          ? entry.usage.durationMs
+          : worker.meanDurationMs * (1 - durationWeight) + entry.usage.durationMs * durationWeight;
+      settle(current, task, entry.outcome, entry.usage);
+      return;
+    default:
+      unreachable(entry);
+  }
+}
+
+function onWorkerDisconnected(current: Step, from: { workerId: string; session: number }): void {
+  const worker = liveWorker(current, from);
+  if (worker === null) return;
+  worker.session = null;
+  worker.vitals = null;
+  current.effects.push({ kind: 'saveWorker', worker });
+  publishWorker(current, worker, 'silent', 'its connection broke');
+}
+
+function onDrainRequested(current: Step, workerId: string, draining: boolean): void {
+  const worker = current.state.workers.get(workerId);
+  if (worker === undefined || worker.draining === draining) return;
+  worker.draining = draining;
+  current.effects.push({ kind: 'saveWorker', worker });
+  if (draining) recallBacklog(current, worker);
+  publishWorker(current, worker, draining ? 'draining' : 'online', null);
+}
+
+function onTimePassed(current: Step, lateMs: number): void {
+  const { state, at } = current;
+  if (lateMs > stallMs) for (const worker of state.workers.values()) worker.heardAt += lateMs;
+  for (let next = state.delayed.peek(); next !== undefined && next.at <= at; next = state.delayed.peek()) {
+    state.delayed.pop();
+    const { task } = next;
+    if (task.status !== 'queued' || task.notBefore !== next.at) continue;
+    task.notBefore = null;
+    state.ready.add(task, at);
+  }
+  for (const worker of [...state.workers.values()]) {
+    if (at - worker.heardAt >= state.policy.silenceMs) {
+      lose(current, worker, `its worker ${worker.name} was silent for ${Math.round(state.policy.silenceMs / 1000)} s`);
+    }
+  }
+}
+
+function publishDispatcher(current: Step, status: string): void {
+  current.effects.push({ kind: 'publish', what: 'dispatcher', id: 'dispatcher', status, workerId: null, detail: null });
+}

@@ -1,0 +1,79 @@
+/** What a worker is: what it says of itself, and what the scheduler keeps of it. Data only. */
+
+import type { Task } from './task.ts';
+
+/** What a worker says it has. */
+export interface WorkerDeclaration {
+  /** Kept in the worker's data directory; stable over restarts. */
+  readonly id: string;
+  /** Wanted name; the dispatcher may add `-2`, `-3` … to make it unique. */
+  readonly name: string;
+  /** Drawn anew by each worker process: tells a reconnect from a restart. */
+  readonly processId: string;
+  readonly version: string;
+  readonly slots: number;
+  readonly cpuCores: number;
+  readonly memoryMb: number;
+  readonly gpu: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly platform: string;
+  readonly arch: string;
+}
+
+/** How a worker feels; null = cannot be read there. */
+export interface WorkerVitals {
+  /** One-minute load average. */
+  readonly load1: number | null;
+  readonly memoryFreeMb: number | null;
+  readonly running: number;
+  /** Charge in percent. */
+  readonly batteryPercent: number | null;
+  readonly charging: boolean | null;
+  readonly temperatureC: number | null;
+}
+
+/** An attempt that was handed to a worker and has not ended. */
+export interface Assigned {
+  readonly task: Task;
+  /** Scheduler time, ms. */
+  readonly assignedAt: number;
+  /** Asked back because somebody else could start it now; the worker has not answered yet. */
+  recalled: boolean;
+}
+
+export interface Reserved {
+  cpuCores: number;
+  memoryMb: number;
+  gpu: number;
+}
+
+export interface Worker {
+  readonly id: string;
+  declaration: WorkerDeclaration;
+  /** Unique among all workers known. */
+  name: string;
+  /** Number of its link, null while it has none. */
+  session: number | null;
+  address: string | null;
+  publicKey: string;
+  readonly firstSeenAt: number;
+  /** Wall clock, for records. */
+  lastSeenAt: number;
+  /** Scheduler time of its last sign of life. */
+  heardAt: number;
+  /** An operator wants no new work there. Remembered over restarts. */
+  draining: boolean;
+  /** It takes no new work because it is about to stop. */
+  leaving: boolean;
+  vitals: WorkerVitals | null;
+  /** In order of assignment. The first `slots` of them run or are about to; the rest is its backlog. */
+  readonly assigned: Map<string, Assigned>;
+  readonly reserved: Reserved;
+  /** Moving average of how long its attempts take, ms; null before the first. */
+  meanDurationMs: number | null;
+}
+
+export function workerStatus(worker: Worker): 'online' | 'draining' | 'silent' {
+  if (worker.session === null) return 'silent';
+  return worker.draining || worker.leaving ? 'draining' : 'online';
+}

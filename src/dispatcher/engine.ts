@@ -1,0 +1,178 @@
+/**
+ * The engine: an inbox, and turns that empty it. Everything that happens to the dispatcher, from wherever, is put into
+ * the inbox and taken in a turn of its own pace; this is what makes group commit and batching free.
+ *
+ * Storage that fails is treated as a crash: the turn is dropped, everybody who waits for it is told, links are closed,
+ * and until a probe write succeeds nothing is accepted. Then the state is loaded anew, workers come back and say what
+ * they hold: the same way as after a power cut, so there is only one way of recovering, and it is well trodden.
+ */
+
+import { OctasklyError, reasonOf } from '../base/errors.ts';
+import { type RememberedWorker, restore } from '../core/restore.ts';
+import { nextDeadline } from '../core/scheduler.ts';
+import type { Policy, SchedulerState } from '../core/state.ts';
+import type { Clock, Log, Store, Timer } from '../ports.ts';
+import { Turn } from './turn.ts';
+
+/** Something that happened. `handle` takes part in a turn; `abort` is told when the turn could not be saved. */
+export interface InboxItem {
+  handle(turn: Turn): void;
+  abort(error: OctasklyError): void;
+}
+
+/** What the engine's owner does with a turn that is saved. */
+export interface Outlets {
+  /** Sends and publishes what the turn gathered. */
+  deliver(turn: Turn): void;
+  /** The state is void: links must be closed. */
+  reset(detail: string): void;
+}
+
+/** Most items in one turn: bounds the size of a transaction and the time between turns. */
+const itemsPerTurn = 1024;
+const probeMsMin = 500;
+const probeMsMax = 15_000;
+const timerMsMax = 2 ** 31 - 1;
+
+interface Parts {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly log: Log;
+  readonly policy: Policy;
+}
+
+export class Engine {
+  state: SchedulerState;
+  /** Greatest id given out. */
+  lastId: string;
+  /** Why nothing can be stored at present; null = all is well. */
+  trouble: OctasklyError | null = null;
+  /** Workers on record at the start. */
+  readonly remembered: readonly RememberedWorker[];
+  readonly #parts: Parts;
+  readonly #outlets: Outlets;
+  #inbox: InboxItem[] = [];
+  #scheduled = false;
+  #stopped = false;
+  #wake: { timer: Timer; at: number } | null = null;
+  #probeMs = probeMsMin;
+
+  /** Loads the state. Errors: what `Store.load` throws. */
+  constructor(parts: Parts, outlets: Outlets) {
+    this.#parts = parts;
+    this.#outlets = outlets;
+    const loaded = this.#load();
+    this.state = loaded.state;
+    this.lastId = loaded.lastId;
+    this.remembered = loaded.workers;
+    this.#setWake();
+  }
+
+  /** Appends to the inbox; it is taken soon, never within this call. */
+  put(item: InboxItem): void {
+    if (this.#stopped) {
+      item.abort(new OctasklyError('shutting_down', 'The dispatcher is shutting down.'));
+      return;
+    }
+    this.#inbox.push(item);
+    this.#schedule();
+  }
+
+  /** Takes what is in the inbox, then nothing more. */
+  stop(): void {
+    while (this.#inbox.length > 0) this.#turn();
+    this.#stopped = true;
+    this.#wake?.timer.cancel();
+    this.#wake = null;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#parts.clock.soon(() => {
+      this.#scheduled = false;
+      this.#turn();
+    });
+  }
+
+  #turn(): void {
+    if (this.#stopped || this.#inbox.length === 0) return;
+    const items = this.#inbox.length <= itemsPerTurn ? this.#inbox : this.#inbox.slice(0, itemsPerTurn);
+    this.#inbox = items === this.#inbox ? [] : this.#inbox.slice(itemsPerTurn);
+    if (this.#inbox.length > 0) this.#schedule();
+    if (this.trouble !== null) {
+      for (const item of items) item.abort(this.trouble);
+      return;
+    }
+    const { clock, store } = this.#parts;
+    const turn = new Turn(this.state, { at: clock.steady(), wall: clock.wall() });
+    try {
+      for (const item of items) item.handle(turn);
+      const changes = turn.changes();
+      if (changes.length > 0) store.commit(changes);
+    } catch (error) {
+      if (!(error instanceof OctasklyError)) throw error;
+      this.#fail(error, items);
+      return;
+    }
+    this.#outlets.deliver(turn);
+    turn.finish();
+    this.#setWake();
+  }
+
+  #fail(error: OctasklyError, items: readonly InboxItem[]): void {
+    this.#parts.log.error('storing failed; nothing is accepted until it works again', { error: reasonOf(error) });
+    this.trouble = error;
+    for (const item of items) item.abort(error);
+    this.#outlets.reset(error.message);
+    this.#wake?.timer.cancel();
+    this.#wake = null;
+    this.#probeMs = probeMsMin;
+    this.#probeLater();
+  }
+
+  #probeLater(): void {
+    this.#parts.clock.after(this.#probeMs, () => {
+      if (this.#stopped) return;
+      try {
+        this.#parts.store.probe();
+        const loaded = this.#load();
+        this.state = loaded.state;
+        this.lastId = loaded.lastId;
+      } catch (error) {
+        this.#parts.log.debug('storing still fails', { error: reasonOf(error) });
+        this.#probeMs = Math.min(this.#probeMs * 2, probeMsMax);
+        this.#probeLater();
+        return;
+      }
+      this.trouble = null;
+      this.#parts.log.info('storing works again');
+      this.#setWake();
+    });
+  }
+
+  #load(): { state: SchedulerState; lastId: string; workers: readonly RememberedWorker[] } {
+    const { clock, store, policy } = this.#parts;
+    const loaded = store.load();
+    const paused = loaded.settings.get('paused') === 'true';
+    const { tasks, workers, counts, lastId } = loaded;
+    const stamp = { at: clock.steady(), wall: clock.wall() };
+    return { state: restore(policy, { tasks, workers, counts, paused }, stamp), lastId, workers };
+  }
+
+  /** Sees to it that `timePassed` comes when time alone changes something. A timer that is early does no harm. */
+  #setWake(): void {
+    const at = nextDeadline(this.state);
+    if (this.#wake !== null && this.#wake.at <= at) return;
+    this.#wake?.timer.cancel();
+    this.#wake = null;
+    if (at === Number.POSITIVE_INFINITY) return;
+    const delayMs = Math.min(Math.max(0, at - this.#parts.clock.steady()), timerMsMax);
+    const timer = this.#parts.clock.after(delayMs, () => {
+      this.#wake = null;
+      const lateMs = Math.max(0, this.#parts.clock.steady() - at);
+      this.put({ handle: (turn) => turn.apply({ kind: 'timePassed', lateMs }), abort: () => undefined });
+    });
+    this.#wake = { timer, at };
+  }
+}

@@ -1,0 +1,268 @@
+/**
+ * Links of workers: from the first message to the end. Here wire messages become facts for the scheduler and output for
+ * the output store; nothing is decided.
+ */
+
+import { unreachable } from '../base/assert.ts';
+import type { AttemptKey, ReportEntry } from '../core/attempt.ts';
+import type { RememberedWorker } from '../core/restore.ts';
+import type { SchedulerState } from '../core/state.ts';
+import type { Clock, DispatcherLink, LinkEnd, LinkHandlers, Log, OutputStore, Timer } from '../ports.ts';
+import type { DispatcherMessage, WorkerMessage } from '../wire/messages.ts';
+import type { Engine } from './engine.ts';
+import type { LiveStdin } from './stdin.ts';
+import type { Turn } from './turn.ts';
+
+/** A worker that has not said who it is after this long is hung up on. */
+const joinMsMax = 10_000;
+/** What a refused worker should wait before it tries again. */
+const retryAfterMs = 5000;
+
+interface Session {
+  readonly number: number;
+  readonly link: DispatcherLink;
+  /** Set once it is welcome. */
+  workerId: string | null;
+  joinTimer: Timer | null;
+}
+
+interface Parts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly outputs: OutputStore;
+  readonly engine: () => Engine;
+  readonly stdin: LiveStdin;
+  readonly heartbeatMs: number;
+  readonly silenceMs: number;
+  remembered(workerId: string): RememberedWorker | null;
+  onOutput(taskId: string): void;
+}
+
+export class Sessions {
+  readonly #parts: Parts;
+  readonly #sessions = new Map<number, Session>();
+  /** Ended links by code. */
+  readonly ended: Record<string, number> = {};
+  #next = 1;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** A link that proved to know the secret. */
+  accept(link: DispatcherLink): LinkHandlers<WorkerMessage> {
+    const session: Session = { number: this.#next, link, workerId: null, joinTimer: null };
+    this.#next += 1;
+    this.#sessions.set(session.number, session);
+    session.joinTimer = this.#parts.clock.after(joinMsMax, () => link.close('it did not join in time'));
+    return {
+      onMessage: (message) => this.#put((turn) => this.#onMessage(turn, session, message), session),
+      onDrain: () => undefined,
+      onEnd: (end) => this.#onEnd(session, end),
+    };
+  }
+
+  /** Sends what the turn gathered; called once everything is saved. */
+  deliver(turn: Turn): void {
+    for (const effect of turn.toSessions) {
+      const session = this.#sessions.get(effect.session);
+      if (session === undefined) continue;
+      switch (effect.kind) {
+        case 'welcome':
+          session.workerId = effect.workerId;
+          session.link.send(this.#welcome(turn, effect.workerId, effect.resume));
+          for (const key of effect.resume) {
+            if (turn.state.tasks.get(key.taskId)?.phase === 'started') this.#parts.stdin.started(key);
+          }
+          break;
+        case 'refuse': {
+          const { code, detail } = effect;
+          session.link.send({ kind: 'refused', code, detail, retryAfterMs });
+          session.link.close(detail);
+          break;
+        }
+        case 'replaceSession':
+          session.link.close('another link of this worker took over, or it was silent for too long');
+          break;
+        default:
+          unreachable(effect);
+      }
+    }
+    for (const [workerId, messages] of turn.outgoing) {
+      const link = this.#linkOf(turn.state, workerId);
+      if (link !== null) for (const message of messages) link.send(message);
+    }
+  }
+
+  /** Sends outside a turn: only what needs no saving. */
+  send(state: SchedulerState, workerId: string, message: DispatcherMessage): void {
+    this.#linkOf(state, workerId)?.send(message);
+  }
+
+  /** Tells every worker the same. */
+  broadcast(message: DispatcherMessage): void {
+    for (const { link } of this.#sessions.values()) link.send(message);
+  }
+
+  /** Hangs up on everybody. */
+  closeAll(detail: string): void {
+    for (const { link } of this.#sessions.values()) link.close(detail);
+  }
+
+  #put(handle: (turn: Turn) => void, session: Session): void {
+    this.#parts.engine().put({
+      handle,
+      abort: (error) => {
+        const code = error.code === 'shutting_down' ? 'shutting_down' : 'storage_unavailable';
+        session.link.send({ kind: 'refused', code, detail: error.message, retryAfterMs });
+        session.link.close(error.message);
+      },
+    });
+  }
+
+  #linkOf(state: SchedulerState, workerId: string): DispatcherLink | null {
+    const number = state.workers.get(workerId)?.session ?? null;
+    return number === null ? null : (this.#sessions.get(number)?.link ?? null);
+  }
+
+  #welcome(turn: Turn, workerId: string, resume: readonly AttemptKey[]): DispatcherMessage {
+    const { outputs, heartbeatMs, silenceMs } = this.#parts;
+    return {
+      kind: 'welcome',
+      name: turn.state.workers.get(workerId)?.name ?? workerId,
+      heartbeatMs,
+      silenceMs,
+      resume: resume.map(({ taskId, attempt }) => ({
+        taskId,
+        attempt,
+        stdout: outputs.size(taskId, attempt, 'stdout'),
+        stderr: outputs.size(taskId, attempt, 'stderr'),
+      })),
+    };
+  }
+
+  #onMessage(turn: Turn, session: Session, message: WorkerMessage): void {
+    if (message.kind === 'join') {
+      this.#onJoin(turn, session, message);
+      return;
+    }
+    const { workerId, number } = session;
+    if (workerId === null || turn.state.workers.get(workerId)?.session !== number) return;
+    const from = { workerId, session: number };
+    switch (message.kind) {
+      case 'heartbeat':
+        turn.apply({ kind: 'workerHeard', ...from, vitals: message.vitals });
+        turn.send(workerId, { kind: 'alive' });
+        return;
+      case 'report':
+        this.#onReport(turn, session, { workerId, entries: message.entries });
+        return;
+      case 'output': {
+        turn.apply({ kind: 'workerHeard', ...from, vitals: null });
+        if (!isCurrent(turn, workerId, message)) return;
+        const { taskId, attempt, stream, offset, data } = message;
+        if (!this.#parts.outputs.append(taskId, attempt, stream, offset, data)) this.#gap(session, message);
+        else this.#parts.onOutput(taskId);
+        return;
+      }
+      case 'stdinTaken':
+        turn.apply({ kind: 'workerHeard', ...from, vitals: null });
+        if (isCurrent(turn, workerId, message)) this.#parts.stdin.taken(message);
+        return;
+      case 'leaving':
+        turn.apply({ kind: 'workerLeaving', ...from });
+        return;
+      case 'goodbye':
+        turn.apply({ kind: 'workerLeft', ...from });
+        return;
+      default:
+        unreachable(message);
+    }
+  }
+
+  #onJoin(turn: Turn, session: Session, message: Extract<WorkerMessage, { kind: 'join' }>): void {
+    session.joinTimer?.cancel();
+    if (session.workerId !== null) {
+      session.link.close('it joined twice on one link');
+      return;
+    }
+    const { worker, held } = message;
+    const record = this.#parts.remembered(worker.id);
+    turn.apply({
+      kind: 'workerJoined',
+      session: session.number,
+      address: session.link.remote,
+      publicKey: session.link.remoteKey,
+      declaration: worker,
+      held,
+      remembered: record === null ? null : { draining: record.draining, firstSeenAt: record.firstSeenAt },
+    });
+  }
+
+  #onReport(
+    turn: Turn,
+    session: Session,
+    { workerId, entries }: { workerId: string; entries: readonly ReportEntry[] },
+  ): void {
+    const seen = new Set<string>();
+    for (const entry of entries) {
+      if (entry.kind !== 'ended') continue;
+      if (isCurrent(turn, workerId, entry) && !seen.has(entry.taskId)) {
+        seen.add(entry.taskId);
+        if (!this.#finishOutput(turn, entry)) {
+          this.#gap(session, entry);
+          return;
+        }
+      }
+    }
+    turn.apply({ kind: 'workerReported', workerId, session: session.number, entries });
+    for (const entry of entries) {
+      const { taskId, attempt } = entry;
+      if (entry.kind === 'ended') turn.sendKey(workerId, 'ack', { taskId, attempt });
+      if (entry.kind === 'returned') continue;
+      turn.afterwards(() => this.#parts.onOutput(taskId));
+      if (entry.kind === 'started') turn.afterwards(() => this.#parts.stdin.started({ taskId, attempt }));
+    }
+  }
+
+  /** Puts an ended attempt's output together; false when bytes are missing in between. */
+  #finishOutput(turn: Turn, entry: Extract<ReportEntry, { kind: 'ended' }>): boolean {
+    const { outputs } = this.#parts;
+    const { taskId, attempt, usage } = entry;
+    for (const stream of ['stdout', 'stderr'] as const) {
+      const total = stream === 'stdout' ? usage.stdoutBytes : usage.stderrBytes;
+      const rest = entry[stream];
+      if (total === 0) continue;
+      if (rest.length > 0 && !outputs.append(taskId, attempt, stream, total - rest.length, rest)) return false;
+      if (outputs.size(taskId, attempt, stream) !== total) return false;
+    }
+    if (usage.stdoutBytes === 0 && usage.stderrBytes === 0 && attempt === 1) return true;
+    turn.change({ kind: 'output', taskId, ...outputs.finish(taskId, attempt) });
+    return true;
+  }
+
+  /** Output is missing in the middle: the worker must come back and be told where to go on. */
+  #gap(session: Session, { taskId, attempt }: AttemptKey): void {
+    this.#parts.log.warn('output of an attempt has a gap', { taskId, attempt, from: session.link.remote });
+    session.link.close(`output of task ${taskId} has a gap`);
+  }
+
+  #onEnd(session: Session, end: LinkEnd): void {
+    session.joinTimer?.cancel();
+    this.#sessions.delete(session.number);
+    this.ended[end.code] = (this.ended[end.code] ?? 0) + 1;
+    this.#parts.log.debug('a link ended', { from: session.link.remote, code: end.code, detail: end.detail });
+    this.#parts.engine().put({
+      handle: (turn) => {
+        const { workerId, number } = session;
+        if (workerId !== null) turn.apply({ kind: 'workerDisconnected', workerId, session: number });
+      },
+      abort: () => undefined,
+    });
+  }
+}
+
+/** The attempt is the one the worker was given last for that task. */
+function isCurrent(turn: Turn, workerId: string, { taskId, attempt }: AttemptKey): boolean {
+  return turn.state.workers.get(workerId)?.assigned.get(taskId)?.task.attempt === attempt;
+}

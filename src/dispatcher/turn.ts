@@ -1,0 +1,159 @@
+/**
+ * One turn of the dispatcher: what a burst of facts changes, sends and publishes, gathered and then done in one order:
+ * commit everything in one transaction, then send, then publish and answer. A crash in between loses nothing: what was
+ * not sent follows from what was saved, and nobody was told of what was not saved.
+ *
+ * A task that changes ten times in a turn is written once, as it stands at the end.
+ */
+
+import { unreachable } from '../base/assert.ts';
+import type { AttemptKey } from '../core/attempt.ts';
+import type { Effect, SchedulerEvent } from '../core/events.ts';
+import type { RememberedWorker } from '../core/restore.ts';
+import { step } from '../core/scheduler.ts';
+import type { SchedulerState } from '../core/state.ts';
+import type { Task } from '../core/task.ts';
+import type { Worker } from '../core/worker.ts';
+import type { Change } from '../ports.ts';
+import type { Assignment, DispatcherMessage } from '../wire/messages.ts';
+
+/** Attempts in one message; more make another message. */
+const attemptsPerMessage = 1024;
+
+type Published = Extract<Effect, { kind: 'publish' }>;
+type ToSession = Extract<Effect, { kind: 'welcome' | 'refuse' | 'replaceSession' }>;
+type KeyedKind = 'recall' | 'cancel' | 'abandon' | 'ack';
+
+/** What leaves for a worker, in order; lists grow while the turn lasts. */
+type Outgoing =
+  | { readonly kind: 'assign'; readonly attempts: Assignment[] }
+  | { readonly kind: KeyedKind; readonly attempts: AttemptKey[] }
+  | Exclude<DispatcherMessage, { kind: 'assign' | KeyedKind }>;
+
+/** A fact about the scheduler without its time stamp. */
+export type Fact = SchedulerEvent extends infer E ? (E extends unknown ? Omit<E, 'at' | 'wall'> : never) : never;
+
+export function assignmentOf(task: Task, attempt: number): Assignment {
+  const { command, argv, name, priority, timeoutMs, env, workdir, stdin, maxOutputBytes, requires } = task.spec;
+  return {
+    taskId: task.id,
+    attempt,
+    spec: { command, argv, name, priority, timeoutMs, env, workdir, stdin, maxOutputBytes, requires },
+  };
+}
+
+export class Turn {
+  readonly state: SchedulerState;
+  readonly at: number;
+  readonly wall: number;
+  /** To workers by id. */
+  readonly outgoing = new Map<string, Outgoing[]>();
+  /** About links: welcomes, refusals, replacements, in order. */
+  readonly toSessions: ToSession[] = [];
+  readonly published: Published[] = [];
+  /** Idempotency keys answered in this turn, not yet found in the store. */
+  readonly answered = new Map<string, { readonly bodyHash: string; readonly answer: string }>();
+  readonly #tasks = new Map<string, { task: Task; isNew: boolean }>();
+  readonly #workers = new Map<string, Worker>();
+  readonly #changes: Change[] = [];
+  readonly #afterwards: (() => void)[] = [];
+
+  constructor(state: SchedulerState, stamp: { at: number; wall: number }) {
+    this.state = state;
+    this.at = stamp.at;
+    this.wall = stamp.wall;
+  }
+
+  /** Lets the scheduler take a fact and gathers what it asks for. */
+  apply(fact: Fact): void {
+    for (const effect of step(this.state, { ...fact, at: this.at, wall: this.wall } as SchedulerEvent))
+      this.#take(effect);
+  }
+
+  /** Something to save beside what the scheduler asks for. */
+  change(change: Change): void {
+    this.#changes.push(change);
+  }
+
+  /** Something to send to a worker once everything is saved. */
+  send(workerId: string, message: Outgoing): void {
+    const list = this.outgoing.get(workerId);
+    if (list === undefined) this.outgoing.set(workerId, [message]);
+    else list.push(message);
+  }
+
+  sendKey(workerId: string, kind: KeyedKind, key: AttemptKey): void {
+    const last = this.outgoing.get(workerId)?.at(-1);
+    if (last?.kind === kind && last.attempts.length < attemptsPerMessage) last.attempts.push(key);
+    else this.send(workerId, { kind, attempts: [key] });
+  }
+
+  /** Runs when everything is saved and sent: answers and notifications. */
+  afterwards(action: () => void): void {
+    this.#afterwards.push(action);
+  }
+
+  /** The workers this turn saves. */
+  savedWorkers(): RememberedWorker[] {
+    return [...this.#workers.values()].map(({ declaration, name, publicKey, firstSeenAt, lastSeenAt, draining }) => {
+      return { declaration, name, publicKey, firstSeenAt, lastSeenAt, draining };
+    });
+  }
+
+  /** Everything to save, each task and worker once; workers and batches before tasks, tasks before what is theirs. */
+  changes(): Change[] {
+    const tasks: Change[] = this.savedWorkers().map((record) => ({ kind: 'worker', record }));
+    tasks.push(...this.#changes.filter((change) => change.kind === 'batch'));
+    const changes = this.#changes.filter((change) => change.kind !== 'batch');
+    for (const { task, isNew } of this.#tasks.values()) {
+      const notBeforeWall = task.notBefore === null ? null : this.wall + (task.notBefore - this.at);
+      tasks.push({ kind: 'task', task, isNew, notBeforeWall });
+    }
+    return tasks.length === 0 ? changes : tasks.concat(changes);
+  }
+
+  finish(): void {
+    for (const action of this.#afterwards) action();
+  }
+
+  #take(effect: Effect): void {
+    switch (effect.kind) {
+      case 'saveTask': {
+        const known = this.#tasks.get(effect.task.id);
+        if (known === undefined) this.#tasks.set(effect.task.id, { task: effect.task, isNew: effect.isNew });
+        return;
+      }
+      case 'saveAttempt':
+        this.#changes.push({ kind: 'attempt', record: effect.record });
+        return;
+      case 'saveWorker':
+        this.#workers.set(effect.worker.id, effect.worker);
+        return;
+      case 'savePaused':
+        this.#changes.push({ kind: 'setting', key: 'paused', value: String(effect.paused) });
+        return;
+      case 'assign': {
+        const assignment = assignmentOf(effect.task, effect.attempt);
+        const last = this.outgoing.get(effect.workerId)?.at(-1);
+        if (last?.kind === 'assign' && last.attempts.length < attemptsPerMessage) last.attempts.push(assignment);
+        else this.send(effect.workerId, { kind: 'assign', attempts: [assignment] });
+        return;
+      }
+      case 'recall':
+      case 'cancel':
+      case 'abandon':
+        this.sendKey(effect.workerId, effect.kind, effect.key);
+        return;
+      case 'welcome':
+      case 'refuse':
+      case 'replaceSession':
+        this.toSessions.push(effect);
+        return;
+      case 'publish':
+        this.published.push(effect);
+        return;
+      default:
+        unreachable(effect);
+    }
+  }
+}

@@ -1,0 +1,97 @@
+/** What the API shows of workers and of the dispatcher itself, from the scheduler's state. Pure. */
+
+import type { FeedEvent, Stats, WorkerView } from '../api/schemas.ts';
+import type { Effect } from '../core/events.ts';
+import type { RememberedWorker } from '../core/restore.ts';
+import { type SchedulerState, waitingCount } from '../core/state.ts';
+import { type Worker, type WorkerDeclaration, workerStatus } from '../core/worker.ts';
+
+const iso = (wallMs: number): string => new Date(wallMs).toISOString();
+
+function declared(has: WorkerDeclaration) {
+  return {
+    id: has.id,
+    version: has.version,
+    platform: has.platform,
+    arch: has.arch,
+    slots: has.slots,
+    cpu_cores: has.cpuCores,
+    memory_mb: has.memoryMb,
+    gpu: has.gpu,
+    labels: { ...has.labels },
+  };
+}
+
+/** A worker the scheduler knows. */
+export function workerView(worker: Worker): WorkerView {
+  const { declaration, vitals, reserved } = worker;
+  const running = [...worker.assigned.values()].filter(({ task }) => task.phase === 'started').length;
+  return {
+    ...declared(declaration),
+    name: worker.name,
+    status: workerStatus(worker),
+    address: worker.session === null ? null : worker.address,
+    running,
+    backlog: worker.assigned.size - running,
+    reserved: { cpu_cores: reserved.cpuCores, memory_mb: reserved.memoryMb, gpu: reserved.gpu },
+    load1: vitals?.load1 ?? null,
+    memory_free_mb: vitals?.memoryFreeMb ?? null,
+    battery_percent: vitals?.batteryPercent ?? null,
+    charging: vitals?.charging ?? null,
+    temperature_c: vitals?.temperatureC ?? null,
+    first_seen_at: iso(worker.firstSeenAt),
+    last_seen_at: iso(worker.lastSeenAt),
+  };
+}
+
+/** A worker that is only on record. */
+export function offlineView(record: RememberedWorker): WorkerView {
+  return {
+    ...declared(record.declaration),
+    name: record.name,
+    status: 'offline',
+    address: null,
+    running: 0,
+    backlog: 0,
+    reserved: { cpu_cores: 0, memory_mb: 0, gpu: 0 },
+    load1: null,
+    memory_free_mb: null,
+    battery_percent: null,
+    charging: null,
+    temperature_c: null,
+    first_seen_at: iso(record.firstSeenAt),
+    last_seen_at: iso(record.lastSeenAt),
+  };
+}
+
+/** Numbers at a glance; `offline` is how many workers are only on record. */
+export function statsView(
+  state: SchedulerState,
+  facts: { version: string; uptimeMs: number; offline: number; linksEnded: Readonly<Record<string, number>> },
+): Stats {
+  const workers = { online: 0, draining: 0, silent: 0, offline: facts.offline };
+  const slots = { total: 0, used: 0 };
+  for (const worker of state.workers.values()) {
+    workers[workerStatus(worker)] += 1;
+    if (worker.session === null) continue;
+    slots.total += worker.declaration.slots;
+    slots.used += Math.min(worker.assigned.size, worker.declaration.slots);
+  }
+  return {
+    version: facts.version,
+    paused: state.paused,
+    uptime_seconds: Math.floor(facts.uptimeMs / 1000),
+    tasks: { ...state.counts },
+    workers,
+    slots,
+    queue: { size: waitingCount(state), max: state.policy.queueMax },
+    stale_reports: state.staleReports,
+    links_ended: { ...facts.linksEnded },
+  };
+}
+
+/** A published effect as the feed shows it. */
+export function feedEvent(effect: Extract<Effect, { kind: 'publish' }>, wall: number): FeedEvent {
+  const { what, id, status, workerId, detail } = effect;
+  return { kind: what, id, status, at: iso(wall), worker_id: workerId, detail };
+}

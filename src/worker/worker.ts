@@ -1,0 +1,362 @@
+/**
+ * The worker: joins a dispatcher, runs what it is given, reports what came of it.
+ *
+ *   dialling ──> joined ──(link breaks)──> dialling …            running tasks go on all the while
+ *   first stop: leaving (gives back its backlog, finishes what runs, says goodbye)      second stop: now
+ *
+ * An attempt is here once at most: the same assignment twice is one run, a newer attempt of a task ends the older. What
+ * ended is kept until the dispatcher has stored it. The worker decides nothing about tasks except when to start the next
+ * of its backlog; all else it is told.
+ */
+
+import { unreachable } from '../base/assert.ts';
+import type { AttemptKey, HeldAttempt } from '../core/attempt.ts';
+import type { AttemptOutcome, AttemptUsage } from '../core/task.ts';
+import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
+import type { Clock, LinkEnd, LinkHandlers, Links, Log, Random, Timer, WorkerLink } from '../ports.ts';
+import type { Assignment, DispatcherMessage } from '../wire/messages.ts';
+import { Backlog } from './backlog.ts';
+import { type Execution, type ExecutorParts, execute } from './executor.ts';
+import { Redial } from './redial.ts';
+import { Reporter } from './reporter.ts';
+
+/** After leaving, results that cannot be delivered are waited for this long. */
+const farewellMs = 15_000;
+/** A dispatcher that neither welcomes nor refuses a join is given up after this long. */
+const welcomeMsMax = 15_000;
+
+export interface WorkerParts extends Omit<ExecutorParts, 'workerName'> {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly links: Links;
+  readonly log: Log;
+  readonly declaration: WorkerDeclaration;
+  /** Dispatchers, tried in turn. */
+  readonly addresses: readonly { readonly host: string; readonly port: number }[];
+  readVitals(): Omit<WorkerVitals, 'running'>;
+  /** Shown to people: joined, lost, refused. */
+  onStatus(sentence: string): void;
+}
+
+/** How a worker's run ended: in good order, or with a sentence on why it could not go on. */
+export type WorkerEnd = { readonly ok: true } | { readonly ok: false; readonly detail: string };
+
+interface Joined {
+  readonly link: WorkerLink;
+  readonly silenceMs: number;
+  heartbeat: Timer;
+  heardAt: number;
+}
+
+export class Worker {
+  readonly #parts: WorkerParts;
+  readonly #backlog: Backlog;
+  readonly #reporter: Reporter;
+  readonly #redial: Redial;
+  readonly #running = new Map<string, { readonly assignment: Assignment; readonly execution: Execution }>();
+  #name: string;
+  #link: WorkerLink | null = null;
+  #joined: Joined | null = null;
+  #everJoined = false;
+  #leaving = false;
+  #retry: Timer | null = null;
+  #farewell: Timer | null = null;
+  #end: ((end: WorkerEnd) => void) | null = null;
+
+  constructor(parts: WorkerParts) {
+    this.#parts = parts;
+    this.#name = parts.declaration.name;
+    this.#backlog = new Backlog(parts.declaration);
+    this.#reporter = new Reporter(parts.clock);
+    this.#redial = new Redial(parts.addresses, parts.random);
+  }
+
+  /** Runs until `leave` or `stop`, or until it is clear that no dispatcher will ever take it. Called once. */
+  run(): Promise<WorkerEnd> {
+    return new Promise((resolve) => {
+      this.#end = resolve;
+      void this.#dial();
+    });
+  }
+
+  /** Takes no more work, gives back what waits, finishes what runs, then ends. Idempotent. */
+  leave(): void {
+    if (this.#leaving) return;
+    this.#leaving = true;
+    this.#joined?.link.send({ kind: 'leaving' });
+    for (const { taskId, attempt } of this.#backlog.clear()) {
+      this.#reporter.notStarted({ kind: 'returned', taskId, attempt });
+    }
+    this.#endIfIdle();
+  }
+
+  /** Ends now: what runs is killed and handed back as lost. */
+  stop(): void {
+    this.leave();
+    for (const { assignment, execution } of [...this.#running.values()]) {
+      execution.cancel({ kind: 'lost', why: `worker ${this.#name} was stopped` });
+      execution.kill();
+      this.#parts.log.info('killed a running task', { taskId: assignment.taskId });
+    }
+    this.#parts.clock.after(2000, () => this.#finish({ ok: true }));
+  }
+
+  // -------------------------------------------------------------------------------------------------- the link
+
+  async #dial(): Promise<void> {
+    this.#retry = null;
+    const { links, log } = this.#parts;
+    const address = this.#redial.next();
+    log.debug('dialling the dispatcher', { address: `${address.host}:${address.port}` });
+    const dialled = await links.dial(address, (link) => this.#handlers(link));
+    if (dialled.ok) return;
+    this.#onEnd(dialled.end, `${address.host}:${address.port}`);
+  }
+
+  #handlers(link: WorkerLink): LinkHandlers<DispatcherMessage> {
+    this.#link = link;
+    const patience = this.#parts.clock.after(welcomeMsMax, () => link.close('the dispatcher did not answer the join'));
+    link.send({ kind: 'join', worker: this.#parts.declaration, held: this.#held() });
+    return {
+      onMessage: (message) => {
+        patience.cancel();
+        if (this.#link === link) this.#onMessage(link, message);
+      },
+      onDrain: () => this.#reporter.flush(),
+      onEnd: (end) => {
+        patience.cancel();
+        if (this.#link === link) this.#onEnd(end, link.remote);
+      },
+    };
+  }
+
+  #held(): HeldAttempt[] {
+    const waiting = this.#backlog.keys().map((key): HeldAttempt => ({ ...key, phase: 'waiting' }));
+    return [...waiting, ...this.#reporter.held()];
+  }
+
+  #onEnd(end: LinkEnd, remote: string): void {
+    const wasJoined = this.#joined !== null;
+    this.#joined?.heartbeat.cancel();
+    this.#joined = null;
+    this.#link = null;
+    this.#reporter.detach();
+    if (this.#end === null) return;
+    const hopeless = end.code === 'wrong_secret' || end.code === 'version_mismatch';
+    if (hopeless && !this.#everJoined && this.#redial.allTried) {
+      this.#finish({ ok: false, detail: end.detail });
+      return;
+    }
+    const waitMs = this.#redial.waitMs();
+    const what = wasJoined ? `Lost the dispatcher at ${remote}` : `Cannot join the dispatcher at ${remote}`;
+    const going = this.#running.size > 0 ? ' Running tasks go on.' : '';
+    this.#parts.onStatus(`${what}: ${end.detail} Trying again in ${(waitMs / 1000).toFixed(1)} s.${going}`);
+    this.#retry = this.#parts.clock.after(waitMs, () => void this.#dial());
+    this.#endIfIdle();
+  }
+
+  #beat(joined: Joined, everyMs: number): void {
+    const { clock } = this.#parts;
+    if (clock.steady() - joined.heardAt > joined.silenceMs) {
+      joined.link.close(`the dispatcher was silent for ${Math.round(joined.silenceMs / 1000)} s`);
+      return;
+    }
+    this.#heartbeat(joined.link);
+    joined.heartbeat = clock.after(everyMs, () => this.#beat(joined, everyMs));
+  }
+
+  #heartbeat(link: WorkerLink): void {
+    link.send({ kind: 'heartbeat', vitals: { ...this.#parts.readVitals(), running: this.#running.size } });
+  }
+
+  // ------------------------------------------------------------------------------------------------ messages
+
+  #onMessage(link: WorkerLink, message: DispatcherMessage): void {
+    if (this.#joined !== null) this.#joined.heardAt = this.#parts.clock.steady();
+    switch (message.kind) {
+      case 'welcome':
+        this.#onWelcome(link, message);
+        return;
+      case 'refused':
+        this.#redial.waitAtLeast(message.retryAfterMs);
+        this.#refused(link, message.detail);
+        return;
+      case 'assign':
+        for (const assignment of message.attempts) this.#onAssign(assignment);
+        this.#startNext();
+        return;
+      case 'recall':
+        for (const key of message.attempts) this.#onRecall(key);
+        return;
+      case 'cancel':
+        for (const key of message.attempts) this.#onCancel(key);
+        return;
+      case 'abandon':
+        for (const key of message.attempts) this.#abandon(key);
+        this.#startNext();
+        return;
+      case 'ack':
+        for (const key of message.attempts) if (!this.#isRunning(key)) this.#reporter.forget(key);
+        this.#endIfIdle();
+        return;
+      case 'stdin':
+        void this.#onStdin(link, message);
+        return;
+      case 'alive':
+        return;
+      case 'closing':
+        this.#parts.onStatus('The dispatcher is going down; running tasks go on until it is back.');
+        return;
+      default:
+        unreachable(message);
+    }
+  }
+
+  #refused(link: WorkerLink, detail: string): void {
+    this.#parts.log.info('the dispatcher refused', { detail });
+    link.close(detail);
+  }
+
+  #onWelcome(link: WorkerLink, message: Extract<DispatcherMessage, { kind: 'welcome' }>): void {
+    const { clock, onStatus } = this.#parts;
+    const { name, heartbeatMs, silenceMs, resume } = message;
+    this.#name = name;
+    this.#everJoined = true;
+    this.#redial.succeeded();
+    this.#joined?.heartbeat.cancel();
+    const joined: Joined = {
+      link,
+      silenceMs,
+      heardAt: clock.steady(),
+      heartbeat: clock.after(heartbeatMs, () => this.#beat(joined, heartbeatMs)),
+    };
+    this.#joined = joined;
+    onStatus(`Joined the dispatcher at ${link.remote} as ${name}.`);
+    this.#heartbeat(link);
+    if (this.#leaving) link.send({ kind: 'leaving' });
+    this.#reporter.attach(link, resume);
+    this.#endIfIdle();
+  }
+
+  #onAssign(assignment: Assignment): void {
+    const { taskId, attempt } = assignment;
+    const known = this.#attemptOf(taskId);
+    if (known !== null && known >= attempt) return;
+    if (known !== null) this.#abandon({ taskId, attempt: known });
+    if (this.#leaving) this.#reporter.notStarted({ kind: 'returned', taskId, attempt });
+    else this.#backlog.add(assignment);
+  }
+
+  /** The attempt of a task that waits, runs or has ended here. */
+  #attemptOf(taskId: string): number | null {
+    return this.#backlog.attemptOf(taskId) ?? this.#reporter.attemptOf(taskId);
+  }
+
+  #onRecall({ taskId, attempt }: AttemptKey): void {
+    if (this.#backlog.attemptOf(taskId) !== attempt) return;
+    this.#backlog.remove(taskId);
+    this.#reporter.notStarted({ kind: 'returned', taskId, attempt });
+  }
+
+  #onCancel(key: AttemptKey): void {
+    if (this.#backlog.attemptOf(key.taskId) === key.attempt) {
+      this.#backlog.remove(key.taskId);
+      const nothing = new Uint8Array(0);
+      const startedAt = this.#parts.clock.wall();
+      const outcome: AttemptOutcome = { kind: 'cancelled' };
+      this.#reporter.notStarted({
+        kind: 'ended',
+        ...key,
+        startedAt,
+        outcome,
+        usage: noUsage,
+        stdout: nothing,
+        stderr: nothing,
+      });
+    } else if (this.#isRunning(key)) this.#running.get(key.taskId)?.execution.cancel();
+  }
+
+  /** The attempt is not ours any more: ends it if it runs, and says nothing of it. */
+  #abandon(key: AttemptKey): void {
+    if (this.#backlog.attemptOf(key.taskId) === key.attempt) this.#backlog.remove(key.taskId);
+    else if (this.#isRunning(key)) this.#running.get(key.taskId)?.execution.kill();
+    this.#reporter.forget(key);
+  }
+
+  async #onStdin(link: WorkerLink, message: Extract<DispatcherMessage, { kind: 'stdin' }>): Promise<void> {
+    const { taskId, attempt, ...chunk } = message;
+    const execution = this.#isRunning({ taskId, attempt }) ? this.#running.get(taskId)?.execution : undefined;
+    const taken = (await execution?.writeStdin(chunk)) ?? { offset: 0, open: false };
+    link.send({ kind: 'stdinTaken', taskId, attempt, ...taken });
+  }
+
+  // ------------------------------------------------------------------------------------------------- running
+
+  #isRunning({ taskId, attempt }: AttemptKey): boolean {
+    return this.#running.get(taskId)?.assignment.attempt === attempt;
+  }
+
+  #startNext(): void {
+    for (let next = this.#backlog.start(); next !== null; next = this.#backlog.start()) this.#start(next);
+  }
+
+  #start(assignment: Assignment): void {
+    const { taskId, attempt, spec } = assignment;
+    const key = { taskId, attempt };
+    const execution = execute({ ...this.#parts, workerName: () => this.#name }, assignment, {
+      onOutput: () => this.#reporter.wrote(),
+      onResult: (result) => {
+        if (this.#isRunning(key)) this.#running.delete(taskId);
+        this.#backlog.release(spec.requires);
+        this.#reporter.ended(key, result);
+        this.#startNext();
+        this.#endIfIdle();
+      },
+    });
+    this.#running.set(taskId, { assignment, execution });
+    this.#reporter.started(key, execution);
+  }
+
+  // -------------------------------------------------------------------------------------------------- the end
+
+  /** When leaving and nothing runs: says goodbye once all ends are stored, or gives up on that after a while. */
+  #endIfIdle(): void {
+    if (!this.#leaving || this.#backlog.running > 0 || this.#end === null) return;
+    if (this.#reporter.size === 0) {
+      this.#joined?.link.send({ kind: 'goodbye' });
+      this.#finish({ ok: true });
+    } else if (this.#farewell === null) {
+      this.#farewell = this.#parts.clock.after(farewellMs, () => {
+        const left = this.#reporter.size;
+        this.#finish(
+          left === 0
+            ? { ok: true }
+            : {
+                ok: false,
+                detail: `The results of ${left} tasks could not be delivered; they will run again elsewhere.`,
+              },
+        );
+      });
+    }
+  }
+
+  #finish(end: WorkerEnd): void {
+    const resolve = this.#end;
+    if (resolve === null) return;
+    this.#end = null;
+    this.#retry?.cancel();
+    this.#farewell?.cancel();
+    this.#joined?.heartbeat.cancel();
+    this.#link?.close('the worker stops');
+    resolve(end);
+  }
+}
+
+const noUsage: AttemptUsage = {
+  durationMs: 0,
+  cpuMs: null,
+  memoryPeakBytes: null,
+  stdoutBytes: 0,
+  stderrBytes: 0,
+  discardedBytes: 0,
+};
