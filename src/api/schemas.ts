@@ -6,42 +6,36 @@
 
 import { z } from 'zod';
 import { priorities, taskStatuses } from '../core/task.ts';
+import { limits } from './limits.ts';
 
-export const limits = {
-  /** Tasks in one `POST /batches`. */
-  batchTasksMax: 10_000,
-  /** Rows in one page. */
-  pageMax: 1000,
-  pageDefault: 100,
-  /** Bytes of a request body. */
-  bodyBytesMax: 32 * 1024 * 1024,
-  /** Characters of a command. */
-  commandLengthMax: 131_072,
-  /** Most argv elements, environment variables, dependencies. */
-  listMax: 1024,
-  stdinLengthMax: 1024 * 1024,
-  /** Bytes in one `POST /tasks/{id}/stdin`. */
-  stdinChunkBytesMax: 64 * 1024,
-  timeoutSecondsMax: 30 * 24 * 3600,
-  outputBytesDefault: 10_000_000,
-  outputBytesMax: 1_000_000_000,
-} as const;
+export { limits };
 
 const noNul = (text: string): boolean => !text.includes('\0');
 const text = (max: number) => z.string().min(1).max(max).refine(noNul, 'must not contain a NUL character');
-const seconds = z.number().min(0).max(limits.timeoutSecondsMax);
 
 /** Ids of tasks and batches: 12 characters, time-ordered. */
 export const idSchema = z.string().regex(/^[0-9a-hjkmnp-tv-z]{12}$/, 'is not an id');
 
 const labelKey = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/, 'is not a label or tag name');
-const labelMap = z.record(labelKey, z.string().max(255).refine(noNul, 'must not contain a NUL character'));
+/** A map with at most `limits.listMax` entries; the document says so too. */
+const map = <K extends z.core.$ZodRecordKey, V extends z.ZodType>(key: K, value: V) =>
+  z
+    .record(key, value)
+    .refine((entries) => Object.keys(entries).length <= limits.listMax, `must have at most ${limits.listMax} entries`)
+    .meta({ maxProperties: limits.listMax });
+const labelMap = map(labelKey, z.string().max(255).refine(noNul, 'must not contain a NUL character'));
 const envName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,254}$/, 'is not an environment variable name');
 
-export const prioritySchema = z.union([
-  z.enum(Object.keys(priorities) as [keyof typeof priorities, ...(keyof typeof priorities)[]]),
-  z.number().int().min(-100).max(100),
-]);
+export const prioritySchema = z.union(
+  [
+    z.enum(Object.keys(priorities) as [keyof typeof priorities, ...(keyof typeof priorities)[]]),
+    z.number().int().min(-100).max(100),
+  ],
+  { error: 'must be low, normal, high, critical, or a whole number from -100 to 100' },
+);
+
+/** A task names its program in exactly one way. */
+const oneProgram = { oneOf: [{ required: ['command'] }, { required: ['argv'] }] };
 
 export const requiresSchema = z.strictObject({
   cpu_cores: z.number().min(0).max(4096).optional(),
@@ -63,14 +57,21 @@ export const taskRequestSchema = z
       .optional()
       .describe('Program and arguments, without a shell'),
     name: text(200).optional(),
-    timeout: seconds.gt(0).optional().describe('Seconds of wall-clock time for one attempt'),
+    timeout: z
+      .number()
+      .gt(0)
+      .max(limits.timeoutSecondsMax)
+      .optional()
+      .describe('Seconds of wall-clock time for one attempt'),
     priority: prioritySchema.optional().describe('low, normal, high, critical, or -100 to 100; larger first'),
     retry_count: z.number().int().min(0).max(100).optional(),
-    retry_delay: seconds.max(300).optional().describe('Base of the exponential backoff, seconds'),
-    env: z.record(envName, z.string().max(131_072).refine(noNul, 'must not contain a NUL character')).optional(),
+    retry_delay: z.number().min(0).max(300).optional().describe('Base of the exponential backoff, seconds'),
+    env: map(envName, z.string().max(131_072).refine(noNul, 'must not contain a NUL character')).optional(),
     workdir: text(4096).optional(),
     stdin: z
-      .union([z.string().max(limits.stdinLengthMax), z.strictObject({ stream: z.literal(true) })])
+      .union([z.string().max(limits.stdinLengthMax), z.strictObject({ stream: z.literal(true) })], {
+        error: `must be a text of at most ${limits.stdinLengthMax} characters, or {"stream": true}`,
+      })
       .optional()
       .describe('Text, or {"stream": true} to feed it through POST /tasks/{id}/stdin'),
     max_output: z.number().int().min(0).max(limits.outputBytesMax).optional().describe('Bytes kept of each stream'),
@@ -82,16 +83,23 @@ export const taskRequestSchema = z
   .refine((task) => (task.command === undefined) !== (task.argv === undefined), {
     message: 'exactly one of "command" and "argv" is needed',
     path: ['command'],
-  });
+  })
+  .meta(oneProgram);
 
 /** A task of a batch may wait for others of the same batch by their names. */
 export const batchRequestSchema = z.strictObject({
   name: text(200).optional(),
   tasks: z
     .array(
-      taskRequestSchema.safeExtend({
-        depends_on: z.array(z.string().max(200)).max(limits.listMax).optional().describe('Ids, or names in this batch'),
-      }),
+      taskRequestSchema
+        .safeExtend({
+          depends_on: z
+            .array(z.string().max(200))
+            .max(limits.listMax)
+            .optional()
+            .describe('Ids, or names in this batch'),
+        })
+        .meta(oneProgram),
     )
     .min(1)
     .max(limits.batchTasksMax),
@@ -238,6 +246,10 @@ export const eventSchema = z.object({
   worker_id: z.string().nullable(),
   detail: z.string().nullable(),
 });
+
+export const pausedSchema = z.object({ paused: z.boolean() });
+export const healthSchema = z.object({ status: z.literal('ok'), version: z.string() });
+export const readySchema = z.object({ status: z.literal('ready') });
 
 export const problemSchema = z.object({
   type: z.string(),

@@ -29,6 +29,7 @@ export const errorCodes = {
   queue_full: { http: 429, exit: 1, retriable: true, title: 'The queue is full' },
   internal: { http: 500, exit: 1, retriable: false, title: 'Octaskly made a mistake' },
   shutting_down: { http: 503, exit: 1, retriable: true, title: 'The dispatcher is shutting down' },
+  not_ready: { http: 503, exit: 1, retriable: true, title: 'The dispatcher takes no work now' },
   storage_unavailable: { http: 507, exit: 1, retriable: true, title: 'The dispatcher cannot store anything now' },
   storage_newer: { http: 500, exit: 1, retriable: false, title: 'The database was written by a newer version' },
   storage_corrupt: { http: 500, exit: 1, retriable: false, title: 'The database is damaged' },

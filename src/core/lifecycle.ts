@@ -83,9 +83,12 @@ export function admit(step: Step, { id, spec, ended }: SubmittedTask): void {
   for (const dependency of spec.dependsOn) {
     if (state.tasks.has(dependency)) waitFor(state, task, dependency);
   }
-  const broken = spec.dependsOn.find((dependency) => dependencyFailed(task, ended.get(dependency)));
+  // Neither live nor on record as ended: it came just before in this submission and was cancelled as it was admitted.
+  const endOf = (dependency: string): TaskStatus | undefined =>
+    state.tasks.has(dependency) ? undefined : (ended.get(dependency) ?? 'cancelled');
+  const broken = spec.dependsOn.find((dependency) => dependencyFailed(task, endOf(dependency)));
   if (broken !== undefined) {
-    finish(step, task, 'cancelled', `its dependency ${broken} ended as ${ended.get(broken)}`);
+    finish(step, task, 'cancelled', `its dependency ${broken} ended as ${endOf(broken)}`);
   } else if (task.waitingFor.size > 0) {
     setStatus(step, task, 'blocked');
     publishTask(step, task);

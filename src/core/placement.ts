@@ -113,6 +113,13 @@ function freeShare(worker: Worker): number {
   return share;
 }
 
+/** Larger is better: workers that can start the task by free share (0 … 1), then avoided ones, then backlogs. */
+function scoreOf(worker: Worker, avoid: readonly string[]): number {
+  const share = freeShare(worker);
+  if (worker.assigned.size >= worker.declaration.slots) return share - 1;
+  return avoid.includes(worker.id) ? -0.5 : Math.max(0, share);
+}
+
 export interface PlacementScope {
   /** Not even a free slot of these may be used: they are kept for a task that waits too long. */
   readonly closed: ReadonlySet<Worker>;
@@ -134,8 +141,7 @@ export function chooseWorker(
     const free = worker.declaration.slots - worker.assigned.size;
     if (free <= 0 && (!mayWait || scope.noBacklog.has(worker) || -free >= backlogLimit(worker))) continue;
     if (!matches(worker, wanted.requires) || !amountsFree(worker, wanted.requires)) continue;
-    // An avoided worker ranks below every other that can start the task, above every backlog.
-    const score = free > 0 && wanted.avoid.includes(worker.id) ? 0 : freeShare(worker);
+    const score = scoreOf(worker, wanted.avoid);
     if (score > bestScore || (score === bestScore && best !== null && worker.id < best.id)) {
       best = worker;
       bestScore = score;

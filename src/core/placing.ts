@@ -142,13 +142,17 @@ function shareOut(current: Step): void {
   }
 }
 
-/** When time alone changes something in placement: work becomes due to be shared out, or a worker to be kept free. */
-export function placementDeadline(state: SchedulerState): number {
+/**
+ * When time alone changes something in placement: work becomes due to be shared out. What was due at `at` already had
+ * its turn in the last pass: if nobody could take it, only an event changes that.
+ */
+export function placementDeadline(state: SchedulerState, at: number): number {
   let due = Number.POSITIVE_INFINITY;
   let someIdle = false;
   for (const worker of state.workers.values()) {
     if (isOpen(worker) && worker.assigned.size < worker.declaration.slots) someIdle = true;
-    due = Math.min(due, shareOutDue(worker) ?? due);
+    const workerDue = shareOutDue(worker);
+    if (workerDue !== null && workerDue > at) due = Math.min(due, workerDue);
   }
   return someIdle ? due : Number.POSITIVE_INFINITY;
 }

@@ -29,7 +29,7 @@ import { lose, onWorkerJoined, publishWorker } from './membership.ts';
 import { place, placementDeadline, recallBacklog } from './placing.ts';
 import type { SchedulerState } from './state.ts';
 import type { Task } from './task.ts';
-import type { Worker } from './worker.ts';
+import { type Worker, workerStatus } from './worker.ts';
 
 /** A driver that ran this much later than it asked for was stalled itself: its workers get the time back. */
 const stallMs = 2000;
@@ -44,9 +44,12 @@ export function step(state: SchedulerState, event: SchedulerEvent): Effect[] {
   return current.effects;
 }
 
-/** The instant (scheduler time) at which a `timePassed` would change something; Infinity = only events can. */
-export function nextDeadline(state: SchedulerState): number {
-  let due = state.paused || state.closing ? Number.POSITIVE_INFINITY : placementDeadline(state);
+/**
+ * The instant (scheduler time) at which a `timePassed` would change something; Infinity = only events can.
+ * `at` is the instant of the last step.
+ */
+export function nextDeadline(state: SchedulerState, at: number): number {
+  let due = state.paused || state.closing ? Number.POSITIVE_INFINITY : placementDeadline(state, at);
   due = Math.min(due, state.delayed.peek()?.at ?? due);
   for (const worker of state.workers.values()) due = Math.min(due, worker.heardAt + state.policy.silenceMs);
   return due;
@@ -182,7 +185,7 @@ function onDrainRequested(current: Step, workerId: string, draining: boolean): v
   worker.draining = draining;
   current.effects.push({ kind: 'saveWorker', worker });
   if (draining) recallBacklog(current, worker);
-  publishWorker(current, worker, draining ? 'draining' : 'online', null);
+  publishWorker(current, worker, workerStatus(worker), null);
 }
 
 function onTimePassed(current: Step, lateMs: number): void {

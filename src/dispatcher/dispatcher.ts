@@ -76,6 +76,7 @@ export class Dispatcher implements Backend {
       onOutput: (taskId) => this.#watch.notify(taskId),
     });
     this.#engine = new Engine(parts, {
+      complete: (turn) => this.#sessions.keepLostOutput(turn),
       deliver: (turn) => this.#deliver(turn),
       reset: (detail) => {
         this.#sessions.closeAll(detail);
@@ -126,7 +127,7 @@ export class Dispatcher implements Backend {
         wall: turn.wall,
         retryOf,
         isLive: (id) => this.state.tasks.has(id),
-        statuses: (ids) => store.statuses(ids),
+        statuses: (ids) => new Map([...store.statuses(ids), ...turn.savedStatuses(ids)]),
       });
       const { batchId, taskIds } = prepared;
       this.#engine.lastId = prepared.lastId;

@@ -22,6 +22,8 @@ export interface InboxItem {
 
 /** What the engine's owner does with a turn that is saved. */
 export interface Outlets {
+  /** Adds what must be stored along with what the turn changed. */
+  complete(turn: Turn): void;
   /** Sends and publishes what the turn gathered. */
   deliver(turn: Turn): void;
   /** The state is void: links must be closed. */
@@ -65,7 +67,7 @@ export class Engine {
     this.state = loaded.state;
     this.lastId = loaded.lastId;
     this.remembered = loaded.workers;
-    this.#setWake();
+    this.#setWake(parts.clock.steady());
   }
 
   /** Appends to the inbox; it is taken soon, never within this call. */
@@ -108,6 +110,7 @@ export class Engine {
     const turn = new Turn(this.state, { at: clock.steady(), wall: clock.wall() });
     try {
       for (const item of items) item.handle(turn);
+      this.#outlets.complete(turn);
       const changes = turn.changes();
       if (changes.length > 0) store.commit(changes);
     } catch (error) {
@@ -117,7 +120,7 @@ export class Engine {
     }
     this.#outlets.deliver(turn);
     turn.finish();
-    this.#setWake();
+    this.#setWake(turn.at);
   }
 
   #fail(error: OctasklyError, items: readonly InboxItem[]): void {
@@ -147,7 +150,7 @@ export class Engine {
       }
       this.trouble = null;
       this.#parts.log.info('storing works again');
-      this.#setWake();
+      this.#setWake(this.#parts.clock.steady());
     });
   }
 
@@ -161,8 +164,8 @@ export class Engine {
   }
 
   /** Sees to it that `timePassed` comes when time alone changes something. A timer that is early does no harm. */
-  #setWake(): void {
-    const at = nextDeadline(this.state);
+  #setWake(steppedAt: number): void {
+    const at = nextDeadline(this.state, steppedAt);
     if (this.#wake !== null && this.#wake.at <= at) return;
     this.#wake?.timer.cancel();
     this.#wake = null;

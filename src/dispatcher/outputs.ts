@@ -78,7 +78,7 @@ export function openCursor(
   const moveOn = (): boolean => {
     const next = sources.liveTask(id)?.attempt ?? sources.store.task(id)?.task.attempt ?? attempt;
     if (next === attempt) return false;
-    position = 0;
+    if (attempt > 0) position = 0;
     attempt = next;
     return true;
   };

@@ -241,6 +241,13 @@ export class Sessions {
     return true;
   }
 
+  /** What a lost attempt has written so far is all there will be of it. */
+  keepLostOutput(turn: Turn): void {
+    for (const { taskId, attempt } of turn.lost) {
+      turn.change({ kind: 'output', taskId, ...this.#parts.outputs.finish(taskId, attempt) });
+    }
+  }
+
   /** Output is missing in the middle: the worker must come back and be told where to go on. */
   #gap(session: Session, { taskId, attempt }: AttemptKey): void {
     this.#parts.log.warn('output of an attempt has a gap', { taskId, attempt, from: session.link.remote });

@@ -54,9 +54,17 @@ export class LiveStdin {
     const waiting = this.#waiting.get(taskId);
     if (waiting === undefined) return;
     const { chunk, resolve, reject } = waiting;
-    if (open && offset < chunk.offset + chunk.data.length) return;
+    const end = chunk.offset + chunk.data.length;
+    if (open && offset >= chunk.offset && offset < end) return;
     this.#waiting.delete(taskId);
-    if (offset >= chunk.offset + chunk.data.length) resolve();
+    if (offset >= end) resolve();
+    else if (open)
+      reject(
+        new OctasklyError(
+          'conflict',
+          `Task ${taskId} has read its input up to byte ${offset} only; a new attempt starts at 0.`,
+        ),
+      );
     else reject(new OctasklyError('conflict', `Task ${taskId} reads no more input.`));
   }
 

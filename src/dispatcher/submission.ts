@@ -96,7 +96,11 @@ function inOrderOfNeed(tasks: readonly SubmittedTask[], own: ReadonlySet<string>
   for (const task of tasks) {
     const inside = task.spec.dependsOn.filter((id) => own.has(id));
     missing.set(task.id, inside.length);
-    for (const id of inside) waiting.set(id, [...(waiting.get(id) ?? []), task]);
+    for (const id of inside) {
+      const list = waiting.get(id);
+      if (list === undefined) waiting.set(id, [task]);
+      else list.push(task);
+    }
   }
   const ordered = tasks.filter(({ id }) => missing.get(id) === 0);
   for (let i = 0; i < ordered.length; i++) {

@@ -12,7 +12,7 @@ import type { Effect, SchedulerEvent } from '../core/events.ts';
 import type { RememberedWorker } from '../core/restore.ts';
 import { step } from '../core/scheduler.ts';
 import type { SchedulerState } from '../core/state.ts';
-import type { Task } from '../core/task.ts';
+import type { Task, TaskStatus } from '../core/task.ts';
 import type { Worker } from '../core/worker.ts';
 import type { Change } from '../ports.ts';
 import type { Assignment, DispatcherMessage } from '../wire/messages.ts';
@@ -51,6 +51,8 @@ export class Turn {
   /** About links: welcomes, refusals, replacements, in order. */
   readonly toSessions: ToSession[] = [];
   readonly published: Published[] = [];
+  /** Attempts that ended without a report of their worker. */
+  readonly lost: AttemptKey[] = [];
   /** Idempotency keys answered in this turn, not yet found in the store. */
   readonly answered = new Map<string, { readonly bodyHash: string; readonly answer: string }>();
   readonly #tasks = new Map<string, { task: Task; isNew: boolean }>();
@@ -93,6 +95,16 @@ export class Turn {
     this.#afterwards.push(action);
   }
 
+  /** Statuses of those of `ids` that this turn has changed: reads of the store do not see them yet. */
+  savedStatuses(ids: readonly string[]): Map<string, TaskStatus> {
+    const statuses = new Map<string, TaskStatus>();
+    for (const id of ids) {
+      const task = this.#tasks.get(id)?.task;
+      if (task !== undefined) statuses.set(id, task.status);
+    }
+    return statuses;
+  }
+
   /** The workers this turn saves. */
   savedWorkers(): RememberedWorker[] {
     return [...this.#workers.values()].map(({ declaration, name, publicKey, firstSeenAt, lastSeenAt, draining }) => {
@@ -125,6 +137,7 @@ export class Turn {
       }
       case 'saveAttempt':
         this.#changes.push({ kind: 'attempt', record: effect.record });
+        if (effect.record.outcome.kind === 'lost' && effect.record.usage === null) this.lost.push(effect.record);
         return;
       case 'saveWorker':
         this.#workers.set(effect.worker.id, effect.worker);

@@ -116,7 +116,9 @@ export class Worker {
   #handlers(link: WorkerLink): LinkHandlers<DispatcherMessage> {
     this.#link = link;
     const patience = this.#parts.clock.after(welcomeMsMax, () => link.close('the dispatcher did not answer the join'));
-    link.send({ kind: 'join', worker: this.#parts.declaration, held: this.#held() });
+    // It may have ended while the dial was under way.
+    if (this.#end === null) link.close('the worker stops');
+    else link.send({ kind: 'join', worker: this.#parts.declaration, held: this.#held() });
     return {
       onMessage: (message) => {
         patience.cancel();

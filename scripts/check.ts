@@ -1,0 +1,71 @@
+/**
+ * Everything that must hold before a change lands: installs, type-checks, lints, builds, tests. The last line says
+ * `N passed, N failed`; the exit status is 0 only when nothing failed.
+ */
+
+import { join } from 'node:path';
+import { build, install, root } from './steps.ts';
+
+/** Longest a single test may take, ms: processes are started, killed and waited for on slow machines too. */
+const testTimeoutMs = 120_000;
+
+interface Tally {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
+
+async function run(name: string, command: readonly string[]): Promise<{ exitCode: number; output: string }> {
+  process.stdout.write(`\n== ${name}\n`);
+  const startedAt = performance.now();
+  const child = Bun.spawn([...command], { cwd: root, stdout: 'pipe', stderr: 'pipe', stdin: 'ignore' });
+  let output = '';
+  const copy = async (from: ReadableStream<Uint8Array>): Promise<void> => {
+    const decoder = new TextDecoder();
+    for await (const chunk of from) {
+      process.stdout.write(chunk);
+      output += decoder.decode(chunk, { stream: true });
+    }
+  };
+  await Promise.all([copy(child.stdout), copy(child.stderr)]);
+  const exitCode = await child.exited;
+  process.stdout.write(`   ${((performance.now() - startedAt) / 1000).toFixed(1)} s\n`);
+  return { exitCode, output };
+}
+
+/** A check that either holds or does not. */
+async function check(name: string, command: readonly string[]): Promise<void> {
+  const { exitCode } = await run(name, command);
+  if (exitCode === 0) tally.passed += 1;
+  else tally.failed += 1;
+}
+
+/** Adds up what `bun test` says at its end; a run that fails without saying so counts as one failure. */
+async function tests(): Promise<void> {
+  const { exitCode, output } = await run('test', [
+    process.execPath,
+    'test',
+    '--parallel=2',
+    `--timeout=${testTimeoutMs}`,
+    '--dots',
+  ]);
+  const count = (word: string): number =>
+    Number([...output.matchAll(new RegExp(`^ *(\\d+) ${word}$`, 'gm'))].at(-1)?.[1] ?? 0);
+  const failed = count('fail');
+  tally.passed += count('pass');
+  tally.skipped += count('skip');
+  tally.failed += failed === 0 && exitCode !== 0 ? 1 : failed;
+}
+
+install();
+const bin = (name: string): string => join(root, 'node_modules/.bin', name);
+await check('types', [bin('tsc'), '--noEmit', '-p', root]);
+await check('lint', [bin('biome'), 'check', '--error-on-warnings', root]);
+build();
+tally.passed += 1;
+await tests();
+const { passed, failed, skipped } = tally;
+process.stdout.write(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
+process.exit(failed === 0 ? 0 : 1);

@@ -1,0 +1,24 @@
+/**
+ * The bounds of the REST API: what one request may hold. `schemas` enforces them; clients that cut their input into
+ * requests need the numbers without the validators.
+ */
+
+export const limits = {
+  /** Tasks in one `POST /batches`. */
+  batchTasksMax: 10_000,
+  /** Rows in one page. */
+  pageMax: 1000,
+  pageDefault: 100,
+  /** Bytes of a request body. */
+  bodyBytesMax: 32 * 1024 * 1024,
+  /** Characters of a command. */
+  commandLengthMax: 131_072,
+  /** Most argv elements, environment variables, dependencies. */
+  listMax: 1024,
+  stdinLengthMax: 1024 * 1024,
+  /** Bytes in one `POST /tasks/{id}/stdin`. */
+  stdinChunkBytesMax: 64 * 1024,
+  timeoutSecondsMax: 30 * 24 * 3600,
+  outputBytesDefault: 10_000_000,
+  outputBytesMax: 1_000_000_000,
+} as const;

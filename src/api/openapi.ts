@@ -1,0 +1,190 @@
+/**
+ * The OpenAPI 3.1 document, made from the table of routes and the schemas that validate. It describes; it decides nothing.
+ * Schemas with a name appear once under `components` and are referred to.
+ */
+
+import { z } from 'zod';
+import { type ErrorCode, errorCodes } from '../base/errors.ts';
+import { problemMediaType, problemType } from './problem.ts';
+import type { AnswerRule, Route } from './route.ts';
+import * as schemas from './schemas.ts';
+
+/** Names of the schemas in the document. */
+const named = {
+  Task: schemas.taskSchema,
+  TaskRequest: schemas.taskRequestSchema,
+  TaskWithAttempts: schemas.taskWithAttemptsSchema,
+  TaskList: schemas.taskListSchema,
+  Attempt: schemas.attemptSchema,
+  BatchRequest: schemas.batchRequestSchema,
+  BatchAnswer: schemas.batchAnswerSchema,
+  Batch: schemas.batchSchema,
+  Worker: schemas.workerSchema,
+  WorkerList: schemas.workerListSchema,
+  Explanation: schemas.explanationSchema,
+  Stats: schemas.statsSchema,
+  Event: schemas.eventSchema,
+  Problem: schemas.problemSchema,
+} as const;
+
+type Json = Record<string, unknown>;
+
+/** Codes that every route may answer, and those that a body adds. */
+const everywhere: readonly ErrorCode[] = ['bad_request', 'unauthorized', 'forbidden', 'internal'];
+const withBody: readonly ErrorCode[] = ['too_large', 'unsupported_media_type'];
+
+const reference = (name: string): string => `#/components/schemas/${name}`;
+
+/** JSON Schema without what OpenAPI has a place of its own for. */
+function bare(schema: Json): Json {
+  const { $schema, $id, ...rest } = schema;
+  return rest;
+}
+
+/** Bounds that only say "a whole number" are left out. */
+function withoutSafeBounds({ jsonSchema }: { jsonSchema: Json }): void {
+  if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+  if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+}
+
+function componentSchemas(): Json {
+  const registry = z.registry<{ id: string }>();
+  for (const [id, schema] of Object.entries(named)) registry.add(schema, { id });
+  // Of what is sent: answers may get further members one day, so they are not described as closed.
+  const { schemas: made } = z.toJSONSchema(registry, { io: 'input', uri: reference, override: withoutSafeBounds });
+  return Object.fromEntries(Object.entries(made).map(([id, schema]) => [id, bare(schema)]));
+}
+
+function schemaOf(schema: z.ZodType): Json {
+  const name = Object.entries(named).find(([, candidate]) => candidate === schema)?.[0];
+  return name === undefined
+    ? bare(z.toJSONSchema(schema, { io: 'input', override: withoutSafeBounds }))
+    : { $ref: reference(name) };
+}
+
+/** Of the values a parameter stands for, which is how OpenAPI describes parameters. */
+function parameterOf(name: string, place: 'path' | 'query', schema: z.ZodType): Json {
+  const { description, ...rest } = bare(z.toJSONSchema(schema, { io: 'output', override: withoutSafeBounds }));
+  return {
+    name,
+    in: place,
+    required: place === 'path' || !schema.safeParse(undefined).success,
+    ...(description === undefined ? {} : { description }),
+    schema: rest,
+  };
+}
+
+function parametersOf(route: Route): Json[] {
+  const of = (place: 'path' | 'query', object: z.ZodObject): Json[] =>
+    Object.entries(object.shape).map(([name, schema]) => parameterOf(name, place, schema as z.ZodType));
+  const headers = Object.entries(route.requestHeaders ?? {}).map(([name, description]) => ({
+    name,
+    in: 'header',
+    required: false,
+    description,
+    schema: { type: 'string' },
+  }));
+  return [...of('path', route.params), ...of('query', route.query), ...headers];
+}
+
+function requestBodyOf({ body }: Route): Json {
+  if (body === null) return {};
+  const content =
+    body.schema === null
+      ? { schema: { type: 'string', format: 'binary', maxLength: body.maxBytes } }
+      : { schema: schemaOf(body.schema), example: body.example };
+  return {
+    requestBody: {
+      required: body.schema !== null,
+      description: `${body.description}. At most ${body.maxBytes} bytes.`,
+      content: { [body.mediaType]: content },
+    },
+  };
+}
+
+function answerOf({ description, schema, mediaType, headers }: AnswerRule): Json {
+  const bytes = { type: 'string', format: 'binary' };
+  // Event streams are text; their schema is that of one event's data.
+  const content = schema === null ? bytes : schemaOf(schema);
+  return {
+    description,
+    ...(headers === undefined
+      ? {}
+      : {
+          headers: Object.fromEntries(
+            Object.entries(headers).map(([name, text]) => [name, { description: text, schema: { type: 'string' } }]),
+          ),
+        }),
+    ...(schema === null && mediaType === undefined
+      ? {}
+      : { content: { [mediaType ?? 'application/json']: { schema: content } } }),
+  };
+}
+
+/** Every code a route may answer with. */
+export function problemsOf(route: Route): ErrorCode[] {
+  const invalid: ErrorCode[] = route.body?.schema ? ['invalid'] : [];
+  const body = route.body === null ? [] : withBody;
+  const missing: ErrorCode[] = Object.keys(route.params.shape).length > 0 ? ['not_found'] : [];
+  return [...new Set([...everywhere, ...missing, ...body, ...invalid, ...route.problems])];
+}
+
+function problemAnswers(route: Route): Json {
+  const byStatus = Map.groupBy(problemsOf(route), (code) => errorCodes[code].http);
+  return Object.fromEntries(
+    [...byStatus].map(([status, codes]) => [
+      String(status),
+      {
+        description: codes.map((code) => `${errorCodes[code].title} (${problemType(code)})`).join('; '),
+        content: { [problemMediaType]: { schema: { $ref: reference('Problem') } } },
+      },
+    ]),
+  );
+}
+
+function operationOf(route: Route): Json {
+  const parameters = parametersOf(route);
+  return {
+    operationId: route.name,
+    summary: route.summary,
+    ...(route.description === undefined ? {} : { description: route.description }),
+    security: route.access === 'public' ? [] : [{}, { token: [] }],
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...requestBodyOf(route),
+    responses: {
+      ...Object.fromEntries(Object.entries(route.answers).map(([status, answer]) => [status, answerOf(answer)])),
+      ...problemAnswers(route),
+    },
+  };
+}
+
+/** The document for `routes`, as plain JSON data. */
+export function openApiOf(routes: readonly Route[], info: { readonly version: string }): object {
+  const paths: Record<string, Json> = {};
+  for (const route of routes) {
+    const path = paths[route.path] ?? {};
+    path[route.method.toLowerCase()] = operationOf(route);
+    paths[route.path] = path;
+  }
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'Octaskly',
+      version: info.version,
+      description: 'Share the computing power of the devices on one local network.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    paths,
+    components: {
+      schemas: componentSchemas(),
+      securitySchemes: {
+        token: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: 'Not needed from the dispatcher’s own machine, unless it was started so.',
+        },
+      },
+    },
+  };
+}

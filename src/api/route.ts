@@ -1,0 +1,113 @@
+/**
+ * What a route is, as data: from one table of these both the running routes and the OpenAPI document are made, so the two
+ * cannot differ. A handler gets parameters, query and body that already fit their schemas; it answers or throws an
+ * `OctasklyError`. It sees neither Hono nor the server.
+ */
+
+import { z } from 'zod';
+import type { ErrorCode } from '../base/errors.ts';
+import type { Clock, Log } from '../ports.ts';
+import type { Access, Caller, Identity, RequireAuth } from './access.ts';
+import type { Backend } from './backend.ts';
+import type { BodyRule } from './body.ts';
+
+export interface ApiOptions {
+  /** Version of the program, for `/health`, `/openapi.json`. */
+  readonly version: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** SHA-256 of a text's UTF-8 bytes, lower-case hex. */
+  readonly sha256Hex: (text: string) => string;
+  /** Time limit of tasks that name none. */
+  readonly defaultTimeoutMs: number;
+  /** Names besides `localhost` the API answers for, lower case: the bind address, the host's name, configured ones. */
+  readonly hosts: readonly string[];
+  /** Origins (`https://host:port`, lower case) of foreign pages that may call. */
+  readonly origins: readonly string[];
+  readonly requireAuth: RequireAuth;
+  /** Judges a token that a caller shows. */
+  readonly verifyToken: (token: string) => Identity;
+}
+
+/** What a server says of a connection; passed as Hono's bindings. */
+export interface Peer {
+  /** Address of the other side; null = not known. */
+  readonly remote: string | null;
+  /** Lets the answer of this request be silent for up to `idleSeconds`; 0 = without end. */
+  readonly keepOpen: (idleSeconds: number) => void;
+}
+
+/** What every handler may use. */
+export interface RouteContext {
+  readonly backend: Backend;
+  readonly options: ApiOptions;
+  /** The OpenAPI document. */
+  readonly openApi: () => object;
+}
+
+/** One request, checked. */
+export interface Call<Params, Query, Body> {
+  readonly params: Params;
+  readonly query: Query;
+  readonly body: Body;
+  readonly headers: Headers;
+  /** Who asks, for the record. */
+  readonly actor: string;
+  readonly keepOpen: Peer['keepOpen'];
+}
+
+/** One answer a route may give, for the document. `schema` null: no body, unless `mediaType` says bytes or events. */
+export interface AnswerRule {
+  readonly description: string;
+  readonly schema: z.ZodType | null;
+  readonly mediaType?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface RouteRule<Params extends z.ZodType, Query extends z.ZodType, Body> {
+  /** `operationId` of the document, unique. */
+  readonly name: string;
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** With parameters in braces: `/api/v1/tasks/{id}`. */
+  readonly path: string;
+  readonly access: Access;
+  readonly summary: string;
+  readonly description?: string;
+  /** Parameters of the path; one that does not fit means that there is no such thing (404). */
+  readonly params: Params;
+  readonly query: Query;
+  /** Optional request headers the handler looks at, with their meaning. */
+  readonly requestHeaders?: Readonly<Record<string, string>>;
+  readonly body: BodyRule<Body> | null;
+  readonly answers: Readonly<Record<number, AnswerRule>>;
+  /** Errors beyond those every route may answer. */
+  readonly problems: readonly ErrorCode[];
+  /** Declared as a method: handlers of all parameter types fit into one table. */
+  handle(call: Call<z.output<Params>, z.output<Query>, Body>, context: RouteContext): Response | Promise<Response>;
+}
+
+export type Route = RouteRule<z.ZodObject, z.ZodObject, unknown>;
+
+export const noParams = z.strictObject({});
+export const noQuery = z.strictObject({});
+
+/** Checks a route's types against each other and forgets them, for the table. */
+export function route<Params extends z.ZodObject, Query extends z.ZodObject, Body = undefined>(
+  rule: RouteRule<Params, Query, Body>,
+): Route {
+  return rule;
+}
+
+/** What `identify` asks of a request. */
+export function callerOf(headers: Headers, remote: string | null): Caller {
+  return {
+    remote,
+    authorization: headers.get('authorization'),
+    forwarded: headers.has('forwarded') || headers.has('x-forwarded-for'),
+  };
+}
+
+/** A JSON answer. */
+export function json(status: number, body: object, headers: Readonly<Record<string, string>> = {}): Response {
+  return Response.json(body, { status, headers });
+}

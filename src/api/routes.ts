@@ -1,0 +1,18 @@
+/**
+ * The one table of all routes. `app.ts` registers it, `openapi.ts` describes it; there is no other list.
+ */
+
+import type { Route } from './route.ts';
+import { batchRoutes } from './routes/batches.ts';
+import { streamRoutes } from './routes/streams.ts';
+import { systemRoutes } from './routes/system.ts';
+import { taskRoutes } from './routes/tasks.ts';
+import { workerRoutes } from './routes/workers.ts';
+
+export const routes: readonly Route[] = [
+  ...taskRoutes,
+  ...streamRoutes,
+  ...batchRoutes,
+  ...workerRoutes,
+  ...systemRoutes,
+];

@@ -1,0 +1,109 @@
+/**
+ * Routes of batches: tasks submitted together, all or none.
+ */
+
+import { OctasklyError } from '../../base/errors.ts';
+import { isFinal, taskStatuses } from '../../core/task.ts';
+import type { Backend } from '../backend.ts';
+import { jsonBody } from '../body.ts';
+import { batchViewOf, newTaskOf } from '../convert.ts';
+import { limits } from '../limits.ts';
+import { json, noParams, noQuery, type Route, route } from '../route.ts';
+import { type BatchView, batchAnswerSchema, batchRequestSchema, batchSchema } from '../schemas.ts';
+import { idempotencyHeaderRule, idempotencyOf, idParams, repeatedHeader } from './common.ts';
+
+function batchView(backend: Backend, id: string): BatchView {
+  const batch = backend.batch(id);
+  if (batch === null) throw new OctasklyError('not_found', `There is no batch "${id}".`);
+  return batchViewOf(batch);
+}
+
+const createBatch = route({
+  name: 'createBatch',
+  method: 'POST',
+  path: '/api/v1/batches',
+  access: 'submit',
+  summary: 'Submit tasks together, all or none',
+  description:
+    'All tasks are stored durably when the answer is sent. Names in depends_on refer to tasks of this batch.',
+  params: noParams,
+  query: noQuery,
+  requestHeaders: idempotencyHeaderRule,
+  body: jsonBody({
+    maxBytes: limits.bodyBytesMax,
+    description: 'The tasks',
+    schema: batchRequestSchema,
+    example: {
+      name: 'nightly',
+      tasks: [
+        { name: 'build', command: 'make' },
+        { name: 'check', command: 'make check', depends_on: ['build'] },
+      ],
+    },
+  }),
+  answers: {
+    201: {
+      description: 'Ids, in the order of the request',
+      schema: batchAnswerSchema,
+      headers: {
+        Location: 'Path of the new batch',
+        'Idempotent-Replayed': '"true" when an earlier call with the same key gave this answer',
+      },
+    },
+  },
+  problems: ['conflict', 'denied_command', 'queue_full', 'shutting_down', 'storage_unavailable'],
+  async handle({ body, headers, actor }, context) {
+    const { options } = context;
+    const submitted = await context.backend.submit({
+      tasks: body.tasks.map((task) => newTaskOf(task, options)),
+      batch: { name: body.name ?? null },
+      idempotency: idempotencyOf(headers, { kind: 'batch', body }, context),
+      actor,
+    });
+    const id = submitted.batchId ?? '';
+    return json(
+      201,
+      { id, task_ids: submitted.taskIds },
+      { location: `/api/v1/batches/${id}`, ...(submitted.repeated ? { [repeatedHeader]: 'true' } : {}) },
+    );
+  },
+});
+
+const showBatch = route({
+  name: 'showBatch',
+  method: 'GET',
+  path: '/api/v1/batches/{id}',
+  access: 'read',
+  summary: 'Show a batch and how many of its tasks are in which state',
+  params: idParams,
+  query: noQuery,
+  body: null,
+  answers: { 200: { description: 'The batch', schema: batchSchema } },
+  problems: ['not_found'],
+  handle: ({ params }, { backend }) => json(200, batchView(backend, params.id)),
+});
+
+const cancelBatch = route({
+  name: 'cancelBatch',
+  method: 'DELETE',
+  path: '/api/v1/batches/{id}',
+  access: 'change',
+  summary: 'Cancel what has not ended of a batch',
+  description: 'Idempotent.',
+  params: idParams,
+  query: noQuery,
+  body: null,
+  answers: {
+    200: { description: 'The batch; all its tasks have ended', schema: batchSchema },
+    202: { description: 'The batch; the request is on record and processes are being ended', schema: batchSchema },
+  },
+  problems: ['not_found', 'shutting_down', 'storage_unavailable'],
+  async handle({ params, actor }, { backend }) {
+    await backend.cancelBatch(params.id, actor);
+    const batch = batchView(backend, params.id);
+    const ended = taskStatuses.every((status) => isFinal(status) || batch.counts[status] === 0);
+    return json(ended ? 200 : 202, batch);
+  },
+});
+
+export const batchRoutes: readonly Route[] = [createBatch, showBatch, cancelBatch];

@@ -1,0 +1,218 @@
+/**
+ * Routes of single tasks, all but their streams of bytes: submit, list, show, cancel, retry, explain.
+ */
+
+import { z } from 'zod';
+import { OctasklyError } from '../../base/errors.ts';
+import { isFinal } from '../../core/task.ts';
+import type { TaskFilter } from '../../ports.ts';
+import type { Backend } from '../backend.ts';
+import { jsonBody } from '../body.ts';
+import { newTaskOf, taskViewOf, taskWithAttemptsOf } from '../convert.ts';
+import { limits } from '../limits.ts';
+import { json, noParams, noQuery, type Route, route } from '../route.ts';
+import {
+  explanationSchema,
+  idSchema,
+  statusSchema,
+  taskListSchema,
+  taskRequestSchema,
+  taskSchema,
+  taskWithAttemptsSchema,
+} from '../schemas.ts';
+import { listParameter } from '../validate.ts';
+import {
+  idempotencyHeaderRule,
+  idempotencyOf,
+  idParams,
+  limitParameter,
+  repeatedHeader,
+  requireTask,
+} from './common.ts';
+
+const location = { Location: 'Path of the new task' } as const;
+
+function pathOf(id: string): string {
+  return `/api/v1/tasks/${id}`;
+}
+
+const createTask = route({
+  name: 'createTask',
+  method: 'POST',
+  path: '/api/v1/tasks',
+  access: 'submit',
+  summary: 'Submit a task',
+  description: 'The task is stored durably when the answer is sent.',
+  params: noParams,
+  query: noQuery,
+  requestHeaders: idempotencyHeaderRule,
+  body: jsonBody({
+    maxBytes: limits.bodyBytesMax,
+    description: 'The command and what it needs',
+    schema: taskRequestSchema,
+    example: {
+      command: 'ffmpeg -i in.mkv out.mp4',
+      timeout: 600,
+      priority: 'high',
+      retry_count: 2,
+      requires: { cpu_cores: 2, memory_mb: 512 },
+      tags: { project: 'films' },
+    },
+  }),
+  answers: {
+    201: {
+      description: 'The task',
+      schema: taskSchema,
+      headers: { ...location, 'Idempotent-Replayed': '"true" when an earlier call with the same key gave this answer' },
+    },
+  },
+  problems: ['conflict', 'denied_command', 'queue_full', 'shutting_down', 'storage_unavailable'],
+  async handle({ body, headers, actor }, context) {
+    const { repeated, taskIds } = await context.backend.submit({
+      tasks: [newTaskOf(body, context.options)],
+      batch: null,
+      idempotency: idempotencyOf(headers, { kind: 'task', body }, context),
+      actor,
+    });
+    const id = taskIds[0] ?? '';
+    const task = taskViewOf(requireTask(context.backend, id));
+    return json(201, task, { location: pathOf(id), ...(repeated ? { [repeatedHeader]: 'true' } : {}) });
+  },
+});
+
+const listQuery = z.strictObject({
+  status: listParameter(statusSchema, statusSchema.options.length)
+    .optional()
+    .describe('Any of these; repeat or separate by commas'),
+  worker: z.string().min(1).max(200).optional().describe('Id or name of the worker of the current or last attempt'),
+  batch: idSchema.optional(),
+  tag: z
+    .string()
+    .regex(/^[^=]{1,63}=.{0,255}$/, 'should be name=value')
+    .optional()
+    .describe('name=value'),
+  since: z
+    .union([idSchema, z.iso.datetime({ offset: true }), z.iso.date()], {
+      error: 'should be an ISO 8601 instant such as 2026-01-31T12:00:00Z, or the id of a task',
+    })
+    .optional()
+    .describe('Created at or after this instant, or not before this task'),
+  id: z
+    .string()
+    .regex(/^[0-9a-hjkmnp-tv-z]{1,12}$/, 'is not the beginning of an id')
+    .optional()
+    .describe('Ids that begin with this'),
+  limit: limitParameter.describe('Most tasks in the answer'),
+  cursor: idSchema.optional().describe('`next_cursor` of the page before'),
+});
+
+function sinceOf(backend: Backend, since: string): number {
+  return idSchema.safeParse(since).success ? requireTask(backend, since).task.createdAt : Date.parse(since);
+}
+
+function filterOf(backend: Backend, query: z.output<typeof listQuery>): TaskFilter {
+  const { status, worker, batch, tag, since, id } = query;
+  const split = tag?.indexOf('=') ?? 0;
+  return {
+    ...(status === undefined ? {} : { statuses: status }),
+    ...(worker === undefined ? {} : { workerId: backend.workers().find(({ name }) => name === worker)?.id ?? worker }),
+    ...(batch === undefined ? {} : { batchId: batch }),
+    ...(tag === undefined ? {} : { tag: { key: tag.slice(0, split), value: tag.slice(split + 1) } }),
+    ...(since === undefined ? {} : { since: sinceOf(backend, since) }),
+    ...(id === undefined ? {} : { idPrefix: id }),
+  };
+}
+
+const listTasks = route({
+  name: 'listTasks',
+  method: 'GET',
+  path: '/api/v1/tasks',
+  access: 'read',
+  summary: 'List tasks, newest first',
+  params: noParams,
+  query: listQuery,
+  body: null,
+  answers: { 200: { description: 'One page; next_cursor is null on the last', schema: taskListSchema } },
+  problems: ['not_found'],
+  handle({ query }, { backend }) {
+    // One more than asked for tells whether there is a next page.
+    const page = { limit: query.limit + 1, before: query.cursor ?? null };
+    const rows = backend.tasks(filterOf(backend, query), page);
+    const tasks = rows.slice(0, query.limit).map(taskViewOf);
+    return json(200, { tasks, next_cursor: rows.length > query.limit ? (tasks.at(-1)?.id ?? null) : null });
+  },
+});
+
+const showTask = route({
+  name: 'showTask',
+  method: 'GET',
+  path: '/api/v1/tasks/{id}',
+  access: 'read',
+  summary: 'Show a task and its attempts',
+  params: idParams,
+  query: noQuery,
+  body: null,
+  answers: { 200: { description: 'The task', schema: taskWithAttemptsSchema } },
+  problems: ['not_found'],
+  handle: ({ params }, { backend }) =>
+    json(200, taskWithAttemptsOf(requireTask(backend, params.id), backend.attempts(params.id))),
+});
+
+const cancelTask = route({
+  name: 'cancelTask',
+  method: 'DELETE',
+  path: '/api/v1/tasks/{id}',
+  access: 'change',
+  summary: 'Cancel a task',
+  description: 'Idempotent. A task that has ended stays as it is.',
+  params: idParams,
+  query: noQuery,
+  body: null,
+  answers: {
+    200: { description: 'The task, which has ended', schema: taskSchema },
+    202: { description: 'The task; the request is on record and its processes are being ended', schema: taskSchema },
+  },
+  problems: ['not_found', 'shutting_down', 'storage_unavailable'],
+  async handle({ params, actor }, { backend }) {
+    await backend.cancel([params.id], actor);
+    const row = requireTask(backend, params.id);
+    return json(isFinal(row.task.status) ? 200 : 202, taskViewOf(row));
+  },
+});
+
+const retryTask = route({
+  name: 'retryTask',
+  method: 'POST',
+  path: '/api/v1/tasks/{id}/retry',
+  access: 'change',
+  summary: 'Submit an ended task again, as a new one',
+  params: idParams,
+  query: noQuery,
+  body: null,
+  answers: { 201: { description: 'The new task', schema: taskSchema, headers: location } },
+  problems: ['not_found', 'conflict', 'queue_full', 'shutting_down', 'storage_unavailable'],
+  async handle({ params, actor }, { backend }) {
+    const id = await backend.retry(params.id, actor);
+    return json(201, taskViewOf(requireTask(backend, id)), { location: pathOf(id) });
+  },
+});
+
+const explainTask = route({
+  name: 'explainTask',
+  method: 'GET',
+  path: '/api/v1/tasks/{id}/explain',
+  access: 'read',
+  summary: 'Say why a task waits, worker by worker, or what ended it',
+  params: idParams,
+  query: noQuery,
+  body: null,
+  answers: { 200: { description: 'The explanation', schema: explanationSchema } },
+  problems: ['not_found'],
+  handle({ params }, { backend }) {
+    const explanation = backend.explain(params.id);
+    if (explanation === null) throw new OctasklyError('not_found', `There is no task "${params.id}".`);
+    return json(200, explanation);
+  },
+});
+
+export const taskRoutes: readonly Route[] = [createTask, listTasks, showTask, cancelTask, retryTask, explainTask];

@@ -1,0 +1,91 @@
+/**
+ * Routes of workers: list, show, drain and undrain. A worker is named by its id or, unless that is also an id, its name.
+ */
+
+import { z } from 'zod';
+import { OctasklyError } from '../../base/errors.ts';
+import type { Backend } from '../backend.ts';
+import { didYouMean } from '../nearest.ts';
+import { json, noParams, noQuery, type Route, type RouteContext, route } from '../route.ts';
+import { type WorkerView, workerListSchema, workerSchema } from '../schemas.ts';
+
+const workerParams = z.strictObject({ id: z.string().min(1).max(200).describe('Id or name of the worker') });
+
+function requireWorker(backend: Backend, idOrName: string): WorkerView {
+  const workers = backend.workers();
+  const worker = workers.find(({ id }) => id === idOrName) ?? workers.find(({ name }) => name === idOrName);
+  if (worker !== undefined) return worker;
+  const hint = didYouMean(
+    idOrName,
+    workers.map(({ name }) => name),
+  );
+  throw new OctasklyError('not_found', `There is no worker "${idOrName}"${hint === '' ? '.' : hint}`);
+}
+
+const listWorkers = route({
+  name: 'listWorkers',
+  method: 'GET',
+  path: '/api/v1/workers',
+  access: 'read',
+  summary: 'List workers',
+  params: noParams,
+  query: noQuery,
+  body: null,
+  answers: { 200: { description: 'All workers known', schema: workerListSchema } },
+  problems: [],
+  handle: (_call, { backend }) => json(200, { workers: backend.workers(), next_cursor: null }),
+});
+
+const showWorker = route({
+  name: 'showWorker',
+  method: 'GET',
+  path: '/api/v1/workers/{id}',
+  access: 'read',
+  summary: 'Show a worker',
+  params: workerParams,
+  query: noQuery,
+  body: null,
+  answers: { 200: { description: 'The worker', schema: workerSchema } },
+  problems: ['not_found'],
+  handle: ({ params }, { backend }) => json(200, requireWorker(backend, params.id)),
+});
+
+async function setDraining(
+  idOrName: string,
+  order: { readonly draining: boolean; readonly actor: string },
+  { backend }: RouteContext,
+): Promise<Response> {
+  const { id } = requireWorker(backend, idOrName);
+  await backend.setDraining(id, order.draining, order.actor);
+  return json(200, requireWorker(backend, id));
+}
+
+const drainWorker = route({
+  name: 'drainWorker',
+  method: 'POST',
+  path: '/api/v1/workers/{id}/drain',
+  access: 'change',
+  summary: 'Give a worker no further tasks; what runs there goes on',
+  params: workerParams,
+  query: noQuery,
+  body: null,
+  answers: { 200: { description: 'The worker', schema: workerSchema } },
+  problems: ['not_found', 'shutting_down', 'storage_unavailable'],
+  handle: ({ params, actor }, context) => setDraining(params.id, { draining: true, actor }, context),
+});
+
+const undrainWorker = route({
+  name: 'undrainWorker',
+  method: 'POST',
+  path: '/api/v1/workers/{id}/undrain',
+  access: 'change',
+  summary: 'Give a worker tasks again',
+  params: workerParams,
+  query: noQuery,
+  body: null,
+  answers: { 200: { description: 'The worker', schema: workerSchema } },
+  problems: ['not_found', 'shutting_down', 'storage_unavailable'],
+  handle: ({ params, actor }, context) => setDraining(params.id, { draining: false, actor }, context),
+});
+
+export const workerRoutes: readonly Route[] = [listWorkers, showWorker, drainWorker, undrainWorker];

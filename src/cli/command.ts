@@ -1,0 +1,71 @@
+/**
+ * What a command is: its words, options, help and exit statuses as data, and a function loaded when it is called.
+ * `commands.ts` lists them all; `cli.ts` calls them.
+ */
+
+import type { CommandContext } from './context.ts';
+import type { OptionTable, Values } from './option.ts';
+import type { ReachValues } from './options.ts';
+import type { OptionsEnd } from './parse.ts';
+import type { Roles } from './roles.ts';
+
+export const commandGroups = ['Roles', 'Work', 'Looking', 'Changing', 'Care'] as const;
+
+/** Returns the exit status. Throws `OctasklyError` for what goes wrong. */
+export type ClientAction<S extends OptionTable> = (
+  context: CommandContext,
+  values: Values<S>,
+  words: readonly string[],
+) => Promise<number>;
+
+export type RoleAction<S extends OptionTable> = (
+  roles: Roles,
+  values: Values<S>,
+  words: readonly string[],
+) => Promise<number>;
+
+interface CommandFacts {
+  readonly name: string;
+  readonly aliases?: readonly string[];
+  readonly group: (typeof commandGroups)[number];
+  /** One line of the overview, no full stop. */
+  readonly summary: string;
+  /** What stands after the command's name in its usage line. */
+  readonly usage: string;
+  /** Paragraphs of the help. */
+  readonly details?: readonly string[];
+  /** Command lines without the leading `octaskly`; at least one. */
+  readonly examples: readonly [string, ...string[]];
+  readonly exits: readonly (readonly [status: string, meaning: string])[];
+  readonly wordsMin: number;
+  readonly wordsMax: number;
+  /** Default `anywhere`. */
+  readonly optionsEnd?: OptionsEnd;
+  /** Exit status for its own failures; default: the error's. */
+  readonly failureStatus?: number;
+}
+
+/** A command with its types forgotten: its options and its action belong to each other. */
+export type Command = CommandFacts & { readonly options: OptionTable } & (
+    | { readonly kind: 'role'; load(): Promise<RoleAction<OptionTable>> }
+    | { readonly kind: 'client'; load(): Promise<ClientAction<OptionTable>> }
+  );
+
+/** A command that talks to a dispatcher. */
+export function clientCommand<S extends OptionTable>(
+  facts: CommandFacts & { readonly options: S & OptionTable; load(): Promise<ClientAction<S>> },
+): Command {
+  return { ...facts, kind: 'client', load: facts.load as unknown as () => Promise<ClientAction<OptionTable>> };
+}
+
+/** A command that is a part of the product itself, given by the composition root. */
+export function roleCommand<S extends OptionTable>(
+  facts: CommandFacts & { readonly options: S; readonly action: RoleAction<S> },
+): Command {
+  return { ...facts, kind: 'role', load: async () => facts.action as unknown as RoleAction<OptionTable> };
+}
+
+/** The options by which a client command reaches its dispatcher; every client command has them. */
+export function reachOf(values: Values<OptionTable>): ReachValues {
+  return values as unknown as ReachValues;
+}

@@ -1,0 +1,248 @@
+/**
+ * All commands: name, words, options, example, exit statuses. What each does is in `commands/`, loaded when called.
+ */
+
+import { type Command, clientCommand, roleCommand } from './command.ts';
+import {
+  backupOptions,
+  batchOptions,
+  dispatcherOptions,
+  exportOptions,
+  logsOptions,
+  lookOptions,
+  mapOptions,
+  psOptions,
+  reachOptions,
+  retryOptions,
+  runOptions,
+  submitOptions,
+  upOptions,
+  workerOptions,
+} from './options.ts';
+
+type Exit = readonly [status: string, meaning: string];
+
+const done: Exit = ['0', 'done'];
+const failed: Exit = ['1', 'it failed: nothing found, refused, or no dispatcher reachable'];
+const wrong: Exit = ['2', 'the command line or the request is not valid, or a token is missing'];
+const usual = [done, failed, wrong] as const;
+const stopped: Exit = ['0', 'stopped in good order'];
+const roleExits = [
+  stopped,
+  ['1', 'it could not go on'],
+  ['2', 'the command line or the configuration is not valid'],
+] as const;
+const asTask: readonly Exit[] = [
+  ['n', "the task's exit status"],
+  ['124', 'the task timed out'],
+  ['125', "Octaskly's own failure"],
+  ['128+n', 'ended by signal n'],
+  ['2', 'the command line is not valid'],
+];
+const noWords = { usage: '', wordsMin: 0, wordsMax: 0 } as const;
+const oneTaskWord = { usage: 'ID', wordsMin: 1, wordsMax: 1 } as const;
+const many = Number.POSITIVE_INFINITY;
+const selectors = 'A selector is an id or its beginning, last, all, batch:ID, tag:k=v or status:STATE.';
+
+const roles: readonly Command[] = [
+  roleCommand({
+    ...{ name: 'dispatcher', aliases: ['d'], group: 'Roles', ...noWords, exits: roleExits },
+    summary: 'take tasks and hand them to workers',
+    examples: ['dispatcher --port 7878 --api-port 3000'],
+    options: dispatcherOptions,
+    action: (given, values) => given.dispatcher(values),
+  }),
+  roleCommand({
+    ...{ name: 'worker', aliases: ['w'], group: 'Roles', ...noWords, exits: roleExits },
+    summary: 'run tasks of a dispatcher',
+    examples: ['worker --dispatcher 192.168.1.10 --max-jobs 4 --label zone=attic'],
+    options: workerOptions,
+    action: (given, values) => given.worker(values),
+  }),
+  roleCommand({
+    ...{ name: 'up', group: 'Roles', ...noWords, exits: roleExits },
+    summary: 'a dispatcher and one worker in one process, for a first try',
+    examples: ['up'],
+    options: upOptions,
+    action: (given, values) => given.up(values),
+  }),
+];
+
+const work: readonly Command[] = [
+  clientCommand({
+    ...{ name: 'submit', group: 'Work', usage: 'CMD...', wordsMin: 1, wordsMax: many, failureStatus: 1 },
+    summary: 'hand in a command and print its id',
+    details: [
+      "Several words are joined by spaces and run by the worker's shell. Quote a command that has options of its own.",
+      'With --wait the exit statuses are those of run; Ctrl-C then stops waiting, the task goes on.',
+    ],
+    examples: ["submit 'ffmpeg -i /nas/in.mkv /nas/out.mp4' --cpus 2 --name encode", 'submit --wait make test'],
+    exits: [...usual, ...asTask.slice(0, 4).map(([status, meaning]): Exit => [status, `with --wait: ${meaning}`])],
+    options: submitOptions,
+    load: async () => (await import('./commands/submit.ts')).submit,
+  }),
+  clientCommand({
+    ...{ name: 'run', group: 'Work', usage: 'CMD...', wordsMin: 1, wordsMax: many, failureStatus: 125 },
+    summary: 'run a command elsewhere as if it ran here',
+    details: [
+      'Like ssh: the words are joined by spaces, and options behind the first word belong to the command. Output and errors appear as they come, standard input is passed on when it is a file or pipe, and Ctrl-C cancels the task (twice: leaves at once).',
+    ],
+    examples: ['run uname -a', "run --cpus 4 'xz -9 -T4' < disk.img > disk.img.xz"],
+    exits: asTask,
+    optionsEnd: 'first word',
+    options: runOptions,
+    load: async () => (await import('./commands/run.ts')).run,
+  }),
+  clientCommand({
+    ...{ name: 'map', group: 'Work', usage: 'CMD... [::: ARG...] [:::: FILE...]', wordsMin: 1, wordsMax: many },
+    summary: 'run a command once for each argument',
+    details: [
+      'Arguments stand behind :::, in the lines of the files behind :::: or -a, or come from standard input. Several sources are combined, each with each. They replace {} (quoted for the shell), {.} without extension, {/} without directory, {//} the directory, {/.} the name without both, {#} the number of the job, {1} {2.} one source; a command without any gets {} at its end. Output of each job is printed together, when it has ended.',
+      'Options behind the first word belong to the command, unless that word is a whole quoted command.',
+    ],
+    examples: ["map 'gzip -9 -k {}' ::: /nas/logs/*.log", 'map -k --tag flac -s {} < list-of-wavs.txt'],
+    exits: [
+      ['0', 'all jobs completed'],
+      ['1-100', 'that many did not'],
+      ['101', 'more than 100 did not'],
+      ['125', "Octaskly's own failure"],
+      wrong,
+    ],
+    optionsEnd: 'unquoted word',
+    failureStatus: 125,
+    options: mapOptions,
+    load: async () => (await import('./commands/map.ts')).map,
+  }),
+  clientCommand({
+    ...{ name: 'batch', group: 'Work', usage: 'FILE', wordsMin: 1, wordsMax: 1 },
+    summary: 'submit the tasks of a file together',
+    details: [
+      'The file holds {"name"?, "tasks": [...]} or a list of tasks as JSON or YAML, or one task a line as JSONL; "-" is standard input. Tasks are as in the API: {"name": "b", "command": "make", "depends_on": ["a"]}.',
+    ],
+    examples: ['batch nightly.yaml --wait'],
+    exits: [done, ['1', 'it failed; with --wait also: not all tasks completed'], wrong],
+    options: batchOptions,
+    load: async () => (await import('./commands/batch.ts')).batch,
+  }),
+];
+
+const looking: readonly Command[] = [
+  clientCommand({
+    ...{ name: 'ps', aliases: ['tasks'], group: 'Looking', ...noWords, exits: usual },
+    summary: 'list tasks, newest first',
+    examples: ['ps --status running', 'ps --tag project=film --since 2h -o json'],
+    options: psOptions,
+    load: async () => (await import('./commands/ps.ts')).ps,
+  }),
+  clientCommand({
+    ...{ name: 'show', group: 'Looking', ...oneTaskWord, exits: usual },
+    summary: 'everything about one task',
+    examples: ['show last'],
+    options: lookOptions,
+    load: async () => (await import('./commands/show.ts')).show,
+  }),
+  clientCommand({
+    ...{ name: 'logs', group: 'Looking', ...oneTaskWord, exits: usual },
+    summary: "a task's output, standard output and error kept apart",
+    examples: ['logs -f last'],
+    options: logsOptions,
+    load: async () => (await import('./commands/logs.ts')).logs,
+  }),
+  clientCommand({
+    ...{ name: 'wait', group: 'Looking', usage: 'SELECTOR...', wordsMin: 1, wordsMax: many },
+    summary: 'wait until tasks have ended',
+    details: [`${selectors} Selectors of many mean the tasks that have not ended when the command starts.`],
+    examples: ['wait batch:01hq3v5k9m2x'],
+    exits: [['0', 'all completed'], ['1', 'some did not, or it failed'], wrong],
+    options: lookOptions,
+    load: async () => (await import('./commands/wait.ts')).wait,
+  }),
+  clientCommand({
+    ...{ name: 'explain', group: 'Looking', ...oneTaskWord, exits: usual },
+    summary: 'why a task waits, or what ended it',
+    examples: ['explain last'],
+    options: lookOptions,
+    load: async () => (await import('./commands/explain.ts')).explain,
+  }),
+  clientCommand({
+    ...{ name: 'workers', group: 'Looking', ...noWords, exits: usual },
+    summary: 'list workers and what they have',
+    examples: ['workers'],
+    options: lookOptions,
+    load: async () => (await import('./commands/workers.ts')).workers,
+  }),
+  clientCommand({
+    ...{ name: 'stats', group: 'Looking', ...noWords, exits: usual },
+    summary: 'counts of tasks, workers and slots',
+    examples: ['stats -o json'],
+    options: lookOptions,
+    load: async () => (await import('./commands/stats.ts')).stats,
+  }),
+];
+
+const changing: readonly Command[] = [
+  clientCommand({
+    ...{ name: 'cancel', group: 'Changing', usage: 'SELECTOR...', wordsMin: 1, wordsMax: many, exits: usual },
+    summary: 'end tasks, waiting or running',
+    details: [selectors],
+    examples: ['cancel last', 'cancel tag:project=film'],
+    options: lookOptions,
+    load: async () => (await import('./commands/cancel.ts')).cancel,
+  }),
+  clientCommand({
+    ...{ name: 'retry', group: 'Changing', usage: '[SELECTOR...]', wordsMin: 0, wordsMax: many, exits: usual },
+    summary: 'submit ended tasks again, as new ones',
+    details: [`${selectors} Selectors of many mean the tasks that ended and did not complete.`],
+    examples: ['retry --failed', 'retry batch:01hq3v5k9m2x'],
+    options: retryOptions,
+    load: async () => (await import('./commands/retry.ts')).retry,
+  }),
+  clientCommand({
+    ...{ name: 'drain', group: 'Changing', usage: 'WORKER', wordsMin: 1, wordsMax: 1, exits: usual },
+    summary: 'give a worker no new tasks',
+    examples: ['drain attic-pi'],
+    options: reachOptions,
+    load: async () => (await import('./commands/drain.ts')).drain,
+  }),
+  clientCommand({
+    ...{ name: 'undrain', group: 'Changing', usage: 'WORKER', wordsMin: 1, wordsMax: 1, exits: usual },
+    summary: 'give a worker tasks again',
+    examples: ['undrain attic-pi'],
+    options: reachOptions,
+    load: async () => (await import('./commands/drain.ts')).undrain,
+  }),
+  clientCommand({
+    ...{ name: 'pause', group: 'Changing', ...noWords, exits: usual },
+    summary: 'start no further tasks anywhere; what runs goes on',
+    examples: ['pause'],
+    options: reachOptions,
+    load: async () => (await import('./commands/pause.ts')).pause,
+  }),
+  clientCommand({
+    ...{ name: 'resume', group: 'Changing', ...noWords, exits: usual },
+    summary: 'start tasks again after a pause',
+    examples: ['resume'],
+    options: reachOptions,
+    load: async () => (await import('./commands/pause.ts')).resume,
+  }),
+];
+
+const care: readonly Command[] = [
+  roleCommand({
+    ...{ name: 'backup', group: 'Care', usage: 'FILE', wordsMin: 1, wordsMax: 1, exits: usual },
+    summary: "copy this machine's database consistently, also while the dispatcher runs",
+    examples: ['backup /nas/octaskly-monday.db'],
+    options: backupOptions,
+    action: (given, values, words) => given.backup(values, words[0] ?? ''),
+  }),
+  clientCommand({
+    ...{ name: 'export', group: 'Care', ...noWords, exits: usual },
+    summary: 'all tasks as CSV or JSONL, newest first',
+    examples: ['export --since 7d > week.csv', 'export --format jsonl --status failed'],
+    options: exportOptions,
+    load: async () => (await import('./commands/export.ts')).exportTasks,
+  }),
+];
+
+/** In the order of the overview. `version` and `help` are answered before any of these. */
+export const commands: readonly Command[] = [...roles, ...work, ...looking, ...changing, ...care];

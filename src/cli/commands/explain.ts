@@ -1,0 +1,25 @@
+/** `explain ID`: why a task waits, worker by worker, or what ended it and what to do. */
+
+import type { ClientAction } from '../command.ts';
+import type { lookOptions } from '../options.ts';
+import { writeJson } from '../print.ts';
+import { oneTask } from '../selectors.ts';
+import { printable } from '../table.ts';
+
+export const explain: ClientAction<typeof lookOptions> = async ({ client, terminal }, values, words) => {
+  const explanation = await client.explain((await oneTask(client, words[0] ?? '')).id);
+  if (values.output === 'json') await writeJson(terminal, explanation);
+  else if (values.output === 'quiet') await terminal.stdout.write(`${printable(explanation.summary)}\n`);
+  else {
+    const workers = explanation.workers.flatMap((worker) => [
+      `  ${worker.name}: ${worker.fits ? 'fits' : worker.reasons.join('; ')}`,
+    ]);
+    const lines = [
+      `${explanation.id} is ${explanation.status}: ${explanation.summary}`,
+      ...workers,
+      ...explanation.advice.map((advice) => `* ${advice}`),
+    ];
+    await terminal.stdout.write(lines.map((line) => `${printable(line)}\n`).join(''));
+  }
+  return 0;
+};

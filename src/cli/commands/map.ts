@@ -1,0 +1,229 @@
+/**
+ * `map CMD ::: ARG...`: one task for each combination of arguments, submitted in batches, printed as they end.
+ *
+ * Submitting and collecting go on at once, so any number of jobs passes through a queue of any size: a refusal for a
+ * full queue is waited out, with smaller batches. The output of a job is printed in one piece, and while it is being
+ * printed the next one waits, so memory does not grow with output.
+ */
+
+import { limits } from '../../api/limits.ts';
+import type { TaskRequest, TaskView } from '../../api/schemas.ts';
+import { OctasklyError } from '../../base/errors.ts';
+import { Backoff, reconnectDelays, sleep } from '../../client/backoff.ts';
+import type { ClientAction } from '../command.ts';
+import { type CommandContext, note } from '../context.ts';
+import { joblogLine, joblogTitle } from '../joblog.ts';
+import { parsePair } from '../option.ts';
+import type { mapOptions } from '../options.ts';
+import { usage } from '../parse.ts';
+import { type ArgumentSource, combinations, expand, splitSources } from '../placeholders.ts';
+import { requestOf } from '../request.ts';
+import { eachOf } from '../several.ts';
+import { exitOfSignal } from '../status.ts';
+import { LinePrefix } from '../tagging.ts';
+import { linesOf, readAll } from '../text.ts';
+
+interface Job {
+  readonly number: number;
+  readonly args: readonly string[];
+  readonly command: string;
+}
+
+interface Printing {
+  readonly tagged: boolean;
+  readonly keepOrder: boolean;
+  readonly joblog: string | undefined;
+}
+
+/** Failed jobs that can be told apart by the exit status. */
+const failedToldMax = 100;
+/** Characters of commands in one batch: well below the body limit, whatever they are encoded as. */
+const batchLengthMax = limits.bodyBytesMax / 8;
+
+async function argumentsOf({ terminal }: CommandContext, source: ArgumentSource): Promise<readonly string[]> {
+  if (source.kind === 'words') return source.words;
+  if (source.path === '-') return linesOf(await readAll(terminal.stdin.chunks()));
+  const text = await terminal.readText(source.path);
+  if (text === null) throw usage(`There is no file ${source.path}.`);
+  return linesOf(text);
+}
+
+function* jobsOf(template: string, lists: readonly (readonly string[])[]): Generator<Job, void, undefined> {
+  let number = 0;
+  for (const args of combinations(lists)) {
+    number += 1;
+    yield { number, args, command: expand(template, args, number) };
+  }
+}
+
+/** Prints ended jobs one at a time and counts the failed ones. */
+class Collector {
+  failed = 0;
+  private readonly context: CommandContext;
+  private readonly printing: Printing;
+  private turn: Promise<void> = Promise.resolve();
+  private nextNumber = 1;
+  private readonly early = new Map<number, readonly [Job, TaskView]>();
+
+  constructor(context: CommandContext, printing: Printing) {
+    this.context = context;
+    this.printing = printing;
+  }
+
+  /** Resolves when it was this job's turn. */
+  add(job: Job, task: TaskView, signal: AbortSignal): Promise<void> {
+    this.turn = this.turn.then(() => this.take(job, task, signal));
+    return this.turn;
+  }
+
+  private async take(job: Job, task: TaskView, signal: AbortSignal): Promise<void> {
+    if (task.status !== 'completed') this.failed += 1;
+    const { joblog, keepOrder } = this.printing;
+    if (joblog !== undefined) await this.context.terminal.appendText(joblog, joblogLine(job.number, task, job.command));
+    if (!keepOrder) return this.print(job, task, signal);
+    this.early.set(job.number, [job, task]);
+    for (let next = this.early.get(this.nextNumber); next !== undefined; next = this.early.get(this.nextNumber)) {
+      this.early.delete(this.nextNumber);
+      this.nextNumber += 1;
+      await this.print(...next, signal);
+    }
+  }
+
+  private async print(job: Job, task: TaskView, signal: AbortSignal): Promise<void> {
+    const { client, terminal } = this.context;
+    for (const stream of ['stdout', 'stderr'] as const) {
+      if (task[`${stream}_bytes`] === 0) continue;
+      const prefix = this.printing.tagged ? new LinePrefix(`${job.args.join(' ')}\t`) : null;
+      // Following an ended task ends at once, and survives a dispatcher that is away.
+      for await (const chunk of client.output(task.id, { stream, follow: true, signal })) {
+        await terminal[stream].write(prefix?.push(chunk) ?? chunk);
+      }
+    }
+  }
+}
+
+/** Takes the next jobs that fit into one batch. */
+function takeJobs(jobs: Iterator<Job, void>, waiting: Job[], countMax: number): readonly Job[] {
+  const taken: Job[] = [];
+  for (let length = 0; taken.length < countMax && length < batchLengthMax; ) {
+    const job = waiting.shift() ?? jobs.next().value;
+    if (job === undefined) break;
+    taken.push(job);
+    length += job.command.length;
+  }
+  return taken;
+}
+
+interface Submission {
+  readonly shared: Omit<TaskRequest, 'command' | 'argv'>;
+  readonly name: string;
+  readonly batchIds: string[];
+}
+
+/** Submits all jobs, waiting while the queue is full, and hands each batch to `onBatch`. */
+async function submitJobs(
+  { client }: CommandContext,
+  jobs: Iterator<Job, void>,
+  { shared, name, batchIds }: Submission,
+  onBatch: (batchId: string, jobsById: ReadonlyMap<string, Job>) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const backoff = new Backoff(reconnectDelays);
+  const waiting: Job[] = [];
+  let countMax: number = limits.batchTasksMax;
+  for (let batch = takeJobs(jobs, waiting, countMax); batch.length > 0; batch = takeJobs(jobs, waiting, countMax)) {
+    const tasks = batch.map((job) => ({ ...shared, command: job.command }));
+    try {
+      const answer = await client.submitBatch({ ...(name === '' ? {} : { name }), tasks }, { signal });
+      batchIds.push(answer.id);
+      onBatch(answer.id, new Map(answer.task_ids.flatMap((id, i) => (batch[i] === undefined ? [] : [[id, batch[i]]]))));
+      backoff.reset();
+    } catch (error) {
+      if (!(error instanceof OctasklyError) || error.code !== 'queue_full') throw error;
+      waiting.unshift(...batch);
+      countMax = Math.max(1, Math.floor(batch.length / 2));
+      await sleep(backoff.next(), signal);
+    }
+  }
+}
+
+async function runJobs(
+  context: CommandContext,
+  jobs: Iterator<Job, void>,
+  submission: Submission,
+  collector: Collector,
+  stop: AbortController,
+): Promise<void> {
+  const { client } = context;
+  const { signal } = stop;
+  const collecting: Promise<void>[] = [];
+  const collect = async (batchId: string, jobsById: ReadonlyMap<string, Job>): Promise<void> => {
+    for await (const task of client.ended([...jobsById.keys()], { batches: [batchId], signal })) {
+      const job = jobsById.get(task.id);
+      if (job !== undefined) await collector.add(job, task, signal);
+    }
+  };
+  const endAll = (error: unknown): never => {
+    stop.abort(error);
+    throw error;
+  };
+  const submitting = submitJobs(
+    context,
+    jobs,
+    submission,
+    (batchId, jobsById) => {
+      const one = collect(batchId, jobsById).catch(endAll);
+      // Looked at below; until then a failure must not count as unhandled.
+      one.catch(() => {});
+      collecting.push(one);
+    },
+    signal,
+  );
+  await submitting.catch(endAll);
+  await Promise.all(collecting);
+}
+
+export const map: ClientAction<typeof mapOptions> = async (context, values, words) => {
+  const { client, terminal } = context;
+  const { command, sources } = splitSources(words);
+  const files = values.argFile.map((path) => ({ kind: 'file', path }) as const);
+  const named: readonly ArgumentSource[] = [...files, ...sources];
+  if (named.length === 0 && terminal.stdin.isTTY)
+    throw usage('Arguments are missing: give them behind :::, with -a FILE or on standard input.');
+  const lists: (readonly string[])[] = [];
+  for (const source of named.length === 0 ? [{ kind: 'file', path: '-' } as const] : named) {
+    lists.push(await argumentsOf(context, source));
+  }
+  const template = command.join(' ');
+  const jobs = jobsOf(template, lists);
+  if (values.dryRun) {
+    for (const job of jobs) await terminal.stdout.write(`${job.command}\n`);
+    return 0;
+  }
+  const tags = values.tag.flatMap((text) => {
+    const pair = parsePair(text);
+    return 'value' in pair ? [pair.value] : [];
+  });
+  const shared = await requestOf(client, values, tags);
+  const submission = { shared, name: (values.name ?? template).slice(0, 200), batchIds: [] as string[] };
+  const printing = { tagged: values.tag.includes(''), keepOrder: values.keepOrder, joblog: values.joblog };
+  if (values.joblog !== undefined) await terminal.writeText(values.joblog, joblogTitle);
+  const collector = new Collector(context, printing);
+  const stop = new AbortController();
+  let signalStatus: number | null = null;
+  const silence = terminal.onSignal((signal) => {
+    signalStatus ??= exitOfSignal(signal);
+    stop.abort(new Error('interrupted'));
+  });
+  try {
+    await runJobs(context, jobs, submission, collector, stop);
+    return Math.min(collector.failed, failedToldMax + 1);
+  } catch (error) {
+    await eachOf(submission.batchIds, (id) => client.cancelBatch(id)).catch(() => {});
+    if (signalStatus === null) throw error;
+    await note(terminal, 'Interrupted; what had not ended was cancelled.');
+    return signalStatus;
+  } finally {
+    silence();
+  }
+};

@@ -1,0 +1,112 @@
+/**
+ * `run CMD`: a command elsewhere as if it ran here. Four things go on at once: two streams of output, standard input,
+ * and the wish to stop. The end of the task ends all of them, whatever standard input does.
+ *
+ * Signals: the first cancels the task and waits for its end, so that nothing runs on unseen; the second leaves at once.
+ * A reader that goes away (`| head`) is a wish to stop too.
+ */
+
+import type { TaskView } from '../../api/schemas.ts';
+import { reasonOf } from '../../base/errors.ts';
+import type { ClientAction } from '../command.ts';
+import { BrokenPipe, type CommandContext, type InterruptSignal, note } from '../context.ts';
+import { followTask } from '../follow.ts';
+import type { runOptions } from '../options.ts';
+import { requestOf } from '../request.ts';
+import { exitOfSignal, exitOfTask } from '../status.ts';
+import { feedStdin } from '../stdin.ts';
+
+/** Why the command leaves before the task has ended. */
+class Leaving extends Error {
+  override readonly name = 'Leaving';
+}
+
+/** Turns signals into a cancelled task, then into leaving. */
+class Interrupts {
+  readonly leave = new AbortController();
+  first: InterruptSignal | null = null;
+  private taskId: string | null = null;
+  private readonly context: CommandContext;
+  readonly stop: () => void;
+
+  constructor(context: CommandContext) {
+    this.context = context;
+    this.stop = context.terminal.onSignal((signal) => this.take(signal));
+  }
+
+  /** From here on there is something to cancel; a signal that came earlier counts. */
+  arm(taskId: string): void {
+    this.taskId = taskId;
+    if (this.first !== null) this.cancel(taskId);
+  }
+
+  private take(signal: InterruptSignal): void {
+    if (this.first !== null) {
+      this.leave.abort(new Leaving());
+      return;
+    }
+    this.first = signal;
+    if (this.taskId !== null) this.cancel(this.taskId);
+  }
+
+  private cancel(taskId: string): void {
+    const { client, terminal } = this.context;
+    const again = this.first === 'SIGINT' ? ' (Ctrl-C again: leave at once)' : '';
+    const { signal } = this.leave;
+    Promise.all([
+      client.cancel(taskId, { patient: true, signal }),
+      note(terminal, `Cancelling task ${taskId}${again}.`),
+    ]).catch((error: unknown) => {
+      // Without a dispatcher that listens, waiting for the end is pointless.
+      this.leave.abort(error);
+    });
+  }
+}
+
+export const run: ClientAction<typeof runOptions> = async (context, values, words) => {
+  const { client, terminal } = context;
+  const { stdin } = terminal;
+  const hasStdin = values.stdin && !stdin.isTTY && !stdin.isEmpty;
+  const interrupts = new Interrupts(context);
+  const stdinDone = new AbortController();
+  try {
+    const flags = await requestOf(client, values, values.tag);
+    const { leave } = interrupts;
+    const request = { ...flags, command: words.join(' '), ...(hasStdin ? { stdin: { stream: true as const } } : {}) };
+    const { id } = await client.submitTask(request, { signal: leave.signal });
+    interrupts.arm(id);
+    const feeding = hasStdin ? feedStdin(context, id, stdinDone.signal) : Promise.resolve();
+    feeding.catch((error: unknown) => {
+      // The task runs on with the input it got; what went wrong is for the person to know.
+      if (!stdinDone.signal.aborted)
+        note(terminal, `Standard input was not passed on: ${reasonOf(error)}`).catch(() => {});
+    });
+    return await settle(context, interrupts, await followOrCancel(context, id, leave.signal));
+  } catch (error) {
+    if (!(error instanceof Leaving)) throw error;
+    return exitOfSignal(interrupts.first ?? 'SIGINT');
+  } finally {
+    stdinDone.abort();
+    interrupts.stop();
+  }
+};
+
+/** The ended task; null when the local reader went away and the task was cancelled for it. */
+async function followOrCancel(context: CommandContext, id: string, signal: AbortSignal): Promise<TaskView | null> {
+  try {
+    return await followTask(context, id, signal);
+  } catch (error) {
+    if (!(error instanceof BrokenPipe)) throw error;
+    await context.client.cancel(id, { patient: true, signal });
+    return null;
+  }
+}
+
+async function settle(context: CommandContext, interrupts: Interrupts, task: TaskView | null): Promise<number> {
+  if (task === null) return exitOfSignal('SIGPIPE');
+  // Cancelled by our own signal: the shell expects to read that signal, and the person knows why.
+  if (task.status === 'cancelled' && interrupts.first !== null) return exitOfSignal(interrupts.first);
+  const { status, message } = exitOfTask(task);
+  if (message !== null) await note(context.terminal, message);
+  return status;
+}

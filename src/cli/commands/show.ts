@@ -1,0 +1,80 @@
+/** `show ID`: everything about one task, with its attempts and the end of its output. */
+
+import type { AttemptView, TaskWithAttempts } from '../../api/schemas.ts';
+import type { ClientAction } from '../command.ts';
+import type { lookOptions } from '../options.ts';
+import { writeFacts, writeJson } from '../print.ts';
+import { commandOf } from '../request.ts';
+import { oneTask } from '../selectors.ts';
+import { formatDuration, printable } from '../table.ts';
+
+const pairsOf = (record: Readonly<Record<string, string>>): string =>
+  Object.entries(record)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(' ');
+
+const megabytes = (bytes: number | null): string => (bytes === null ? '' : `${(bytes / 2 ** 20).toFixed(1)} MB`);
+
+function requirementOf({ requires }: TaskWithAttempts): string {
+  const parts = [
+    requires.cpu_cores > 0 ? `cpus=${requires.cpu_cores}` : '',
+    requires.memory_mb > 0 ? `memory=${requires.memory_mb}MB` : '',
+    requires.gpu > 0 ? `gpus=${requires.gpu}` : '',
+    pairsOf(requires.labels),
+    requires.platform ?? '',
+    requires.arch ?? '',
+  ];
+  return parts.filter((part) => part !== '').join(' ');
+}
+
+function attemptLine(attempt: AttemptView): string {
+  const time = formatDuration(attempt.duration_ms);
+  return `${attempt.attempt}: ${attempt.outcome.detail} on ${attempt.worker_id}${time === '' ? '' : ` after ${time}`}`;
+}
+
+/** The end of an output: lines stay lines, what could steer the terminal does not. */
+function tail(title: string, text: string): string {
+  if (text === '') return '';
+  const lines = text.replace(/\n$/, '').split('\n');
+  return `\n${title}:\n${lines.map((line) => `  ${printable(line)}\n`).join('')}`;
+}
+
+export const show: ClientAction<typeof lookOptions> = async ({ client, terminal }, values, words) => {
+  const task = await client.task((await oneTask(client, words[0] ?? '')).id);
+  if (values.output === 'json') await writeJson(terminal, task);
+  else if (values.output === 'quiet') await terminal.stdout.write(`${task.id}\n`);
+  else {
+    await writeFacts(terminal, [
+      ['id', task.id],
+      ['name', task.name],
+      ['command', commandOf(task)],
+      ['status', task.status],
+      ['reason', task.reason],
+      ['exit code', task.exit_code],
+      ['signal', task.signal],
+      ['worker', task.worker_id],
+      ['attempt', task.attempt],
+      ['batch', task.batch_id],
+      ['retry of', task.retry_of],
+      ['priority', task.priority],
+      ['time limit', formatDuration(task.timeout * 1000)],
+      ['requires', requirementOf(task)],
+      ['depends on', task.depends_on.join(' ')],
+      ['tags', pairsOf(task.tags)],
+      ['workdir', task.workdir],
+      ['created', task.created_at],
+      ['started', task.started_at],
+      ['completed', task.completed_at],
+      ['duration', formatDuration(task.duration_ms)],
+      ['cpu time', formatDuration(task.cpu_ms)],
+      ['peak memory', megabytes(task.memory_peak_bytes)],
+      ['stdout bytes', task.stdout_bytes],
+      ['stderr bytes', task.stderr_bytes],
+      ['discarded', task.discarded_bytes === 0 ? null : `${task.discarded_bytes} bytes`],
+    ]);
+    const attempts = task.attempts.map((attempt) => `  ${printable(attemptLine(attempt))}\n`).join('');
+    const parts = [attempts === '' ? '' : `\nattempts:\n${attempts}`, tail('stdout', task.stdout_tail)];
+    await terminal.stdout.write([...parts, tail('stderr', task.stderr_tail)].join(''));
+  }
+  return 0;
+};

@@ -1,0 +1,30 @@
+/** `stats`: counts of tasks, workers, slots and the queue. */
+
+import type { ClientAction } from '../command.ts';
+import type { lookOptions } from '../options.ts';
+import { writeFacts, writeJson } from '../print.ts';
+import { formatDuration } from '../table.ts';
+
+export const stats: ClientAction<typeof lookOptions> = async ({ client, terminal }, values) => {
+  const found = await client.stats();
+  if (values.output === 'json') await writeJson(terminal, found);
+  else if (values.output === 'quiet') await terminal.stdout.write(`${found.queue.size}\n`);
+  else {
+    const counts = (record: Readonly<Record<string, number>>): string =>
+      Object.entries(record)
+        .map(([name, count]) => `${count} ${name}`)
+        .join(', ');
+    await writeFacts(terminal, [
+      ['dispatching', found.paused ? 'paused' : 'yes'],
+      ['tasks', counts(found.tasks)],
+      ['workers', counts(found.workers)],
+      ['slots', `${found.slots.used} of ${found.slots.total} used`],
+      ['queue', `${found.queue.size} of ${found.queue.max}`],
+      ['uptime', formatDuration(found.uptime_seconds * 1000)],
+      ['version', found.version],
+      ['stale reports', found.stale_reports],
+      ['links ended', counts(found.links_ended)],
+    ]);
+  }
+  return 0;
+};

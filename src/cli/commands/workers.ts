@@ -1,0 +1,48 @@
+/** `workers`: the workers, what they have and what of it is in use. */
+
+import type { ClientAction } from '../command.ts';
+import type { lookOptions } from '../options.ts';
+import { writeJson, writeTable } from '../print.ts';
+import { formatDuration } from '../table.ts';
+
+export const workers: ClientAction<typeof lookOptions> = async ({ client, terminal }, values) => {
+  const list = await client.workers();
+  if (values.output === 'json') await writeJson(terminal, list);
+  else if (values.output === 'quiet') {
+    await terminal.stdout.write(list.workers.map((worker) => `${worker.id}\n`).join(''));
+  } else {
+    const rows = list.workers.map((worker) => [
+      worker.name,
+      worker.status,
+      `${worker.running}/${worker.slots}`,
+      `${worker.reserved.cpu_cores}/${worker.cpu_cores}`,
+      `${worker.reserved.memory_mb}/${worker.memory_mb}`,
+      `${worker.reserved.gpu}/${worker.gpu}`,
+      worker.load1 === null ? '' : worker.load1.toFixed(2),
+      formatDuration(terminal.now() - Date.parse(worker.last_seen_at)),
+      `${worker.platform}/${worker.arch}`,
+      worker.id,
+      Object.entries(worker.labels)
+        .map(([key, value]) => `${key}=${value}`)
+        .join(' '),
+    ]);
+    await writeTable(
+      terminal,
+      [
+        { title: 'NAME' },
+        { title: 'STATUS' },
+        { title: 'SLOTS', align: 'right' },
+        { title: 'CPUS', align: 'right' },
+        { title: 'MEMORY MB', align: 'right' },
+        { title: 'GPUS', align: 'right' },
+        { title: 'LOAD', align: 'right' },
+        { title: 'SEEN', align: 'right' },
+        { title: 'PLATFORM' },
+        { title: 'ID', flexible: true },
+        { title: 'LABELS', flexible: true },
+      ],
+      rows,
+    );
+  }
+  return 0;
+};

@@ -1,0 +1,275 @@
+/**
+ * The typed client of the REST API: plain `fetch` and web globals, for Bun, Node, Deno and browsers.
+ * All faces talk to a dispatcher through it and nothing else. Answers are typed by the API's own schemas, which the
+ * client trusts; errors are `OctasklyError`s with the code of the problem document (`urn:octaskly:problem:<code>`).
+ *
+ * What is repeated by itself: submissions, under one idempotency key (so at most one of them counts), and everything
+ * that follows or waits. All other calls are made once.
+ */
+
+import type {
+  BatchAnswer,
+  BatchRequest,
+  BatchView,
+  Explanation,
+  Stats,
+  TaskList,
+  TaskRequest,
+  TaskView,
+  TaskWithAttempts,
+  WorkerList,
+} from '../api/schemas.ts';
+import { OctasklyError } from '../base/errors.ts';
+import type { TaskStatus } from '../core/task.ts';
+import { Backoff, sleep as realSleep, type Sleep } from './backoff.ts';
+import { type EventOptions, type FeedItem, readEvents } from './events.ts';
+import {
+  type Connection,
+  type Exchange,
+  exchange,
+  exchangeJson,
+  type Fetch,
+  isTransient,
+  persist,
+  query,
+} from './http.ts';
+import { type OutputOptions, readOutput } from './output.ts';
+import { endedTasks } from './wait.ts';
+
+export interface ClientOptions {
+  /** `http://host:port`, with a path when the API is behind one. */
+  readonly baseUrl: string;
+  readonly token?: string | null;
+  readonly fetch?: Fetch;
+  /** Time limit of one call that neither follows nor waits, default 30,000 ms. */
+  readonly timeoutMs?: number;
+  /** Told when a follow or wait loses the dispatcher; it goes on trying. */
+  readonly onLost?: (reason: string) => void;
+  /** Replaces the timer between tries. */
+  readonly sleep?: Sleep;
+}
+
+/** Filters of a list of tasks; all must hold. `id` is a prefix, `since` an ISO 8601 instant. */
+export interface TaskQuery {
+  readonly status?: readonly TaskStatus[] | undefined;
+  readonly worker?: string | undefined;
+  readonly batch?: string | undefined;
+  /** `k=v`. */
+  readonly tag?: string | undefined;
+  readonly since?: string | undefined;
+  readonly id?: string | undefined;
+  readonly limit?: number | undefined;
+  readonly cursor?: string | undefined;
+}
+
+/** Options of a call that may be given up. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface CancelOptions extends CallOptions {
+  /** Wait for a dispatcher that is away instead of failing. */
+  readonly patient?: boolean;
+}
+
+export interface SubmitOptions extends CallOptions {
+  /** Drawn by lot when missing. The same key and request give the same answer. */
+  readonly idempotencyKey?: string;
+}
+
+export interface StdinChunk {
+  /** Position of the first byte in the task's standard input. */
+  readonly offset: number;
+  /** At most `limits.stdinChunkBytesMax` bytes. */
+  readonly data: Uint8Array;
+  /** Nothing follows. */
+  readonly eof: boolean;
+}
+
+export interface WaitOptions extends CallOptions {
+  /** Batches that hold all of the tasks: reads them by the page instead of one by one. */
+  readonly batches?: readonly string[];
+}
+
+/** Every call throws `OctasklyError`; `unreachable` or `timeout` when there is no dispatcher to talk to. */
+export interface Client {
+  readonly baseUrl: string;
+  submitTask(request: TaskRequest, options?: SubmitOptions): Promise<TaskView>;
+  submitBatch(request: BatchRequest, options?: SubmitOptions): Promise<BatchAnswer>;
+  task(id: string, options?: CallOptions): Promise<TaskWithAttempts>;
+  /** One page, newest first. */
+  tasks(filter?: TaskQuery, options?: CallOptions): Promise<TaskList>;
+  /** All pages, one task after the other. */
+  allTasks(filter?: TaskQuery, options?: CallOptions): AsyncIterable<TaskView>;
+  /** Asks for the end of a task; resolves when the request is on record. */
+  cancel(id: string, options?: CancelOptions): Promise<void>;
+  /** Submits an ended task again and gives the new one. */
+  retry(id: string): Promise<TaskView>;
+  output(id: string, options?: OutputOptions): AsyncIterable<Uint8Array>;
+  /** Resolves when the task took the bytes, however long that is; waits for a dispatcher that is away. `conflict`: the task takes no more. */
+  writeStdin(id: string, chunk: StdinChunk, options?: CallOptions): Promise<void>;
+  explain(id: string): Promise<Explanation>;
+  batch(id: string): Promise<BatchView>;
+  cancelBatch(id: string): Promise<void>;
+  workers(): Promise<WorkerList>;
+  drain(workerId: string): Promise<void>;
+  undrain(workerId: string): Promise<void>;
+  /** Stops dispatching; what runs goes on. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  stats(): Promise<Stats>;
+  /** Resolves when the dispatcher answers. */
+  health(): Promise<void>;
+  /** Whether it takes work now, and why not. */
+  ready(): Promise<{ readonly ready: boolean; readonly reason: string | null }>;
+  events(options?: EventOptions): AsyncIterable<FeedItem>;
+  /** The tasks of `ids`, each as it ends. Waits for a dispatcher that is away. */
+  ended(ids: readonly string[], options?: WaitOptions): AsyncIterable<TaskView>;
+  /** The tasks of `ids`, in that order, once all have ended. */
+  waitFor(ids: readonly string[], options?: WaitOptions): Promise<TaskView[]>;
+}
+
+/** A submission is repeated this often at most: about two seconds in all. */
+const submitRetriesMax = 5;
+const submitDelays = { baseMs: 100, capMs: 1000 } as const;
+
+function connect(options: ClientOptions): Connection {
+  const url = URL.canParse(options.baseUrl) ? new URL(options.baseUrl) : null;
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.search !== '' || url.hash !== '') {
+    throw new OctasklyError('usage', `"${options.baseUrl}" is not an address like http://host:3000.`);
+  }
+  return {
+    baseUrl: url.href.replace(/\/+$/, ''),
+    token: options.token ?? null,
+    fetch: options.fetch ?? ((address, init) => fetch(address, init)),
+    timeoutMs: options.timeoutMs ?? 30_000,
+    sleep: options.sleep ?? realSleep,
+    onLost: options.onLost ?? null,
+  };
+}
+
+/** 128 random bits, hex. (`randomUUID` is missing in browsers on plain HTTP.) */
+function randomKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+async function submit<T extends object>(
+  connection: Connection,
+  path: string,
+  body: object,
+  options: SubmitOptions,
+): Promise<T> {
+  const request: Exchange = {
+    method: 'POST',
+    path,
+    headers: { 'content-type': 'application/json', 'idempotency-key': options.idempotencyKey ?? randomKey() },
+    body: JSON.stringify(body),
+    signal: options.signal,
+  };
+  const backoff = new Backoff(submitDelays);
+  for (let retriesLeft = submitRetriesMax; ; retriesLeft--) {
+    try {
+      return await exchangeJson<T>(connection, request);
+    } catch (error) {
+      if (retriesLeft === 0 || !isTransient(error)) throw error;
+      await connection.sleep(backoff.next(), options.signal);
+    }
+  }
+}
+
+async function* allTasks(
+  connection: Connection,
+  filter: TaskQuery,
+  options: CallOptions & { readonly patient: boolean },
+): AsyncGenerator<TaskView, void, undefined> {
+  let cursor = filter.cursor;
+  do {
+    const read = () => listTasks(connection, { limit: 1000, ...filter, cursor }, options);
+    const page = options.patient ? await persist(connection, options.signal, read) : await read();
+    yield* page.tasks;
+    cursor = page.next_cursor ?? undefined;
+  } while (cursor !== undefined);
+}
+
+function listTasks(connection: Connection, filter: TaskQuery, options: CallOptions): Promise<TaskList> {
+  const path = `/api/v1/tasks${query({ ...filter, status: filter.status?.join(',') })}`;
+  return exchangeJson<TaskList>(connection, { method: 'GET', path, signal: options.signal });
+}
+
+async function order(connection: Connection, method: 'POST' | 'DELETE', path: string, options: CallOptions = {}) {
+  const response = await exchange(connection, { method, path, signal: options.signal });
+  await response.body?.cancel();
+}
+
+async function readReady(connection: Connection): Promise<{ ready: boolean; reason: string | null }> {
+  try {
+    await (await exchange(connection, { method: 'GET', path: '/ready' })).body?.cancel();
+    return { ready: true, reason: null };
+  } catch (error) {
+    // Every answer but "ready" is a problem document that says why; only silence is an error.
+    if (error instanceof OctasklyError && !['unreachable', 'timeout'].includes(error.code)) {
+      return { ready: false, reason: error.message };
+    }
+    throw error;
+  }
+}
+
+/** Starts nothing: the first connection is made by the first call. Throws `usage` for a malformed `baseUrl`. */
+export function createClient(options: ClientOptions): Client {
+  const connection = connect(options);
+  const at = (kind: 'tasks' | 'batches' | 'workers', id: string, rest = ''): string =>
+    `/api/v1/${kind}/${encodeURIComponent(id)}${rest}`;
+  const get = <T extends object>(path: string, call: CallOptions = {}): Promise<T> =>
+    exchangeJson<T>(connection, { method: 'GET', path, signal: call.signal });
+  const task = (id: string, call: CallOptions = {}) => get<TaskWithAttempts>(at('tasks', id), call);
+  const ended = (ids: readonly string[], { signal, batches }: WaitOptions = {}) =>
+    endedTasks(
+      {
+        events: () => readEvents(connection, { signal }),
+        task: (id) => persist(connection, signal, () => task(id, { signal })),
+        batchTasks: (batch) => allTasks(connection, { batch }, { signal, patient: true }),
+      },
+      ids,
+      batches,
+    );
+  return {
+    baseUrl: connection.baseUrl,
+    submitTask: (request, call = {}) => submit<TaskView>(connection, '/api/v1/tasks', request, call),
+    submitBatch: (request, call = {}) => submit<BatchAnswer>(connection, '/api/v1/batches', request, call),
+    task,
+    tasks: (filter = {}, call = {}) => listTasks(connection, filter, call),
+    allTasks: (filter = {}, call = {}) => allTasks(connection, filter, { ...call, patient: false }),
+    cancel: (id, { patient = false, signal } = {}) => {
+      const ask = () => order(connection, 'DELETE', at('tasks', id), { signal });
+      return patient ? persist(connection, signal, ask) : ask();
+    },
+    retry: (id) => exchangeJson<TaskView>(connection, { method: 'POST', path: at('tasks', id, '/retry') }),
+    output: (id, call) => readOutput(connection, id, call),
+    writeStdin: (id, { offset, data, eof }, { signal } = {}) =>
+      persist(connection, signal, async () => {
+        const path = at('tasks', id, `/stdin${query({ offset, eof: eof || undefined })}`);
+        const headers = { 'content-type': 'application/octet-stream' };
+        const body = new Uint8Array(data);
+        const call: Exchange = { method: 'POST', path, headers, body, signal, timeoutMs: null };
+        await (await exchange(connection, call)).body?.cancel();
+      }),
+    explain: (id) => get<Explanation>(at('tasks', id, '/explain')),
+    batch: (id) => get<BatchView>(at('batches', id)),
+    cancelBatch: (id) => order(connection, 'DELETE', at('batches', id)),
+    workers: () => get<WorkerList>('/api/v1/workers'),
+    drain: (id) => order(connection, 'POST', at('workers', id, '/drain')),
+    undrain: (id) => order(connection, 'POST', at('workers', id, '/undrain')),
+    pause: () => order(connection, 'POST', '/api/v1/pause'),
+    resume: () => order(connection, 'POST', '/api/v1/resume'),
+    stats: () => get<Stats>('/api/v1/stats'),
+    health: async () => void (await (await exchange(connection, { method: 'GET', path: '/health' })).body?.cancel()),
+    ready: () => readReady(connection),
+    events: (call) => readEvents(connection, call),
+    ended,
+    waitFor: async (ids, call) => {
+      const found = new Map<string, TaskView>();
+      for await (const one of ended(ids, call)) found.set(one.id, one);
+      return ids.flatMap((id) => found.get(id) ?? []);
+    },
+  };
+}

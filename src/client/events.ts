@@ -1,0 +1,77 @@
+/**
+ * The dispatcher's feed of events, without end: reconnects with backoff and continues after the last event seen.
+ *
+ * Invariant for those who keep a picture of something: between a `gap` and the next one no event is missing. A `gap` is
+ * given on the first connection and whenever events may have been missed (the dispatcher started anew or the place is
+ * too old): then read again what you follow, and go on with the events behind it.
+ */
+
+import type { FeedEvent } from '../api/schemas.ts';
+import { reasonOf } from '../base/errors.ts';
+import { Backoff, reconnectDelays } from './backoff.ts';
+import { type Connection, isTransient } from './http.ts';
+import { SseParser } from './sse.ts';
+import { streamChunks } from './stream.ts';
+
+export type FeedItem =
+  | { readonly kind: 'gap' }
+  /** `id` names the event's place in the feed. */
+  | { readonly kind: 'event'; readonly id: string; readonly event: FeedEvent };
+
+export interface EventOptions {
+  /** Continue after this event. */
+  readonly lastEventId?: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+function feedEvent(data: string): FeedEvent | null {
+  try {
+    const value: unknown = JSON.parse(data);
+    return typeof value === 'object' && value !== null && 'kind' in value ? (value as FeedEvent) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Waits for a dispatcher that is away. Throws `OctasklyError` for lasting reasons; the signal's reason on abort. */
+export async function* readEvents(
+  connection: Connection,
+  options: EventOptions = {},
+): AsyncGenerator<FeedItem, void, undefined> {
+  const { signal } = options;
+  const backoff = new Backoff(reconnectDelays);
+  let lastId = options.lastEventId ?? '';
+  let told = false;
+  for (;;) {
+    const parser = new SseParser(lastId);
+    let reason = 'the stream of events ended';
+    let atStart = lastId === '';
+    const chunks = streamChunks(connection, {
+      method: 'GET',
+      path: '/api/v1/events',
+      headers: { accept: 'text/event-stream', ...(lastId === '' ? {} : { 'last-event-id': lastId }) },
+      signal,
+    });
+    try {
+      for await (const chunk of chunks) {
+        // The first bytes show that the subscription stands: what is read from here on cannot be outdated unnoticed.
+        if (atStart) yield { kind: 'gap' };
+        atStart = false;
+        backoff.reset();
+        told = false;
+        for (const { name, data, id } of parser.push(chunk)) {
+          lastId = id;
+          const event = name === 'reset' ? null : feedEvent(data);
+          if (name === 'reset') yield { kind: 'gap' };
+          else if (event !== null) yield { kind: 'event', id, event };
+        }
+      }
+    } catch (error) {
+      if (!isTransient(error)) throw error;
+      reason = reasonOf(error);
+    }
+    if (!told) connection.onLost?.(reason);
+    told = true;
+    await connection.sleep(Math.max(parser.retryMs ?? 0, backoff.next()), signal);
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * One HTTP exchange with the dispatcher: address, token, time limit, and problem documents (RFC 9457) turned into
+ * `OctasklyError`s. Web globals only. It never repeats a request by itself except in `persist`, which says so.
+ */
+
+import { type ErrorCode, errorCodes, type FieldError, OctasklyError, reasonOf } from '../base/errors.ts';
+import { Backoff, reconnectDelays, type Sleep } from './backoff.ts';
+
+/** What `fetch` is to this client. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+export interface Exchange {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** With its query, beginning with `/`. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array<ArrayBuffer>;
+  readonly signal?: AbortSignal | undefined;
+  /** Null: as long as it takes. Default: the connection's. */
+  readonly timeoutMs?: number | null;
+}
+
+export interface Connection {
+  readonly baseUrl: string;
+  readonly fetch: Fetch;
+  readonly token: string | null;
+  readonly timeoutMs: number;
+  readonly sleep: Sleep;
+  /** Told once for each loss of the dispatcher during a follow or wait. */
+  readonly onLost: ((reason: string) => void) | null;
+}
+
+const problemPrefix = 'urn:octaskly:problem:';
+/** Most bytes of an error answer that are looked at. */
+const problemLengthMax = 1024 * 1024;
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorCodes, code);
+}
+
+function codeOfStatus(status: number): ErrorCode {
+  for (const [code, facts] of Object.entries(errorCodes)) {
+    if (facts.http === status && isErrorCode(code)) return code;
+  }
+  return status < 500 ? 'bad_request' : 'internal';
+}
+
+function fieldErrors(value: unknown): FieldError[] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((entry: unknown) => {
+    const { path, message } = (entry ?? {}) as { path?: unknown; message?: unknown };
+    return typeof path === 'string' && typeof message === 'string' ? [{ path, message }] : [];
+  });
+}
+
+/** The error an answer with a status of 400 or more stands for. `text`: its body. */
+export function errorOfAnswer(status: number, text: string, baseUrl: string): OctasklyError {
+  let body: { type?: unknown; title?: unknown; detail?: unknown; reason?: unknown; errors?: unknown } = {};
+  try {
+    const parsed: unknown = JSON.parse(text.slice(0, problemLengthMax));
+    if (typeof parsed === 'object' && parsed !== null) body = parsed;
+  } catch {
+    // Not a problem document: some proxy's page, or not our dispatcher. The status says enough.
+  }
+  const named = typeof body.type === 'string' && body.type.startsWith(problemPrefix) ? body.type : null;
+  const code = named?.slice(problemPrefix.length) ?? '';
+  const known = isErrorCode(code) ? code : codeOfStatus(status);
+  const sentence = [body.detail, body.reason, body.title].find((text) => typeof text === 'string' && text !== '');
+  const message = typeof sentence === 'string' ? sentence : `${baseUrl} answered with HTTP status ${status}.`;
+  return new OctasklyError(known, message, { fields: fieldErrors(body.errors) });
+}
+
+/** Why a connection failed, in words: runtimes hide it in `code`, `cause` or an aggregate of causes. */
+function networkReason(error: unknown): string {
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+    const code = (at as { code?: unknown }).code;
+    if (code === 'ECONNREFUSED' || code === 'ConnectionRefused') return 'the connection was refused';
+    if (code === 'ECONNRESET' || code === 'ConnectionClosed') return 'the connection was closed';
+    if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'the host name is not known';
+    if (typeof code === 'string' && at.cause === undefined) return `${at.message} (${code})`;
+  }
+  return error instanceof Error && error.cause !== undefined ? reasonOf(error.cause) : reasonOf(error);
+}
+
+export function unreachableError(baseUrl: string, error: unknown): OctasklyError {
+  return new OctasklyError('unreachable', `Cannot reach a dispatcher at ${baseUrl}: ${networkReason(error)}.`, {
+    cause: error,
+  });
+}
+
+/** True when the same call may succeed once the dispatcher is back. */
+export function isTransient(error: unknown): boolean {
+  if (!(error instanceof OctasklyError)) return false;
+  return error.code === 'unreachable' || error.code === 'timeout' || error.code === 'shutting_down';
+}
+
+/**
+ * The answer, its body unread, when its status is below 400.
+ * Throws `OctasklyError`: `unreachable`, `timeout`, or what the problem document says; the signal's reason on abort.
+ */
+export async function exchange(connection: Connection, request: Exchange): Promise<Response> {
+  const timeoutMs = request.timeoutMs === undefined ? connection.timeoutMs : request.timeoutMs;
+  const timeout = timeoutMs === null ? null : AbortSignal.timeout(timeoutMs);
+  const signals = [timeout, request.signal].filter((signal) => signal instanceof AbortSignal);
+  const headers: Record<string, string> = { accept: 'application/json', ...request.headers };
+  if (connection.token !== null) headers.authorization = `Bearer ${connection.token}`;
+  try {
+    const response = await connection.fetch(`${connection.baseUrl}${request.path}`, {
+      method: request.method,
+      headers,
+      ...(request.body === undefined ? {} : { body: request.body }),
+      ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
+      // A redirect would carry the token to where it was not meant to go.
+      redirect: 'error',
+      cache: 'no-store',
+    });
+    if (response.status < 400) return response;
+    throw errorOfAnswer(response.status, await response.text(), connection.baseUrl);
+  } catch (error) {
+    if (error instanceof OctasklyError) throw error;
+    if (request.signal?.aborted) throw request.signal.reason;
+    if (timeout?.aborted) {
+      throw new OctasklyError(
+        'timeout',
+        `The dispatcher at ${connection.baseUrl} did not answer within ${(timeoutMs ?? 0) / 1000} s.`,
+      );
+    }
+    throw unreachableError(connection.baseUrl, error);
+  }
+}
+
+/** The answer's JSON object. Throws as `exchange`, and `internal` when the answer is none. */
+export async function exchangeJson<T extends object>(connection: Connection, request: Exchange): Promise<T> {
+  const response = await exchange(connection, request);
+  const notOurs = (): OctasklyError =>
+    new OctasklyError('internal', `What answers at ${connection.baseUrl} is no Octaskly dispatcher.`);
+  if (!/^application\/(?:[^;]*\+)?json\b/.test(response.headers.get('content-type') ?? '')) {
+    await response.body?.cancel();
+    throw notOurs();
+  }
+  let text: string;
+  try {
+    text = await response.text();
+  } catch (error) {
+    if (request.signal?.aborted) throw request.signal.reason;
+    throw unreachableError(connection.baseUrl, error);
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return value as T;
+  } catch {
+    throw notOurs();
+  }
+  throw notOurs();
+}
+
+/** Runs `action` until it succeeds or fails for a lasting reason; waits with backoff while the dispatcher is away. */
+export async function persist<T>(
+  connection: Connection,
+  signal: AbortSignal | undefined,
+  action: () => Promise<T>,
+): Promise<T> {
+  const backoff = new Backoff(reconnectDelays);
+  for (let told = false; ; told = true) {
+    try {
+      return await action();
+    } catch (error) {
+      if (!isTransient(error)) throw error;
+      if (!told) connection.onLost?.(reasonOf(error));
+      await connection.sleep(backoff.next(), signal);
+    }
+  }
+}
+
+/** `?a=1&b=2` of the entries that are defined; '' when none is. */
+export function query(entries: Readonly<Record<string, string | number | boolean | undefined>>): string {
+  const parameters = new URLSearchParams();
+  for (const [key, value] of Object.entries(entries)) {
+    if (value !== undefined) parameters.append(key, String(value));
+  }
+  const text = parameters.toString();
+  return text === '' ? '' : `?${text}`;
+}

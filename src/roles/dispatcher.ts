@@ -1,0 +1,165 @@
+/** The dispatcher role: opens what a dispatcher needs, serves workers and the API, closes in good order. */
+
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Identity } from '../api/access.ts';
+import { createApi } from '../api/app.ts';
+import { limits } from '../api/schemas.ts';
+import { verifyToken } from '../api/token.ts';
+import { OctasklyError, reasonOf } from '../base/errors.ts';
+import type { DispatcherValues } from '../cli/options.ts';
+import { Dispatcher } from '../dispatcher/dispatcher.ts';
+import type { LinkListener, Log } from '../ports.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { nativeCrypto, pskFromSecret } from '../runtime/crypto.ts';
+import { dispatcherSecret, ensureDir, lockDispatcher, nodeKey } from '../runtime/data-dir.ts';
+import { type HttpServer, serveHttp } from '../runtime/http.ts';
+import { createLinks } from '../runtime/links.ts';
+import { createOutputStore } from '../runtime/outputs.ts';
+import { storeFiles } from '../runtime/store-files.ts';
+import { sha256Hex, tokenHmac } from '../runtime/token-key.ts';
+import { openStore } from '../store/store.ts';
+import { version } from '../version.ts';
+import { absolute, givenSecret, logOf, onStopSignals } from './common.ts';
+
+/** How often ended tasks past their retention are looked for, ms; and how many are deleted in one go. */
+const pruneEveryMs = 3600_000;
+const pruneBatch = 2000;
+/** How long open requests may go on after a stop. */
+const stopGraceMs = 1000;
+
+/** A dispatcher that runs. */
+export interface RunningDispatcher {
+  /** TCP port for workers. */
+  readonly port: number;
+  readonly apiUrl: string;
+  /** Closes in good order; resolves when everything is closed. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** Runs a dispatcher until a signal ends it. Exit status 0. */
+export async function runDispatcher(values: DispatcherValues): Promise<number> {
+  const log = logOf(values);
+  const dispatcher = await startDispatcher(values, log);
+  await new Promise<void>((resolve) => {
+    onStopSignals(
+      () => {
+        log.info('shutting down; tasks that run go on at their workers and are taken back later');
+        void dispatcher.stop().then(resolve);
+      },
+      () => process.exit(130),
+    );
+  });
+  return 0;
+}
+
+/** Starts a dispatcher with settled options. Errors: `usage`, `in_use`, `io`, `forbidden`, `storage_*`. */
+export async function startDispatcher(values: DispatcherValues, log: Log): Promise<RunningDispatcher> {
+  const apiBind = apiInterface(values);
+  const dataDir = absolute(values.dataDir);
+  ensureDir(dataDir);
+  const closers: (() => unknown)[] = [];
+  const stop = async (): Promise<void> => {
+    for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close();
+  };
+  try {
+    const lock = lockDispatcher(dataDir);
+    closers.push(() => lock.release());
+    const secret = dispatcherSecret(dataDir, givenSecret(values));
+    const store = openStore(absolute(values.dbPath ?? join(dataDir, 'octaskly.db')), storeFiles);
+    closers.push(() => store.close());
+    const outputs = createOutputStore({ directory: dataDir, log });
+    const dispatcher = new Dispatcher({
+      clock: systemClock,
+      store,
+      outputs,
+      log,
+      policy: {
+        workersMax: values.maxWorkers,
+        queueMax: values.maxQueueSize,
+        silenceMs: values.heartbeatTimeoutMs,
+      },
+      version,
+      runId: Date.now().toString(36),
+    });
+    outputs.sweep(dispatcher.state.tasks, store.blobs());
+    const listener = await listenForWorkers(dispatcher, { secret, dataDir, values, log });
+    closers.push(() => listener.close());
+    const api = serveRest(dispatcher, { secret, apiBind, values, log });
+    closers.push(() => api.stop(stopGraceMs));
+    // First of all what others are told, then the sockets, then the files.
+    closers.push(() => dispatcher.close());
+    const pruning = setInterval(() => pruneOld(), pruneEveryMs);
+    closers.push(() => clearInterval(pruning));
+    const pruneOld = (): void => {
+      try {
+        const { tasks, blobs } = store.prune(Date.now() - values.retentionMs, pruneBatch);
+        for (const blob of blobs) outputs.deleteBlob(blob);
+        if (tasks > 0) log.info('deleted ended tasks past their retention', { tasks });
+        if (tasks === pruneBatch) setImmediate(pruneOld);
+      } catch (error) {
+        log.warn('cannot delete old tasks', { error: reasonOf(error) });
+      }
+    };
+    pruneOld();
+    log.info('dispatcher ready', { workers: `${values.bind}:${listener.port}`, api: api.url, data: dataDir, version });
+    return { port: listener.port, apiUrl: api.url, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The interface for the API. Error: `usage` where anybody could call it without a token. */
+function apiInterface(values: DispatcherValues): string {
+  const bind = values.apiBind ?? (values.requireAuth === 'true' ? '0.0.0.0' : '127.0.0.1');
+  const loopback = bind === 'localhost' || bind === '::1' || bind.startsWith('127.');
+  if (values.requireAuth === 'false' && !loopback) {
+    throw new OctasklyError(
+      'usage',
+      `--require-auth false with --api-bind ${bind} would let anybody on the network run commands; leave --require-auth at auto, or bind to 127.0.0.1.`,
+    );
+  }
+  return bind;
+}
+
+interface Serving {
+  readonly secret: string;
+  readonly values: DispatcherValues;
+  readonly log: Log;
+}
+
+function listenForWorkers(
+  dispatcher: Dispatcher,
+  { secret, dataDir, values, log }: Serving & { dataDir: string },
+): Promise<LinkListener> {
+  const links = createLinks({ crypto: nativeCrypto, staticKeypair: nodeKey(dataDir), psk: pskFromSecret(secret), log });
+  return links.listen({ host: values.bind, port: values.port }, (link) => dispatcher.accept(link));
+}
+
+function serveRest(
+  dispatcher: Dispatcher,
+  { secret, apiBind, values, log }: Serving & { apiBind: string },
+): HttpServer {
+  const hmacSha256 = tokenHmac(secret);
+  const host = hostname().toLowerCase();
+  const api = createApi(dispatcher, {
+    version,
+    clock: systemClock,
+    log,
+    sha256Hex,
+    defaultTimeoutMs: values.taskTimeoutMs,
+    hosts: [host, `${host}.local`, apiBind.toLowerCase()],
+    origins: [],
+    requireAuth: values.requireAuth,
+    verifyToken: (token): Identity => {
+      const verified = verifyToken(token, { nowSeconds: Date.now() / 1000, hmacSha256 });
+      return verified.ok ? { ok: true, actor: verified.claims.sub, role: verified.claims.role } : verified;
+    },
+  });
+  return serveHttp((request, peer) => api.fetch(request, peer), {
+    host: apiBind,
+    port: values.apiPort,
+    bodyBytesMax: limits.bodyBytesMax * 2,
+  });
+}

@@ -1,0 +1,37 @@
+/** The command line on a real terminal: gives `cli/` the machine it may touch, and the roles it may start. */
+
+import { signToken } from '../api/token.ts';
+import { runCli } from '../cli/cli.ts';
+import { storedSecret } from '../runtime/data-dir.ts';
+import { createTerminal } from '../runtime/terminal.ts';
+import { tokenHmac, tokenId } from '../runtime/token-key.ts';
+import { version } from '../version.ts';
+
+/** How long a token lives that the command line makes for itself, s. */
+const ownTokenSeconds = 12 * 3600;
+
+/** Runs a command line and resolves with its exit status. */
+export function runTerminal(argv: readonly string[]): Promise<number> {
+  return runCli(argv, {
+    terminal: createTerminal(),
+    version,
+    roles: {
+      dispatcher: async (values) => (await import('./dispatcher.ts')).runDispatcher(values),
+      worker: async (values) => (await import('./worker.ts')).runWorker(values),
+      up: async (values) => (await import('./up.ts')).runUp(values),
+      backup: async (values, file) => (await import('./backup.ts')).runBackup(values, file),
+    },
+    parseToml: (text) => Bun.TOML.parse(text),
+    parseYaml: (text) => Bun.YAML.parse(text),
+    localToken,
+  });
+}
+
+/** A token signed with the secret of the data directory: whoever can read that needs no other. */
+function localToken(dataDir: string): string | null {
+  const secret = process.env.OCTASKLY_SECRET ?? storedSecret(dataDir);
+  if (secret === null || secret === '') return null;
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { sub: 'owner', role: 'admin' as const, iat: now, exp: now + ownTokenSeconds, jti: tokenId() };
+  return signToken(claims, tokenHmac(secret));
+}

@@ -1,0 +1,30 @@
+/** A dispatcher and one worker in one process: for a first try, and for a machine that does both. */
+
+import type { UpValues } from '../cli/options.ts';
+import { logOf, onStopSignals } from './common.ts';
+import { startDispatcher } from './dispatcher.ts';
+import { startWorker } from './worker.ts';
+
+/** Runs both until a signal ends them. Exit status 0, or 1 when the worker could not go on. */
+export async function runUp(values: UpValues): Promise<number> {
+  const log = logOf(values);
+  const dispatcher = await startDispatcher(values, log);
+  const host = values.bind === '0.0.0.0' || values.bind === '::' ? '127.0.0.1' : values.bind;
+  const address = { host, port: dispatcher.port };
+  try {
+    const worker = await startWorker({ ...values, id: undefined, dispatcher: [address] }, log);
+    const quietly = onStopSignals(
+      () => {
+        log.info('stopping when the running tasks have ended; again to stop now');
+        worker.leave();
+      },
+      () => worker.stop(),
+    );
+    const end = await worker.ended;
+    quietly();
+    if (!end.ok) log.error(end.detail);
+    return end.ok ? 0 : 1;
+  } finally {
+    await dispatcher.stop();
+  }
+}

@@ -1,0 +1,118 @@
+/** The worker role: builds what a worker needs, runs it until it is told to stop. */
+
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { OctasklyError } from '../base/errors.ts';
+import type { WorkerValues } from '../cli/options.ts';
+import { namePattern } from '../core/names.ts';
+import type { WorkerDeclaration } from '../core/worker.ts';
+import type { Log } from '../ports.ts';
+import { systemClock, systemRandom } from '../runtime/clock.ts';
+import { nativeCrypto, pskFromSecret } from '../runtime/crypto.ts';
+import { ensureDir, nodeKey, storedSecret, type WorkerHome, workerHome } from '../runtime/data-dir.ts';
+import { detectResources, readVitals } from '../runtime/host.ts';
+import { createLauncher } from '../runtime/launcher.ts';
+import { createLinks } from '../runtime/links.ts';
+import { createWorkspace } from '../runtime/workspace.ts';
+import { version } from '../version.ts';
+import { Worker, type WorkerEnd } from '../worker/worker.ts';
+import { absolute, givenSecret, logOf, onStopSignals } from './common.ts';
+
+/** A worker that runs. */
+export interface RunningWorker {
+  readonly ended: Promise<WorkerEnd>;
+  leave(): void;
+  stop(): void;
+}
+
+/** Runs a worker until a signal ends it. Exit status 0, or 1 when it could not go on. */
+export async function runWorker(values: WorkerValues): Promise<number> {
+  const log = logOf(values);
+  const worker = await startWorker(values, log);
+  const quietly = onStopSignals(
+    () => {
+      log.info('stopping when the running tasks have ended; again to stop now');
+      worker.leave();
+    },
+    () => worker.stop(),
+  );
+  const end = await worker.ended;
+  quietly();
+  if (!end.ok) log.error(end.detail);
+  return end.ok ? 0 : 1;
+}
+
+/** Starts a worker with settled options. Errors: `usage`, `in_use`, `io`, `forbidden`. */
+export async function startWorker(values: WorkerValues, log: Log): Promise<RunningWorker> {
+  const dataDir = absolute(values.dataDir);
+  const secret = givenSecret(values) ?? storedSecret(dataDir);
+  if (secret === null) {
+    throw new OctasklyError(
+      'usage',
+      `This worker has no cluster secret: there is none in "${dataDir}". Copy the dispatcher's (the file "secret" in its data directory) and give it with --secret-file FILE or OCTASKLY_SECRET.`,
+    );
+  }
+  if (values.name !== undefined) checkName('--name', values.name);
+  if (values.id !== undefined) checkName('--id', values.id);
+  ensureDir(dataDir);
+  const home = workerHome(dataDir, values.name ?? null);
+  const root = values.workDir === undefined ? home.directory : join(absolute(values.workDir), values.id ?? home.id);
+  const workspace = createWorkspace({ root, log });
+  workspace.sweep();
+  const launcher = createLauncher({ log });
+  const worker = new Worker({
+    clock: systemClock,
+    random: systemRandom,
+    links: createLinks({
+      crypto: nativeCrypto,
+      staticKeypair: nodeKey(home.directory),
+      psk: pskFromSecret(secret),
+      log,
+    }),
+    log,
+    launcher,
+    workspace,
+    environment: process.env,
+    declaration: await declare(values, home),
+    addresses: (values.dispatcher.length === 0 ? [{ host: '127.0.0.1', port: null }] : values.dispatcher).map(
+      ({ host, port }) => ({ host, port: port ?? values.port }),
+    ),
+    readVitals,
+    onStatus: (sentence) => log.info(sentence),
+  });
+  const ended = worker.run().finally(() => {
+    launcher.close();
+    home.lock.release();
+  });
+  return { ended, leave: () => worker.leave(), stop: () => worker.stop() };
+}
+
+function checkName(flag: string, value: string): void {
+  if (namePattern.test(value)) return;
+  throw new OctasklyError('usage', `${flag} "${value}" is not a name: up to 64 letters, digits, ".", "_" and "-" are.`);
+}
+
+async function declare(values: WorkerValues, home: WorkerHome): Promise<WorkerDeclaration> {
+  const detected = await detectResources();
+  return {
+    ...detected,
+    id: values.id ?? home.id,
+    name: values.name ?? nameOfHost(),
+    processId: Buffer.from(systemRandom.bytes(8)).toString('hex'),
+    version,
+    slots: values.maxJobs,
+    cpuCores: values.cpuCores ?? detected.cpuCores,
+    memoryMb: values.memoryMb ?? detected.memoryMb,
+    gpu: values.gpu ?? detected.gpu,
+    labels: Object.fromEntries(values.label),
+  };
+}
+
+function nameOfHost(): string {
+  const name =
+    hostname()
+      .split('.')[0]
+      ?.replace(/[^A-Za-z0-9._-]/g, '-')
+      .slice(0, 58) ?? '';
+  return name === '' ? 'worker' : name;
+}

@@ -1,0 +1,121 @@
+/**
+ * The few calls of the C library that Bun does not offer, by bun:ffi: pipes that are real pipes, reaping of adopted
+ * processes, the subreaper flag, advisory locks.
+ *
+ * Deliberately not here: anything Bun or node: can do, and any call whose variadic arguments would go wrong on the
+ * platforms where it is used (Linux passes them like fixed ones on x64 and arm64; macOS on arm64 does not, so only
+ * `flock` is used there).
+ * Invariant: everything is optional. Where the library cannot be opened `openLinuxCalls` gives null and callers do without.
+ * References: pipe2(2), prctl(2), wait(2), getrlimit(2), flock(2).
+ */
+
+import { dlopen, FFIType } from 'bun:ffi';
+
+const { i32, u64, i64, ptr } = FFIType;
+
+const linuxNames = [
+  'libc.so.6', // glibc
+  `libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`,
+  'libc.so', // Android's bionic
+];
+
+const lockCalls = { flock: { args: [i32, i32], returns: i32 } } as const;
+const linuxCalls = {
+  ...lockCalls,
+  pipe2: { args: [ptr, i32], returns: i32 },
+  fcntl: { args: [i32, i32, i32], returns: i32 },
+  read: { args: [i32, ptr, u64], returns: i64 },
+  waitpid: { args: [i32, ptr, i32], returns: i32 },
+  prctl: { args: [i32, u64, u64, u64, u64], returns: i32 },
+  getrlimit: { args: [i32, ptr], returns: i32 },
+  setrlimit: { args: [i32, ptr], returns: i32 },
+} as const;
+
+// Numbers of the Linux ABI, the same on every architecture Octaskly is built for.
+const O_NONBLOCK = 0o4000;
+const O_CLOEXEC = 0o2000000;
+const F_SETFL = 4;
+const WNOHANG = 1;
+const PR_SET_DUMPABLE = 4;
+const PR_SET_CHILD_SUBREAPER = 36;
+const RLIMIT_MSGQUEUE = 12;
+const LOCK_EX_NB = 2 | 4;
+
+function openFirst<Calls extends Parameters<typeof dlopen>[1]>(names: readonly string[], calls: Calls) {
+  for (const name of names) {
+    try {
+      return dlopen(name, calls).symbols;
+    } catch {
+      // Another C library, or one without a call that is needed: the next name may do.
+    }
+  }
+  return null;
+}
+
+/** Soft and hard RLIMIT_MSGQUEUE in bytes; `2n ** 64n - 1n` means unlimited. */
+export interface QueueLimit {
+  readonly soft: bigint;
+  readonly hard: bigint;
+}
+
+/** What Linux offers beyond Bun. File descriptors are close-on-exec, so no process started later inherits them. */
+export interface LinuxCalls {
+  /** A pipe: `read` does not block, `write` does (a process is given it). Null when descriptors ran out. */
+  openOutputPipe(): { readonly read: number; readonly write: number } | null;
+  /** A pipe the other way round: `write` does not block. Null when descriptors ran out. */
+  openInputPipe(): { readonly read: number; readonly write: number } | null;
+  /** Bytes read into `buffer`; 0 at the end of file, -1 when there is nothing now or the descriptor is bad. */
+  read(fd: number, buffer: Uint8Array): number;
+  /** Takes the remains of the ended child `pid`: true when there is nothing left of it. Never waits. */
+  reap(pid: number): boolean;
+  /** Descendants whose parent died become children of this process, or of pid 1 again. False when refused. */
+  setSubreaper(on: boolean): boolean;
+  /** Keeps other processes of this user from tracing this one and from reading its memory and environment. */
+  protectMemory(): void;
+  /** Limit on POSIX message queues; null when unknown. Children inherit it. */
+  queueLimit(): QueueLimit | null;
+  setQueueLimit(limit: QueueLimit): boolean;
+}
+
+/** `flock(2)`, exclusive, without waiting: true when this process now holds it. Null where there is none. */
+export function openFlock(): ((fd: number) => boolean) | null {
+  const names = process.platform === 'darwin' ? ['libSystem.B.dylib'] : linuxNames;
+  const symbols = process.platform === 'win32' ? null : openFirst(names, lockCalls);
+  return symbols === null ? null : (fd) => symbols.flock(fd, LOCK_EX_NB) === 0;
+}
+
+/** Opens the C library on Linux and Android; null elsewhere. Never throws. */
+export function openLinuxCalls(): LinuxCalls | null {
+  if (process.platform !== 'linux' && process.platform !== 'android') return null;
+  const symbols = openFirst(linuxNames, linuxCalls);
+  if (symbols === null) return null;
+  const ends = new Int32Array(2);
+  const limits = new BigUint64Array(2);
+
+  const openPipe = (ours: 0 | 1) => {
+    if (symbols.pipe2(ends, O_CLOEXEC) !== 0) return null;
+    const [read = -1, write = -1] = ends;
+    symbols.fcntl(ours === 0 ? read : write, F_SETFL, O_NONBLOCK);
+    return { read, write };
+  };
+
+  return {
+    openOutputPipe: () => openPipe(0),
+    openInputPipe: () => openPipe(1),
+    read: (fd, buffer) => Number(symbols.read(fd, buffer, buffer.length)),
+    reap: (pid) => symbols.waitpid(pid, null, WNOHANG) !== 0,
+    setSubreaper: (on) => symbols.prctl(PR_SET_CHILD_SUBREAPER, on ? 1 : 0, 0, 0, 0) === 0,
+    protectMemory: () => {
+      symbols.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    },
+    queueLimit: () => {
+      if (symbols.getrlimit(RLIMIT_MSGQUEUE, limits) !== 0) return null;
+      const [soft = 0n, hard = 0n] = limits;
+      return { soft, hard };
+    },
+    setQueueLimit: ({ soft, hard }) => {
+      limits.set([soft, hard]);
+      return symbols.setrlimit(RLIMIT_MSGQUEUE, limits) === 0;
+    },
+  };
+}

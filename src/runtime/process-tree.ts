@@ -1,0 +1,271 @@
+/**
+ * Whole trees of processes: what belongs to a task, and how all of it ends. This is Linux; `process-groups.ts` is the
+ * lesser twin for systems without /proc.
+ *
+ * This process is a subreaper: whatever of a task loses its parent (double fork, setsid, `nohup &`) becomes a child of
+ * this process and so cannot get out of sight. A child that nobody here started is an orphan, and belongs to
+ *   1. the task whose process group or session it is in; else
+ *   2. the task whose marker is in the environment it was started with; else, when it has scrubbed that,
+ *   3. no known task: it is killed as soon as no attempt still runs that was there when it started.
+ * Orphans that carry this process's resource-limit brand no more than a stranger does are not tasks' and left alone
+ * (in a container this process may be pid 1 and inherit anybody).
+ *
+ * Killing goes in rounds: stop everything that belongs to the task until nothing new turns up, kill it, take its remains,
+ * look again; stopped processes cannot fork, so a fork bomb loses. The usual end, with nothing left, costs one kill(2) and
+ * one read of a list (together about 6 µs); /proc is only walked when there is something to kill.
+ *
+ * Deliberately not here: who is told, time limits, grace. Invariants: never waitpid(-1), Bun owns the children it started;
+ * nothing is signalled by a pid that was not just seen to be what it should be.
+ * One instance a process, since children are a process's own.
+ */
+
+import type { Log } from '../ports.ts';
+import type { LinuxCalls } from './libc.ts';
+import {
+  ChildList,
+  isAlive,
+  type ProcessFacts,
+  readProcess,
+  readProcesses,
+  readQueueLimit,
+  readVariable,
+  withDescendants,
+} from './procfs.ts';
+
+/** Name of the environment variable that says which attempt a process belongs to. */
+export const markerVariable = 'OCTASKLY_MARK';
+
+/** What `launcher.ts` needs for ending trees. A tree is named by the pid of its main process. */
+export interface ProcessTrees {
+  /** A main process was started, as leader of its own session. */
+  add(pid: number, marker: string): void;
+  /** Sends TERM to everything of the tree. */
+  terminate(pid: number): void;
+  /** Kills everything of the tree that is there now; what it still manages to start goes with `finish`. */
+  kill(pid: number): void;
+  /** The main process ended: ends the rest. Null when nothing was left, which is the usual case. Never rejects. */
+  finish(pid: number): Promise<void> | null;
+  /** Stops watching. Trees that still run are left alone. */
+  close(): void;
+}
+
+/** Rounds of killing before something that cannot die (stuck in the kernel, another user's) is given up. */
+const roundsMax = 100;
+/** Passes of stopping within one round. */
+const passesMax = 20;
+const pauseMsMax = 100;
+/** How often orphans of running tasks are looked at: takes the remains of dead ones, learns whose the others are. */
+const sweepMs = 1000;
+
+interface Root {
+  readonly pid: number;
+  readonly marker: string;
+  running: boolean;
+  /** Read when first needed; null = not yet. */
+  startedTicks: number | null;
+}
+
+type Owner =
+  | { readonly kind: 'task'; readonly marker: string }
+  | { readonly kind: 'unknown'; readonly startedTicks: number }
+  /** Not a task's. */
+  | { readonly kind: 'foreign' };
+
+interface Options {
+  readonly calls: LinuxCalls;
+  readonly log: Log;
+  /** Limit that tells this process's tasks from strangers; null = every orphan is taken for a task's. */
+  readonly queueBytes: bigint | null;
+  /** Pid of the guard, which is a child but no orphan. */
+  readonly guardPid: () => number | null;
+}
+
+/** Trees on Linux, exact. */
+export class LinuxTrees implements ProcessTrees {
+  readonly #options: Options;
+  readonly #roots = new Map<number, Root>();
+  readonly #owners = new Map<number, Owner>();
+  readonly #children = new ChildList();
+  readonly #ownSession = readProcess(process.pid)?.session ?? -1;
+  #sweeper: ReturnType<typeof setInterval> | null = null;
+
+  constructor(options: Options) {
+    this.#options = options;
+    for (const pid of this.#children.read()) this.#owners.set(pid, { kind: 'foreign' });
+    if (!options.calls.setSubreaper(true)) {
+      options.log.warn('Cannot become a subreaper: processes that detach from their task may outlive it');
+    }
+  }
+
+  add(pid: number, marker: string): void {
+    this.#owners.delete(pid);
+    this.#roots.set(pid, { pid, marker, running: true, startedTicks: null });
+    this.#sweeper ??= setInterval(() => this.#sweep(), sweepMs);
+    this.#sweeper.unref();
+  }
+
+  terminate(pid: number): void {
+    const root = this.#roots.get(pid);
+    if (root === undefined) return;
+    for (const member of this.#membersOf(root, readProcesses())) {
+      signal(member, 'SIGTERM');
+      signal(member, 'SIGCONT');
+    }
+  }
+
+  kill(pid: number): void {
+    const root = this.#roots.get(pid);
+    if (root === undefined) return;
+    for (const member of this.#freeze(root)) signal(member, 'SIGKILL');
+  }
+
+  finish(pid: number): Promise<void> | null {
+    const root = this.#roots.get(pid);
+    if (root === undefined) return null;
+    root.running = false;
+    const groupLeft = signal(-pid, 'SIGKILL');
+    if (groupLeft || this.#orphans().some((orphan) => this.#isOf(root, orphan))) return this.#endAll(root);
+    this.#forget(root);
+    return null;
+  }
+
+  close(): void {
+    this.#options.calls.setSubreaper(false);
+    if (this.#sweeper !== null) clearInterval(this.#sweeper);
+    this.#children.close();
+  }
+
+  async #endAll(root: Root): Promise<void> {
+    for (let round = 0, pauseMs = 1; ; round++, pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
+      const living = this.#freeze(root);
+      if (living.size === 0) break;
+      for (const pid of living) signal(pid, 'SIGKILL');
+      if (round === roundsMax) {
+        this.#options.log.warn('Processes of a task cannot be ended', { marker: root.marker, pids: [...living] });
+        break;
+      }
+      await Bun.sleep(pauseMs);
+    }
+    this.#forget(root);
+  }
+
+  #forget(root: Root): void {
+    this.#roots.delete(root.pid);
+    if (this.#roots.size > 0 || this.#sweeper === null) return;
+    clearInterval(this.#sweeper);
+    this.#sweeper = null;
+  }
+
+  /** Stops everything of the tree, until nothing new turns up; returns what was stopped. */
+  #freeze(root: Root): Set<number> {
+    const stopped = new Set<number>();
+    for (let pass = 0; pass < passesMax; pass++) {
+      const found = this.#membersOf(root, readProcesses()).difference(stopped);
+      if (found.size === 0) break;
+      for (const pid of found) {
+        signal(pid, 'SIGSTOP');
+        stopped.add(pid);
+      }
+    }
+    return stopped;
+  }
+
+  /** Living processes of a tree; takes the remains of its dead orphans on the way. */
+  #membersOf(root: Root, all: ReadonlyMap<number, ProcessFacts>): Set<number> {
+    const tops = this.#orphans().filter((pid) => !this.#reapIfDead(pid, all.get(pid)) && this.#isOf(root, pid));
+    for (const facts of all.values()) {
+      if ((facts.group === root.pid || facts.session === root.pid) && isAlive(facts)) tops.push(facts.pid);
+    }
+    const members = withDescendants(all, tops);
+    for (const pid of members) {
+      const facts = all.get(pid);
+      if (facts === undefined || !isAlive(facts)) members.delete(pid);
+    }
+    return members;
+  }
+
+  /** Children that nobody here started and that are not known to be foreign. */
+  #orphans(): number[] {
+    const guardPid = this.#options.guardPid();
+    const children = this.#children.read();
+    if (this.#owners.size > 0) {
+      const present = new Set(children);
+      for (const pid of this.#owners.keys()) if (!present.has(pid)) this.#owners.delete(pid);
+    }
+    return children.filter(
+      (pid) => pid !== guardPid && !this.#roots.has(pid) && this.#owners.get(pid)?.kind !== 'foreign',
+    );
+  }
+
+  #sweep(): void {
+    for (const pid of this.#orphans()) {
+      const facts = readProcess(pid);
+      if (!this.#reapIfDead(pid, facts ?? undefined)) this.#ownerOf(pid);
+    }
+  }
+
+  #reapIfDead(pid: number, facts: ProcessFacts | undefined): boolean {
+    if (facts === undefined || isAlive(facts) || facts.session === this.#ownSession) return false;
+    this.#options.calls.reap(pid);
+    this.#owners.delete(pid);
+    return true;
+  }
+
+  /** Whether an orphan goes down with `root`. */
+  #isOf(root: Root, pid: number): boolean {
+    const owner = this.#ownerOf(pid);
+    switch (owner.kind) {
+      case 'foreign':
+        return false;
+      case 'task':
+        return owner.marker === root.marker || !this.#runs(owner.marker);
+      case 'unknown':
+        return !this.#otherMayOwn(root, owner.startedTicks);
+    }
+  }
+
+  #runs(marker: string): boolean {
+    for (const root of this.#roots.values()) if (root.marker === marker) return true;
+    return false;
+  }
+
+  #otherMayOwn(root: Root, startedTicks: number): boolean {
+    for (const other of this.#roots.values()) {
+      if (other === root || !other.running) continue;
+      other.startedTicks ??= readProcess(other.pid)?.startedTicks ?? 0;
+      if (other.startedTicks <= startedTicks) return true;
+    }
+    return false;
+  }
+
+  /** Remembered as long as the pid stays in the list of children: until we reap it, it cannot be used again. */
+  #ownerOf(pid: number): Owner {
+    const known = this.#owners.get(pid);
+    if (known !== undefined) return known;
+    const facts = readProcess(pid);
+    const owner = facts === null ? ({ kind: 'foreign' } as const) : this.#attribute(facts);
+    this.#owners.set(pid, owner);
+    return owner;
+  }
+
+  #attribute(facts: ProcessFacts): Owner {
+    // Tasks have sessions of their own and cannot come back into ours: this one was started by the worker itself.
+    if (facts.session === this.#ownSession) return { kind: 'foreign' };
+    const root = this.#roots.get(facts.group) ?? this.#roots.get(facts.session);
+    const marker = root?.marker ?? readVariable(facts.pid, markerVariable);
+    if (marker !== null) return { kind: 'task', marker };
+    const { queueBytes } = this.#options;
+    if (queueBytes !== null && readQueueLimit(facts.pid) !== queueBytes) return { kind: 'foreign' };
+    return { kind: 'unknown', startedTicks: facts.startedTicks };
+  }
+}
+
+/** Sends a signal to a process, or to a group by its negative number; false when there is none or it is not ours. */
+export function signal(pid: number, name: NodeJS.Signals): boolean {
+  try {
+    process.kill(pid, name);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * The few things a database needs of the file system besides SQLite itself: private files and directories.
+ * SQLite gives its log and shared-memory files the mode of the database, so that one file made private makes all private.
+ */
+
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { OctasklyError, reasonOf } from '../base/errors.ts';
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
+function syncPath(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Implements the file side of `store/`. */
+export const storeFiles = {
+  /** Makes the directory (0700) and an empty file (0600) where they are missing. Error: `storage_unavailable`. */
+  ensure(file: string): void {
+    try {
+      mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+      if (!existsSync(file)) closeSync(openSync(file, 'wx', 0o600));
+    } catch (cause) {
+      const message = `Cannot make the database "${file}": ${reasonOf(cause)}.`;
+      throw new OctasklyError('storage_unavailable', message, { cause });
+    }
+  },
+
+  /** Makes an empty file (0600). Errors: `conflict` when there is one already, `io`. */
+  create(file: string): void {
+    try {
+      closeSync(openSync(file, 'wx', 0o600));
+    } catch (cause) {
+      if (hasCode(cause, 'EEXIST')) {
+        const message = `Cannot write "${file}": it exists; name a file that does not, or move it away.`;
+        throw new OctasklyError('conflict', message, { cause });
+      }
+      throw new OctasklyError('io', `Cannot write "${file}": ${reasonOf(cause)}.`, { cause });
+    }
+  },
+
+  /** Waits until a file and its name are on disk. */
+  sync(file: string): void {
+    syncPath(file);
+    // Windows has no way to flush a directory and needs none.
+    if (process.platform !== 'win32') syncPath(dirname(file));
+  },
+
+  /** Deletes a file if it is there. */
+  remove(file: string): void {
+    rmSync(file, { force: true });
+  },
+};

@@ -1,0 +1,195 @@
+/**
+ * The `Workspace` port on the local disk: `<root>/tasks/<key>` for the attempts, `<root>/spool` for output that waits to
+ * be sent. Both 0700.
+ *
+ * Spools are files without a name where the system allows it (unlinked while open), so a killed worker leaves none; task
+ * directories of a killed worker are removed by `sweep` at the next start.
+ * Deliberately not here: quotas, staging. Invariants: nothing outside `root` is ever removed or changed, symbolic links
+ * are not followed, whatever a task left there: unreadable directories, trees deeper than any path can name.
+ */
+
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { assert } from '../base/assert.ts';
+import { OctasklyError, reasonOf } from '../base/errors.ts';
+import type { Log, Spool, Workspace } from '../ports.ts';
+
+/** Bytes a spool keeps in memory before it goes to a file. */
+export const spoolMemoryBytesMax = 64 * 1024;
+
+/** A workspace that can clean up after a predecessor. */
+export interface DiskWorkspace extends Workspace {
+  /** Removes what workers before this one left. Only when nothing of this one is in use yet. Never throws. */
+  sweep(): void;
+}
+
+/** Opens the workspace in `root`, an absolute path, made if missing. Errors: `io`. */
+export function createWorkspace(options: { readonly root: string; readonly log: Log }): DiskWorkspace {
+  const tasks = join(resolve(options.root), 'tasks');
+  const spools = join(resolve(options.root), 'spool');
+  for (const dir of [tasks, spools]) attempt('make the directory', dir, () => makePrivate(dir));
+  let spoolCount = 0;
+
+  const removeIn = (parent: string, path: string): void => {
+    assert(dirname(resolve(path)) === parent, `${path} is not in ${parent}`);
+    try {
+      removeTree(path, parent);
+    } catch (error) {
+      options.log.warn('Cannot remove a task directory', { path, reason: reasonOf(error) });
+    }
+  };
+
+  return {
+    createDir: (key) => {
+      const path = join(tasks, checkKey(key));
+      return attempt('make the task directory', path, () => {
+        removeTree(path, tasks);
+        mkdirSync(path, { mode: 0o700 });
+        return path;
+      });
+    },
+    removeDir: (path) => removeIn(tasks, path),
+    openSpool: (key) => new DiskSpool(join(spools, `${checkKey(key)}.${process.pid}.${spoolCount++}`)),
+    sweep: () => {
+      for (const parent of [tasks, spools]) {
+        for (const name of readdirSync(parent)) removeIn(parent, join(parent, name));
+      }
+    },
+  };
+}
+
+/** Bytes in memory up to `spoolMemoryBytesMax`, then all of them in a file. */
+class DiskSpool implements Spool {
+  readonly #path: string;
+  #memory = new Uint8Array(0);
+  #file: number | null = null;
+  #named = false;
+  #size = 0;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  append(data: Uint8Array): void {
+    const size = this.#size + data.length;
+    if (this.#file === null && size <= spoolMemoryBytesMax) {
+      if (size > this.#memory.length) {
+        const grown = new Uint8Array(Math.min(spoolMemoryBytesMax, Math.max(size, this.#memory.length * 2)));
+        grown.set(this.#memory);
+        this.#memory = grown;
+      }
+      this.#memory.set(data, this.#size);
+    } else {
+      attempt('keep output in', this.#path, () => this.#writeToFile(data));
+    }
+    this.#size = size;
+  }
+
+  read(from: number, max: number): Uint8Array {
+    assert(from >= 0 && max >= 0, 'a spool is read from a place in it');
+    const length = Math.max(0, Math.min(max, this.#size - from));
+    const file = this.#file;
+    if (file === null) return this.#memory.slice(from, from + length);
+    const bytes = new Uint8Array(length);
+    const read = attempt('read output kept in', this.#path, () => readSync(file, bytes, 0, length, from));
+    assert(read === length, 'a spool file is as long as what was appended');
+    return bytes;
+  }
+
+  discard(): void {
+    if (this.#file !== null) closeSync(this.#file);
+    if (this.#named) rmSync(this.#path, { force: true });
+    this.#file = null;
+    this.#named = false;
+    this.#memory = new Uint8Array(0);
+    this.#size = 0;
+  }
+
+  #writeToFile(data: Uint8Array): void {
+    if (this.#file === null) {
+      const file = openSync(this.#path, 'wx+', 0o600);
+      this.#file = file;
+      this.#named = !unlinkOpen(this.#path);
+      writeAll(file, this.#memory.subarray(0, this.#size), 0);
+      this.#memory = new Uint8Array(0);
+    }
+    writeAll(this.#file, data, this.#size);
+  }
+}
+
+function writeAll(file: number, data: Uint8Array, at: number): void {
+  for (let done = 0; done < data.length; ) done += writeSync(file, data, done, data.length - done, at + done);
+}
+
+function unlinkOpen(path: string): boolean {
+  try {
+    unlinkSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function makePrivate(dir: string): void {
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  chmodSync(dir, 0o700);
+}
+
+/**
+ * Removes whatever is at `path`. When the quick way fails, every directory is made accessible and moved up into `parent`
+ * before it is emptied: so no path is ever longer than two names, and depth does not matter.
+ */
+function removeTree(path: string, parent: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+    return;
+  } catch {
+    // Directories without permissions, or too deep: the slow way.
+  }
+  const open = [path];
+  for (let count = 0, dir = open.at(-1); dir !== undefined; dir = open.at(-1)) {
+    chmodSync(dir, 0o700);
+    for (const entry of readdirSync(dir, { withFileTypes: true })) {
+      const from = join(dir, entry.name);
+      if (!entry.isDirectory()) {
+        unlinkSync(from);
+        continue;
+      }
+      const to = join(parent, `.removed-${process.pid}-${count++}`);
+      chmodSync(from, 0o700);
+      renameSync(from, to);
+      open.unshift(to);
+    }
+    rmdirSync(dir);
+    open.pop();
+  }
+}
+
+function checkKey(key: string): string {
+  assert(/^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/.test(key), `"${key}" is no name for a file`);
+  return key;
+}
+
+function attempt<T>(what: string, path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw new OctasklyError('io', `Cannot ${what} ${path}: ${reasonOf(error)}.`, { cause: error });
+  }
+}

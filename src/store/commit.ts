@@ -1,0 +1,180 @@
+/**
+ * Changes into rows: the hot path of the store. Opens no transaction itself; the caller wraps it in one.
+ *
+ * A new task that nothing has happened to is one insert, a change is one update, and an end and its output are the same one:
+ * finding the row and moving its index entries costs more than writing its columns.
+ * Invariants: a task is new once, and every other change of it finds its row; both are asserted.
+ */
+
+import { desc, eq, getTableColumns, type SQL, sql } from 'drizzle-orm';
+import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
+import { assert, present, unreachable } from '../base/assert.ts';
+import type { Change } from '../ports.ts';
+import { type AuditEntry, auditHash, auditStart } from './audit.ts';
+import type { Connection } from './connection.ts';
+import { attemptRowOf, isPristine, newRowOf, outputRowOf, stateRowOf, workerRowOf } from './rows.ts';
+import { attempts, auditLog, batches, blobs, idempotency, settings, tasks, taskTags, workers } from './schema.ts';
+
+type ChangeOf<Kind extends Change['kind']> = Extract<Change, { kind: Kind }>;
+type NewRow = ReturnType<typeof newRowOf>;
+type StateRow = ReturnType<typeof stateRowOf>;
+type OutputRow = ReturnType<typeof outputRowOf>;
+type Insert<Table extends SQLiteTable> = Table['$inferInsert'];
+
+/** For each of `columns` a placeholder of the same name, encoded as that column is. */
+function slots<Name extends string>(table: SQLiteTable, ...columns: Name[]): Record<Name, SQL> {
+  const known = getTableColumns(table);
+  const slot = (name: Name) => sql`${sql.param(sql.placeholder(name), present(known[name], `column ${name}`))}`;
+  return Object.fromEntries(columns.map((name) => [name, slot(name)])) as Record<Name, SQL>;
+}
+
+const usage = ['durationMs', 'cpuMs', 'memoryPeakBytes', 'stdoutBytes', 'stderrBytes', 'discardedBytes'] as const;
+const end = ['outcome', 'exitCode', 'signal', 'outcomeDetail', ...usage] as const;
+
+/** The statements on `tasks`, and the row each takes. */
+function compileTaskStatements(connection: Connection) {
+  const { orm } = connection;
+  const asked = slots(tasks, 'id', 'createdAt', 'command', 'name', 'priority', 'batchId', 'spec');
+  const assigned = slots(tasks, 'status', 'phase', 'workerId', 'attempt');
+  const lived = slots(tasks, 'failures', 'losses', 'startedAt', 'cancelRequested', 'reason', 'avoid', 'notBefore');
+  const state = { ...assigned, ...lived, ...slots(tasks, 'completedAt', ...end) };
+  const output = slots(tasks, 'stdout', 'stdoutSize', 'stdoutBlob', 'stderr', 'stderrSize', 'stderrBlob');
+  const update = (values: Record<string, SQL>) => orm.update(tasks).set(values).where(eq(tasks.id, asked.id));
+  return {
+    newTask: connection.compile<NewRow>(orm.insert(tasks).values({ ...asked, ...assigned })),
+    state: connection.compile<StateRow>(update(state)),
+    stateAndOutput: connection.compile<StateRow & OutputRow>(update({ ...state, ...output })),
+    output: connection.compile<OutputRow & { id: string }>(update(output)),
+  };
+}
+
+/** The statements on all other tables. */
+function compileStatements(connection: Connection) {
+  const { orm } = connection;
+  const tag = slots(taskTags, 'taskId', 'key', 'value');
+  const attempt = slots(attempts, 'taskId', 'attempt', 'workerId', 'startedAt', 'endedAt', ...end);
+  const blob = slots(blobs, 'hash', 'bytes');
+  const batch = slots(batches, 'id', 'name', 'createdAt', 'size');
+  const answer = slots(idempotency, 'key', 'bodyHash', 'answer', 'createdAt');
+  const worker = slots(workers, 'name', 'publicKey', 'firstSeenAt', 'lastSeenAt', 'draining', 'declaration');
+  const setting = slots(settings, 'key', 'value');
+  const audit = slots(
+    auditLog,
+    ...(['id', 'timestamp', 'eventType', 'actor'] as const),
+    ...(['workerId', 'taskId', 'details', 'previousHash'] as const),
+  );
+  return {
+    tag: connection.compile<Insert<typeof taskTags>>(orm.insert(taskTags).values(tag)),
+    attempt: connection.compile<Insert<typeof attempts>>(orm.insert(attempts).values(attempt)),
+    blob: connection.compile<Insert<typeof blobs>>(orm.insert(blobs).values(blob).onConflictDoNothing()),
+    batch: connection.compile<Insert<typeof batches>>(orm.insert(batches).values(batch)),
+    idempotency: connection.compile<Insert<typeof idempotency>>(orm.insert(idempotency).values(answer)),
+    worker: connection.compile<Insert<typeof workers>>(
+      orm
+        .insert(workers)
+        .values({ ...slots(workers, 'id'), ...worker })
+        .onConflictDoUpdate({ target: workers.id, set: worker }),
+    ),
+    setting: connection.compile<Insert<typeof settings>>(
+      orm
+        .insert(settings)
+        .values(setting)
+        .onConflictDoUpdate({ target: settings.key, set: { value: setting.value } }),
+    ),
+    audit: connection.compile<AuditEntry>(orm.insert(auditLog).values(audit)),
+  };
+}
+
+/** Writes the changes of one commit. Errors: SQLite's own; `AssertionError` for a change that contradicts the rows. */
+export class Commits {
+  readonly #connection: Connection;
+  readonly #write: ReturnType<typeof compileStatements>;
+  readonly #tasks: ReturnType<typeof compileTaskStatements>;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#write = compileStatements(connection);
+    this.#tasks = compileTaskStatements(connection);
+  }
+
+  /** Applies `changes`. A task is among them at most once, so is its output; otherwise their order does not matter. */
+  apply(changes: readonly Change[]): void {
+    const outputs = new Map<string, ChangeOf<'output'>>();
+    for (const change of changes) if (change.kind === 'output') outputs.set(change.taskId, change);
+    for (const change of changes) {
+      switch (change.kind) {
+        case 'task':
+          this.#task(change, outputs);
+          break;
+        case 'output':
+          break;
+        case 'attempt':
+          this.#write.attempt(attemptRowOf(change.record));
+          break;
+        case 'batch':
+          this.#write.batch(change);
+          break;
+        case 'idempotency':
+          this.#write.idempotency(change);
+          break;
+        case 'worker':
+          this.#write.worker(workerRowOf(change.record));
+          break;
+        case 'setting':
+          this.#write.setting(change);
+          break;
+        case 'audit':
+          break;
+        default:
+          unreachable(change);
+      }
+    }
+    for (const output of outputs.values()) this.#output(output);
+    this.#audit(changes.filter((change) => change.kind === 'audit'));
+  }
+
+  #task({ task, isNew, notBeforeWall }: ChangeOf<'task'>, outputs: Map<string, ChangeOf<'output'>>): void {
+    if (isNew) {
+      this.#tasks.newTask(newRowOf(task));
+      for (const [key, value] of Object.entries(task.spec.tags)) this.#write.tag({ taskId: task.id, key, value });
+      if (isPristine(task, notBeforeWall)) return;
+    }
+    const state = stateRowOf(task, notBeforeWall);
+    const output = outputs.get(task.id);
+    if (output !== undefined) {
+      outputs.delete(task.id);
+      this.#blobs(output);
+    }
+    const changed =
+      output === undefined
+        ? this.#tasks.state(state)
+        : this.#tasks.stateAndOutput(Object.assign(state, outputRowOf(output.stdout, output.stderr)));
+    assert(changed === 1, `task ${task.id} is changed but was never stored`);
+  }
+
+  #output(change: ChangeOf<'output'>): void {
+    this.#blobs(change);
+    const changed = this.#tasks.output({ id: change.taskId, ...outputRowOf(change.stdout, change.stderr) });
+    assert(changed === 1, `output of task ${change.taskId} is stored but the task never was`);
+  }
+
+  #blobs({ stdout, stderr }: ChangeOf<'output'>): void {
+    for (const { blob, totalBytes } of [stdout, stderr]) {
+      if (blob !== null) this.#write.blob({ hash: blob, bytes: totalBytes });
+    }
+  }
+
+  /** Entries are rare, so the end of the chain is looked up rather than remembered: a rolled-back commit leaves no trace. */
+  #audit(entries: readonly ChangeOf<'audit'>[]): void {
+    if (entries.length === 0) return;
+    const last = this.#connection.orm.select().from(auditLog).orderBy(desc(auditLog.id)).limit(1).get();
+    let id = last?.id ?? 0;
+    let previousHash = last === undefined ? auditStart : auditHash(last);
+    for (const { at, eventType, actor, workerId, taskId, details } of entries) {
+      id += 1;
+      const entry = { id, timestamp: at, eventType, actor, workerId, taskId, details, previousHash };
+      this.#write.audit(entry);
+      previousHash = auditHash(entry);
+    }
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * The way from any older database to the present one: numbered SQL texts inside the program (a compiled file has no
+ * files beside it), applied in order, each in a transaction together with its number in `PRAGMA user_version`.
+ *
+ * Forward only. A published migration is never edited: a change of the schema is a new entry at the end of the list,
+ * and the same change in `schema.ts`. Foreign keys are deferred, so that the order of changes within a commit is free.
+ */
+
+import type { Connection } from './connection.ts';
+
+/** Marks a database as Octaskly's (`PRAGMA application_id`): the letters `OCTA`. */
+export const applicationId = 0x4f435441;
+
+const outcomeAndUsage = `
+  exit_code INTEGER, signal TEXT, outcome_detail TEXT,
+  duration_ms INTEGER, cpu_ms INTEGER, memory_peak_bytes INTEGER,
+  stdout_bytes INTEGER, stderr_bytes INTEGER, discarded_bytes INTEGER`;
+
+const v1 = `
+CREATE TABLE blobs (
+  hash TEXT PRIMARY KEY NOT NULL,
+  bytes INTEGER NOT NULL,
+  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+);
+
+CREATE TABLE batches (id TEXT PRIMARY KEY NOT NULL, name TEXT, created_at TEXT NOT NULL, size INTEGER NOT NULL);
+
+CREATE TABLE tasks (
+  id TEXT PRIMARY KEY NOT NULL,
+  status TEXT NOT NULL,
+  worker_id TEXT,
+  batch_id TEXT REFERENCES batches (id) DEFERRABLE INITIALLY DEFERRED,
+  created_at TEXT NOT NULL,
+  started_at TEXT,
+  completed_at TEXT,
+  priority INTEGER NOT NULL DEFAULT 0,
+  attempt INTEGER NOT NULL DEFAULT 0,
+  phase TEXT NOT NULL,
+  failures INTEGER NOT NULL DEFAULT 0,
+  losses INTEGER NOT NULL DEFAULT 0,
+  not_before TEXT,
+  cancel_requested INTEGER NOT NULL DEFAULT 0,
+  avoid TEXT,
+  outcome TEXT, ${outcomeAndUsage},
+  reason TEXT,
+  name TEXT,
+  command TEXT,
+  spec TEXT NOT NULL,
+  stdout_size INTEGER,
+  stdout_blob TEXT,
+  stderr_size INTEGER,
+  stderr_blob TEXT,
+  stdout TEXT,
+  stderr TEXT
+);
+CREATE INDEX tasks_open ON tasks (status, id) WHERE status <> 'completed';
+CREATE INDEX tasks_batch ON tasks (batch_id, id) WHERE batch_id IS NOT NULL;
+CREATE INDEX tasks_stdout_blob ON tasks (stdout_blob) WHERE stdout_blob IS NOT NULL;
+CREATE INDEX tasks_stderr_blob ON tasks (stderr_blob) WHERE stderr_blob IS NOT NULL;
+
+CREATE TABLE task_tags (
+  task_id TEXT NOT NULL REFERENCES tasks (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (task_id, key)
+) WITHOUT ROWID;
+CREATE INDEX task_tags_value ON task_tags (key, value, task_id);
+
+CREATE TABLE attempts (
+  task_id TEXT NOT NULL REFERENCES tasks (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+  attempt INTEGER NOT NULL,
+  worker_id TEXT NOT NULL,
+  started_at TEXT,
+  ended_at TEXT NOT NULL,
+  outcome TEXT NOT NULL, ${outcomeAndUsage},
+  PRIMARY KEY (task_id, attempt)
+) WITHOUT ROWID;
+
+CREATE TABLE workers (
+  id TEXT PRIMARY KEY NOT NULL,
+  name TEXT NOT NULL,
+  public_key TEXT NOT NULL,
+  first_seen_at TEXT NOT NULL,
+  last_seen_at TEXT NOT NULL,
+  draining INTEGER NOT NULL,
+  declaration TEXT NOT NULL
+);
+
+CREATE TABLE settings (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE idempotency (
+  key TEXT PRIMARY KEY NOT NULL,
+  body_hash TEXT NOT NULL,
+  created_at TEXT NOT NULL,
+  answer TEXT NOT NULL
+);
+CREATE INDEX idempotency_created ON idempotency (created_at);
+
+CREATE TABLE audit_log (
+  id INTEGER PRIMARY KEY NOT NULL,
+  timestamp TEXT NOT NULL,
+  event_type TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  worker_id TEXT,
+  task_id TEXT,
+  details TEXT NOT NULL,
+  previous_hash TEXT NOT NULL
+);
+
+CREATE TABLE marks (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
+
+PRAGMA application_id = ${applicationId};
+`;
+
+/** Every migration, oldest first; the position (from 1) is the version it leads to. */
+export const migrations: readonly string[] = [v1];
+
+/**
+ * Applies what the database lacks of `list`; each migration happens whole or not at all. Returns how many were applied.
+ * The caller has made sure that the database is not newer than `list`. Errors: as `Connection.transaction`.
+ */
+export function migrate(connection: Connection, list: readonly string[] = migrations): number {
+  const missing = list.slice(connection.pragma('user_version'));
+  for (const [position, text] of missing.entries()) {
+    connection.transaction(() => {
+      connection.exec(text);
+      connection.exec(`PRAGMA user_version = ${list.length - missing.length + position + 1}`);
+    });
+  }
+  return missing.length;
+}

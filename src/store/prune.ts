@@ -1,0 +1,103 @@
+/**
+ * Forgetting what is old: ended tasks with their attempts, tags, output, emptied batches, blobs no row refers to any more,
+ * and idempotency keys. Bounded by a limit, so that one call holds up the thread for a moment only; writes nothing when
+ * there is nothing to forget.
+ *
+ * Invariant: the greatest id ever given out is remembered although its row goes.
+ */
+
+import { and, eq, inArray, isNotNull, lt, max, notExists, sql } from 'drizzle-orm';
+import { firstIdAt } from '../core/ids.ts';
+import type { Connection } from './connection.ts';
+import { batches, blobs, idempotency, marks, tasks } from './schema.ts';
+
+interface Pruned {
+  readonly tasks: number;
+  /** Blobs whose files can go. */
+  readonly blobs: readonly string[];
+}
+
+type Orm = Connection['orm'];
+
+/** Deletes up to `limit` tasks that ended before `wallMs`. Runs inside the caller's transaction. */
+export function prune(orm: Orm, wallMs: number, limit: number): Pruned {
+  pruneIdempotency(orm, wallMs, limit);
+  // The ids lead: what ended before then was created before then. (After a clock was set back an id may be ahead of its
+  // task; that task goes a little later.)
+  const old = orm
+    .select({ id: tasks.id, batchId: tasks.batchId, stdoutBlob: tasks.stdoutBlob, stderrBlob: tasks.stderrBlob })
+    .from(tasks)
+    .where(and(lt(tasks.id, firstIdAt(wallMs)), lt(tasks.completedAt, wallMs)))
+    .orderBy(tasks.id)
+    .limit(limit)
+    .all();
+  if (old.length === 0) return { tasks: 0, blobs: [] };
+  rememberLastId(orm);
+  const ids = old.map(({ id }) => id);
+  orm
+    .delete(tasks)
+    .where(inArray(tasks.id, listed(ids)))
+    .run();
+  pruneBatches(orm, unique(old.map(({ batchId }) => batchId)));
+  const candidates = unique(old.flatMap(({ stdoutBlob, stderrBlob }) => [stdoutBlob, stderrBlob]));
+  return { tasks: old.length, blobs: pruneBlobs(orm, candidates) };
+}
+
+function listed(values: readonly string[]) {
+  return sql`(SELECT value FROM json_each(${JSON.stringify(values)}))`;
+}
+
+function unique(values: readonly (string | null)[]): string[] {
+  return [...new Set(values)].filter((value) => value !== null);
+}
+
+function rememberLastId(orm: Orm): void {
+  const newest = [
+    orm
+      .select({ id: max(tasks.id) })
+      .from(tasks)
+      .get()?.id,
+    orm
+      .select({ id: max(batches.id) })
+      .from(batches)
+      .get()?.id,
+  ];
+  for (const value of unique(newest.map((id) => id ?? null))) {
+    const set = { value: sql`max(${marks.value}, ${value})` };
+    orm.insert(marks).values({ name: 'last_id', value }).onConflictDoUpdate({ target: marks.name, set }).run();
+  }
+}
+
+function pruneBatches(orm: Orm, ids: readonly string[]): void {
+  if (ids.length === 0) return;
+  const members = orm.select({ id: tasks.id }).from(tasks).where(eq(tasks.batchId, batches.id));
+  orm
+    .delete(batches)
+    .where(and(inArray(batches.id, listed(ids)), notExists(members)))
+    .run();
+}
+
+function pruneBlobs(orm: Orm, hashes: readonly string[]): string[] {
+  if (hashes.length === 0) return [];
+  const used = (column: typeof tasks.stdoutBlob | typeof tasks.stderrBlob) =>
+    orm
+      .select({ id: tasks.id })
+      .from(tasks)
+      .where(and(isNotNull(column), eq(column, blobs.hash)));
+  const unused = and(notExists(used(tasks.stdoutBlob)), notExists(used(tasks.stderrBlob)));
+  const gone = orm.delete(blobs).where(and(inArray(blobs.hash, listed(hashes)), unused));
+  return gone
+    .returning({ hash: blobs.hash })
+    .all()
+    .map(({ hash }) => hash);
+}
+
+function pruneIdempotency(orm: Orm, wallMs: number, limit: number): void {
+  const old = orm
+    .select({ key: idempotency.key })
+    .from(idempotency)
+    .where(lt(idempotency.createdAt, wallMs))
+    .orderBy(idempotency.createdAt)
+    .limit(limit);
+  orm.delete(idempotency).where(inArray(idempotency.key, old)).run();
+}

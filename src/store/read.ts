@@ -1,0 +1,234 @@
+/**
+ * Rows into answers: single tasks, pages of them, attempts, batches, and what a restart needs. Writes nothing.
+ *
+ * A page is found in two steps: the ids, out of one index walked in the order of the answer, then the rows of those ids;
+ * so the cost follows the page and not the table. Which index leads is decided here and not left to the planner, which
+ * knows nothing of how many rows have which status. The unary `+` in SQL keeps a column from choosing an index.
+ * Known limit: filters without an index of their own (`worker`, and `completed` where it is rare) walk newest first
+ * until the page is full, in the worst case over all tasks.
+ */
+
+import { and, count, desc, eq, getTableColumns, gte, inArray, lt, max, type SQL, sql } from 'drizzle-orm';
+import type { SQLiteColumn, SQLiteSelect } from 'drizzle-orm/sqlite-core';
+import { firstIdAt } from '../core/ids.ts';
+import type { RememberedWorker } from '../core/restore.ts';
+import { type AttemptRecord, isFinal, type Task, type TaskStatus, taskStatuses } from '../core/task.ts';
+import type { Loaded, Store, TaskFilter, TaskRow } from '../ports.ts';
+import type { Connection } from './connection.ts';
+import { attemptOf, type BareTaskRow, dependenciesOf, outputOf, taskOf, workerOf } from './rows.ts';
+import { attempts, batches, blobs, idempotency, marks, settings, tasks, taskTags, workers } from './schema.ts';
+
+type Counts = Record<TaskStatus, number>;
+type Page = Parameters<Store['tasks']>[1];
+
+/** Greater than any character of an id. */
+const afterIds = '\u{10ffff}';
+
+const { stdout, stdoutSize, stdoutBlob, stderr, stderrSize, stderrBlob, ...bareColumns } = getTableColumns(tasks);
+
+function noCounts(): Counts {
+  return Object.fromEntries(taskStatuses.map((status) => [status, 0])) as Counts;
+}
+
+/** Ids as one value, for `IN`: a list of any length is one statement and one binding. */
+function listed(ids: readonly string[]): SQL {
+  return sql`(SELECT value FROM json_each(${JSON.stringify(ids)}))`;
+}
+
+export class Reads {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  get #orm() {
+    return this.#connection.orm;
+  }
+
+  task(id: string): TaskRow | null {
+    return this.#rows([id])[0] ?? null;
+  }
+
+  tasks(filter: TaskFilter, page: Page): readonly TaskRow[] {
+    return this.#rows(this.#pageIds(filter, page));
+  }
+
+  statuses(ids: readonly string[]): ReadonlyMap<string, TaskStatus> {
+    if (ids.length === 0) return new Map();
+    const found = this.#orm.select({ id: tasks.id, status: tasks.status }).from(tasks);
+    const rows = found.where(inArray(tasks.id, listed(ids))).all();
+    return new Map(rows.map(({ id, status }) => [id, status]));
+  }
+
+  attempts(taskId: string): readonly AttemptRecord[] {
+    const rows = this.#orm.select().from(attempts).where(eq(attempts.taskId, taskId)).orderBy(attempts.attempt);
+    return rows.all().map(attemptOf);
+  }
+
+  batch(id: string): ReturnType<Store['batch']> {
+    const batch = this.#orm.select().from(batches).where(eq(batches.id, id)).get();
+    if (batch === undefined) return null;
+    const counts = noCounts();
+    const counted = this.#orm
+      .select({ status: tasks.status, count: count() })
+      .from(tasks)
+      .where(eq(tasks.batchId, id))
+      .groupBy(sql`+${tasks.status}`);
+    for (const row of counted.all()) counts[row.status] = row.count;
+    return { ...batch, counts };
+  }
+
+  idempotency(key: string): ReturnType<Store['idempotency']> {
+    const { bodyHash, answer } = idempotency;
+    return this.#orm.select({ bodyHash, answer }).from(idempotency).where(eq(idempotency.key, key)).get() ?? null;
+  }
+
+  /** Every blob that a row refers to. */
+  blobs(): ReadonlySet<string> {
+    const rows = this.#orm.select({ hash: blobs.hash }).from(blobs).all();
+    return new Set(rows.map(({ hash }) => hash));
+  }
+
+  load(): Loaded {
+    return {
+      tasks: this.#liveTasks(),
+      workers: this.#workers(),
+      settings: this.#settings(),
+      counts: this.#counts(),
+      lastId: this.#lastId(),
+    };
+  }
+
+  // ------------------------------------------------------------------------------------------------------- pages
+
+  /** Ids of a page, newest first. What leads: the tag, the batch, open statuses, else the ids themselves. */
+  #pageIds(filter: TaskFilter, page: Page): readonly string[] {
+    const { tag, batchId, statuses } = filter;
+    const ids = () => this.#orm.select({ id: tasks.id }).from(tasks).$dynamic();
+    if (tag !== undefined) {
+      const tagged = and(eq(taskTags.key, tag.key), eq(taskTags.value, tag.value));
+      const matching = and(tagged, conditions(filter, page, taskTags.taskId));
+      const query = ids().innerJoin(taskTags, eq(taskTags.taskId, tasks.id)).where(matching);
+      return idsOf(query.orderBy(desc(taskTags.taskId)), page);
+    }
+    const matching = conditions(filter, page, tasks.id);
+    if (batchId === undefined && statuses?.every((status) => status !== 'completed')) {
+      const open = statuses.flatMap((status) => {
+        const leading = and(sql`${tasks.status} <> 'completed'`, eq(tasks.status, status));
+        return idsOf(ids().where(and(leading, matching)).orderBy(desc(tasks.id)), page);
+      });
+      return open.sort().reverse().slice(0, page.limit);
+    }
+    return idsOf(ids().where(matching).orderBy(desc(tasks.id)), page);
+  }
+
+  #rows(ids: readonly string[]): TaskRow[] {
+    if (ids.length === 0) return [];
+    const rows = this.#orm
+      .select()
+      .from(tasks)
+      .where(inArray(tasks.id, listed(ids)))
+      .all();
+    const waiting = this.#waiting(rows);
+    const found = new Map(
+      rows.map((row) => [
+        row.id,
+        {
+          task: taskOf(row, waiting(row)),
+          stdout: outputOf(row.stdout, row.stdoutSize, row.stdoutBlob),
+          stderr: outputOf(row.stderr, row.stderrSize, row.stderrBlob),
+        },
+      ]),
+    );
+    return ids.flatMap((id) => found.get(id) ?? []);
+  }
+
+  // ----------------------------------------------------------------------------------------------------- restart
+
+  #liveTasks(): Task[] {
+    const rows = this.#orm
+      .select(bareColumns)
+      .from(tasks)
+      .where(and(sql`${tasks.status} <> 'completed'`, inArray(tasks.status, ['blocked', 'queued', 'running'])))
+      .all();
+    rows.sort((left, right) => (left.id < right.id ? -1 : 1));
+    const waiting = this.#waiting(rows);
+    return rows.map((row) => taskOf(row, waiting(row)));
+  }
+
+  /** For each row the dependencies that have not ended. One that is gone was pruned, and so had ended. */
+  #waiting(rows: readonly BareTaskRow[]): (row: BareTaskRow) => Set<string> {
+    const named = rows.filter((row) => row.status === 'blocked').map((row) => [row.id, dependenciesOf(row)] as const);
+    const statuses = this.statuses([...new Set(named.flatMap(([, ids]) => ids))]);
+    const isLive = (id: string): boolean => {
+      const status = statuses.get(id);
+      return status !== undefined && !isFinal(status);
+    };
+    const waiting = new Map(named.map(([id, ids]) => [id, new Set(ids.filter(isLive))]));
+    return (row) => waiting.get(row.id) ?? new Set();
+  }
+
+  #workers(): RememberedWorker[] {
+    return this.#orm.select().from(workers).orderBy(workers.id).all().map(workerOf);
+  }
+
+  #settings(): Map<string, string> {
+    const rows = this.#orm.select().from(settings).all();
+    return new Map(rows.map(({ key, value }) => [key, value]));
+  }
+
+  /** Completed tasks are all the others: neither they nor their number is kept anywhere else. */
+  #counts(): Counts {
+    const counts = noCounts();
+    const open = this.#orm
+      .select({ status: tasks.status, count: count() })
+      .from(tasks)
+      .where(sql`${tasks.status} <> 'completed'`)
+      .groupBy(tasks.status)
+      .all();
+    const all = this.#orm.select({ count: count() }).from(tasks).get();
+    counts.completed = all?.count ?? 0;
+    for (const row of open) {
+      counts[row.status] = row.count;
+      counts.completed -= row.count;
+    }
+    return counts;
+  }
+
+  #lastId(): string {
+    const found = [
+      this.#orm
+        .select({ id: max(tasks.id) })
+        .from(tasks)
+        .get()?.id,
+      this.#orm
+        .select({ id: max(batches.id) })
+        .from(batches)
+        .get()?.id,
+      this.#orm.select({ id: marks.value }).from(marks).where(eq(marks.name, 'last_id')).get()?.id,
+    ];
+    return found.reduce<string>((last, id) => (id !== null && id !== undefined && id > last ? id : last), '');
+  }
+}
+
+/**
+ * The filter's conditions, `id` being the column that leads. An id's time is never before its task's creation, so `since`
+ * bounds the ids too, and the walk ends there.
+ */
+function conditions(filter: TaskFilter, page: Page, id: SQLiteColumn): SQL | undefined {
+  const { statuses, workerId, batchId, since, idPrefix } = filter;
+  return and(
+    page.before === null ? undefined : lt(id, page.before),
+    idPrefix === undefined ? undefined : and(gte(id, idPrefix), lt(id, idPrefix + afterIds)),
+    since === undefined ? undefined : and(gte(id, firstIdAt(since)), gte(tasks.createdAt, since)),
+    statuses === undefined ? undefined : sql`+${tasks.status} IN ${listed(statuses)}`,
+    workerId === undefined ? undefined : eq(tasks.workerId, workerId),
+    batchId === undefined ? undefined : eq(tasks.batchId, batchId),
+  );
+}
+
+function idsOf(query: SQLiteSelect, { limit }: Page): string[] {
+  const rows = query.limit(limit).all() as { id: string }[];
+  return rows.map((row) => row.id);
+}

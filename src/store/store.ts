@@ -1,0 +1,133 @@
+/**
+ * Durable memory on one SQLite file: the `Store` port. Opens, checks and migrates the file; what is written and read is in
+ * `commit.ts`, `read.ts` and `prune.ts`. Keeps no copy of anything in memory, starts no timer, touches no other file.
+ *
+ * Durability: write-ahead log with `synchronous=FULL`, so that a commit has reached the disk when it returns (on macOS by
+ * F_FULLFSYNC). The log is moved into the file every 2000 pages (8 MB) by the commit that crosses the line and at the
+ * end, never by a clock: an idle store writes nothing.
+ * https://www.sqlite.org/wal.html, https://www.sqlite.org/lang_vacuum.html#vacuuminto
+ */
+
+import { OctasklyError, reasonOf } from '../base/errors.ts';
+import type { Change, Loaded, Store, TaskFilter, TaskRow } from '../ports.ts';
+import { Commits } from './commit.ts';
+import { Connection, damaged } from './connection.ts';
+import { applicationId, migrate, migrations } from './migrations.ts';
+import { prune } from './prune.ts';
+import { Reads } from './read.ts';
+
+/** What the store needs of the file system. Implemented in `runtime/`. Errors: `io`, `storage_unavailable`. */
+export interface StoreFiles {
+  /** Makes the directory (0700) and an empty file (0600) where they are missing; leaves what is there. */
+  ensure(file: string): void;
+  /** Makes an empty file (0600) that must not exist. Errors: `conflict`, `io`. */
+  create(file: string): void;
+  /** Makes a file durable: its content and its name. */
+  sync(file: string): void;
+  /** Deletes a file if it is there. */
+  remove(file: string): void;
+}
+
+/** Commits between other programs' writes: how long one may hold the lock before a commit gives up, ms. */
+const busyTimeoutMs = 5000;
+/** Files up to this many pages (64 MiB) are checked in full when opened; it takes about 3 ms per MiB. */
+const checkedPagesMax = 16_384;
+
+/** A store that can also say which blobs its rows refer to, for clearing away others at the start. */
+export interface SqliteStore extends Store {
+  blobs(): ReadonlySet<string>;
+}
+
+/**
+ * Opens the database at `file`, making it where it is missing and migrating it where it is older.
+ * Errors: `storage_newer`, `storage_corrupt`, `storage_unavailable`; each says in one sentence what is wrong with which
+ * file and what to do. A file that is refused is left as it was.
+ */
+export function openStore(file: string, files: StoreFiles): SqliteStore {
+  files.ensure(file);
+  const connection = new Connection(file);
+  try {
+    checkOrigin(connection);
+    configure(connection);
+    migrate(connection);
+    // A read-only file shows itself here, and not when the first submission is lost.
+    connection.transaction(() => undefined);
+    return storeOn(connection, files);
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+/** Refuses what is not a sound database of this program, before anything is written to it. */
+function checkOrigin(connection: Connection): void {
+  connection.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+  const version = connection.pragma('user_version');
+  const isOurs = connection.pragma('application_id') === applicationId;
+  const isEmpty = connection.rows('SELECT 1 FROM sqlite_schema LIMIT 1').length === 0;
+  if (!isOurs && !(isEmpty && version === 0)) throw damaged(connection.file, 'it belongs to another program');
+  if (version > migrations.length) {
+    throw new OctasklyError(
+      'storage_newer',
+      `The database "${connection.file}" was written by a newer Octaskly (its schema is ${version}, this program knows ${migrations.length}): start that version, or restore a backup made before the update.`,
+    );
+  }
+  if (connection.pragma('page_count') > checkedPagesMax) return;
+  const [finding] = connection.rows<{ quick_check: string }>('PRAGMA quick_check(1)');
+  if (finding !== undefined && finding.quick_check !== 'ok') throw damaged(connection.file, finding.quick_check);
+}
+
+function configure(connection: Connection): void {
+  const [mode] = connection.rows<{ journal_mode: string }>('PRAGMA journal_mode = WAL');
+  if (mode?.journal_mode !== 'wal') {
+    const message = `Cannot use the database "${connection.file}": its file system does not carry a write-ahead log; choose a --db-path on a local disk.`;
+    throw new OctasklyError('storage_unavailable', message);
+  }
+  connection.exec(`
+    PRAGMA synchronous = FULL;
+    PRAGMA fullfsync = ON;
+    PRAGMA checkpoint_fullfsync = ON;
+    PRAGMA foreign_keys = ON;
+    PRAGMA cache_size = -32768;
+    PRAGMA wal_autocheckpoint = 2000;
+    PRAGMA journal_size_limit = 33554432;`);
+}
+
+function storeOn(connection: Connection, files: StoreFiles): SqliteStore {
+  const commits = new Commits(connection);
+  const reads = new Reads(connection);
+  const read = <T>(action: () => T): T => connection.attempt(action);
+  return {
+    load: (): Loaded => read(() => reads.load()),
+    commit(changes: readonly Change[]): void {
+      if (changes.length > 0) connection.transaction(() => commits.apply(changes));
+    },
+    probe(): void {
+      connection.exec(
+        `INSERT INTO marks (name, value) VALUES ('probe', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1`,
+      );
+    },
+    task: (id) => read(() => reads.task(id)),
+    tasks: (filter: TaskFilter, page): readonly TaskRow[] => read(() => reads.tasks(filter, page)),
+    statuses: (ids) => read(() => reads.statuses(ids)),
+    attempts: (taskId) => read(() => reads.attempts(taskId)),
+    batch: (id) => read(() => reads.batch(id)),
+    idempotency: (key) => read(() => reads.idempotency(key)),
+    blobs: () => read(() => reads.blobs()),
+    prune: (wallMs, limit) => connection.transaction(() => prune(connection.orm, wallMs, limit)),
+    backup: (target) => backup(connection, files, target),
+    close: () => connection.close(),
+  };
+}
+
+/** The file is made first, empty and private, so that nobody else can read or replace it while it fills. */
+function backup(connection: Connection, files: StoreFiles, target: string): void {
+  files.create(target);
+  try {
+    connection.rows('VACUUM INTO ?', target);
+    files.sync(target);
+  } catch (error) {
+    files.remove(target);
+    throw new OctasklyError('io', `Cannot back up to "${target}": ${reasonOf(error)}`, { cause: error });
+  }
+}

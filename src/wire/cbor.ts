@@ -1,0 +1,91 @@
+/**
+ * CBOR (RFC 8949), as small a part of it as the messages need: whole numbers of up to 32 bits, floats, text, byte
+ * strings, arrays, true, false, null. cbor-x encodes and decodes; a scan in front of it refuses everything else.
+ *
+ * Why a scan and not cbor-x's own switches: its native addon can be hung by eight bytes (so this imports the entry
+ * without the addon), its bignum tags take quadratic time, its record tags (0xdff9 and up) cannot be switched off by
+ * `addExtension`, which is global besides, and its only bound on nesting is the stack. The scan is linear, does not
+ * recurse, allocates nothing, and leaves cbor-x nothing but what is known to be harmless. No maps: see `fields.ts`.
+ *
+ * It does not know what a message is. Byte strings are decoded into arrays of their own, so that keeping a few bytes of
+ * a message does not keep all of it in memory.
+ */
+
+import { Encoder } from 'cbor-x/encode';
+import { MalformedMessage } from './fields.ts';
+
+/** Deepest nesting of arrays; the deepest message has 8. */
+export const nestingMax = 12;
+
+const codec = new Encoder({ useRecords: false, mapsAsObjects: true, tagUint8Array: false, copyBuffers: true });
+
+/**
+ * The bytes of `value`, which may hold numbers, strings, booleans, null, `Uint8Array`s and arrays of these.
+ * The result may be a view of a larger buffer; nobody writes to it again.
+ */
+export function encodeCbor(value: unknown): Uint8Array {
+  return plain(codec.encode(value));
+}
+
+/** The value in `bytes`. Throws `MalformedMessage` for anything but one whole value of the subset above. */
+export function decodeCbor(bytes: Uint8Array): unknown {
+  refuseBeyondSubset(bytes);
+  try {
+    return codec.decode(plain(bytes));
+  } catch (error) {
+    throw new MalformedMessage(`is not CBOR: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** The same bytes as no subclass: a byte string decoded from a `Buffer` would be a `Buffer`. */
+function plain(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+/** One pass over the encoded items: RFC 8949 section 3, initial byte = major type (3 bits) and argument (5 bits). */
+function refuseBeyondSubset(bytes: Uint8Array): void {
+  /** Items still due on the current level, and on each level around it. */
+  let due = 1;
+  const around: number[] = [];
+  let at = 0;
+  while (due > 0) {
+    if (at >= bytes.length) throw new MalformedMessage('is not CBOR: it ends in the middle of a value');
+    const initial = bytes[at++] ?? 0;
+    const major = initial >> 5;
+    let argument = initial & 0x1f;
+    if (major === 7) {
+      at += simpleBytes(argument);
+    } else {
+      const extra = argumentBytes(argument);
+      if (extra > 0) {
+        argument = 0;
+        for (let i = 0; i < extra; i++) argument = argument * 256 + (bytes[at++] ?? 0);
+      }
+      if (major === 2 || major === 3) at += argument;
+      else if (major > 4) throw new MalformedMessage(`holds a CBOR ${major === 5 ? 'map' : 'tag'}, which is not taken`);
+    }
+    if (at > bytes.length) throw new MalformedMessage('is not CBOR: it ends in the middle of a value');
+    due--;
+    if (major === 4) {
+      if (around.length >= nestingMax) throw new MalformedMessage(`nests deeper than ${nestingMax} arrays`);
+      around.push(due);
+      due = argument;
+    }
+    while (due === 0 && around.length > 0) due = around.pop() ?? 0;
+  }
+  if (at !== bytes.length) throw new MalformedMessage(`has ${bytes.length - at} bytes after its end`);
+}
+
+/** Bytes of a false, true, null (20 to 22) or float (25 to 27). */
+function simpleBytes(argument: number): number {
+  if (argument >= 20 && argument <= 22) return 0;
+  if (argument >= 25 && argument <= 27) return 1 << (argument - 24);
+  throw new MalformedMessage(`holds the CBOR simple value ${argument}, which is not taken`);
+}
+
+/** Bytes in which the argument follows. 64-bit (27) and indefinite (31) ones are not taken. */
+function argumentBytes(argument: number): number {
+  if (argument < 24) return 0;
+  if (argument < 27) return 1 << (argument - 24);
+  throw new MalformedMessage(`holds a CBOR length or number of kind ${argument}, which is not taken`);
+}

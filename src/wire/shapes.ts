@@ -1,0 +1,213 @@
+/**
+ * The rows that both directions share: attempts, outcomes, usages, what a task needs. For each the order of its fields
+ * (`pack…`) and its check (`read…`) stand together. Adding a field means a new protocol version.
+ */
+
+import { unreachable } from '../base/assert.ts';
+import type { AttemptOutcome, AttemptUsage, Requirement, StdinSpec } from '../core/task.ts';
+import {
+  amount,
+  count,
+  environment,
+  fieldLimits,
+  kindOf,
+  labels,
+  list,
+  measure,
+  nullOr,
+  row,
+  taskId,
+  text,
+  whole,
+  word,
+  wrong,
+} from './fields.ts';
+import type { Assignment, AttemptKey } from './messages.ts';
+
+const attemptRange = { min: 1, max: fieldLimits.attemptMax };
+const exitCodeRange = { min: -(2 ** 31), max: 2 ** 32 - 1 };
+
+/** Number of an attempt, from 1. */
+export function readAttempt(value: unknown): number {
+  return whole(value, 'attempt', attemptRange);
+}
+
+export function packKey(key: AttemptKey): unknown[] {
+  return [key.taskId, key.attempt];
+}
+
+export function readKey(value: unknown): AttemptKey {
+  const fields = row(value, 2, 'key');
+  return { taskId: taskId(fields[0]), attempt: readAttempt(fields[1]) };
+}
+
+/** Bytes as they are packed: none is null. */
+export function packBytes(data: Uint8Array): Uint8Array | null {
+  return data.length === 0 ? null : data;
+}
+
+export function packOutcome(outcome: AttemptOutcome): unknown[] {
+  switch (outcome.kind) {
+    case 'exited':
+      return ['exited', outcome.exitCode];
+    case 'signaled':
+      return ['signaled', outcome.signal];
+    case 'timed_out':
+      return ['timed_out', outcome.limitMs];
+    case 'limit_exceeded':
+      return ['limit_exceeded', outcome.limit, outcome.limitValue, outcome.reached];
+    case 'cancelled':
+      return ['cancelled'];
+    case 'spawn_failed':
+      return ['spawn_failed', outcome.message];
+    case 'lost':
+      return ['lost', outcome.why];
+    default:
+      return unreachable(outcome);
+  }
+}
+
+export function readOutcome(value: unknown): AttemptOutcome {
+  const kind = kindOf(value, 'outcome');
+  switch (kind) {
+    case 'exited':
+      return { kind, exitCode: whole(row(value, 2, kind)[1], 'exitCode', exitCodeRange) };
+    case 'signaled':
+      return { kind, signal: word(row(value, 2, kind)[1], 'signal') };
+    case 'timed_out':
+      return { kind, limitMs: measure(row(value, 2, kind)[1], 'limitMs') };
+    case 'limit_exceeded': {
+      const fields = row(value, 4, kind);
+      return {
+        kind,
+        limit: word(fields[1], 'limit'),
+        limitValue: measure(fields[2], 'limitValue'),
+        reached: measure(fields[3], 'reached'),
+      };
+    }
+    case 'cancelled':
+      row(value, 1, kind);
+      return { kind };
+    case 'spawn_failed':
+      return { kind, message: text(row(value, 2, kind)[1], 'message', fieldLimits.detailLengthMax) };
+    case 'lost':
+      return { kind, why: text(row(value, 2, kind)[1], 'why', fieldLimits.detailLengthMax) };
+    default:
+      throw wrong('outcome', 'a known outcome', kind);
+  }
+}
+
+export function packUsage(usage: AttemptUsage): unknown[] {
+  return [
+    usage.durationMs,
+    usage.cpuMs,
+    usage.memoryPeakBytes,
+    usage.stdoutBytes,
+    usage.stderrBytes,
+    usage.discardedBytes,
+  ];
+}
+
+export function readUsage(value: unknown): AttemptUsage {
+  const fields = row(value, 6, 'usage');
+  return {
+    durationMs: measure(fields[0], 'durationMs'),
+    cpuMs: fields[1] === null ? null : measure(fields[1], 'cpuMs'),
+    memoryPeakBytes: fields[2] === null ? null : measure(fields[2], 'memoryPeakBytes'),
+    stdoutBytes: count(fields[3], 'stdoutBytes'),
+    stderrBytes: count(fields[4], 'stderrBytes'),
+    discardedBytes: count(fields[5], 'discardedBytes'),
+  };
+}
+
+function packRequirement(requires: Requirement): unknown[] {
+  return [
+    requires.cpuCores,
+    requires.memoryMb,
+    requires.gpu,
+    Object.entries(requires.labels),
+    requires.platform,
+    requires.arch,
+  ];
+}
+
+function readRequirement(value: unknown): Requirement {
+  const fields = row(value, 6, 'requires');
+  return {
+    cpuCores: amount(fields[0], 'cpuCores', { min: 0, max: fieldLimits.cpuCoresMax }),
+    memoryMb: amount(fields[1], 'memoryMb', { min: 0, max: fieldLimits.memoryMbMax }),
+    gpu: whole(fields[2], 'gpu', { min: 0, max: fieldLimits.gpuMax }),
+    labels: labels(fields[3]),
+    platform: nullOr(fields[4], (platform) => word(platform, 'platform')),
+    arch: nullOr(fields[5], (arch) => word(arch, 'arch')),
+  };
+}
+
+function packStdin(stdin: StdinSpec): unknown[] {
+  return stdin.kind === 'text' ? ['text', stdin.text] : [stdin.kind];
+}
+
+function readStdin(value: unknown): StdinSpec {
+  const kind = kindOf(value, 'stdin');
+  switch (kind) {
+    case 'closed':
+    case 'stream':
+      row(value, 1, 'stdin');
+      return { kind };
+    case 'text': {
+      const given = row(value, 2, 'stdin')[1];
+      // The one text that may hold NUL: it is data for a pipe and meets no system call as a string.
+      if (typeof given !== 'string' || given.length > fieldLimits.stdinLengthMax) {
+        throw wrong('stdin', `text of at most ${fieldLimits.stdinLengthMax} characters`, given);
+      }
+      return { kind, text: given };
+    }
+    default:
+      throw wrong('stdin', 'closed, text or stream', kind);
+  }
+}
+
+export function packAssignment(assignment: Assignment): unknown[] {
+  const { spec } = assignment;
+  return [
+    assignment.taskId,
+    assignment.attempt,
+    spec.command,
+    spec.argv,
+    spec.name,
+    spec.priority,
+    spec.timeoutMs,
+    Object.entries(spec.env),
+    spec.workdir,
+    packStdin(spec.stdin),
+    spec.maxOutputBytes,
+    packRequirement(spec.requires),
+  ];
+}
+
+export function readAssignment(value: unknown): Assignment {
+  const fields = row(value, 12, 'assignment');
+  const command = nullOr(fields[2], (given) => text(given, 'command', fieldLimits.commandLengthMax));
+  const argv = nullOr(fields[3], (given) => list(given, 'argv', readArgument, fieldLimits.argvMax));
+  if ((command === null) === (argv === null)) throw wrong('command', 'given when argv is not, and only then', command);
+  return {
+    taskId: taskId(fields[0]),
+    attempt: readAttempt(fields[1]),
+    spec: {
+      command,
+      argv,
+      name: nullOr(fields[4], (given) => text(given, 'name', fieldLimits.nameLengthMax)),
+      priority: whole(fields[5], 'priority', { min: -fieldLimits.priorityMax, max: fieldLimits.priorityMax }),
+      timeoutMs: amount(fields[6], 'timeoutMs', { min: 0, max: fieldLimits.timeoutMsMax }),
+      env: environment(fields[7]),
+      workdir: nullOr(fields[8], (given) => text(given, 'workdir', fieldLimits.pathLengthMax)),
+      stdin: readStdin(fields[9]),
+      maxOutputBytes: count(fields[10], 'maxOutputBytes'),
+      requires: readRequirement(fields[11]),
+    },
+  };
+}
+
+function readArgument(value: unknown): string {
+  return text(value, 'argument', fieldLimits.commandLengthMax);
+}

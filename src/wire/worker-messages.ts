@@ -1,0 +1,237 @@
+/**
+ * What a worker says, as rows: order of the fields and check of what arrived, side by side. `messages.ts` has the shapes.
+ * `checkWorkerMessage` is the dispatcher's guard: what passes it is a `WorkerMessage` in every field and within every
+ * bound; what it means is not judged here.
+ */
+
+import { unreachable } from '../base/assert.ts';
+import {
+  amount,
+  bool,
+  bytes,
+  count,
+  fieldLimits,
+  kindOf,
+  labels,
+  list,
+  measure,
+  nodeName,
+  nullOr,
+  oneOf,
+  row,
+  taskId,
+  whole,
+  word,
+  wrong,
+} from './fields.ts';
+import {
+  type HeldAttempt,
+  inlineOutputBytesMax,
+  outputChunkBytesMax,
+  type ReportEntry,
+  type WorkerDeclaration,
+  type WorkerMessage,
+  type WorkerVitals,
+} from './messages.ts';
+import { packBytes, packOutcome, packUsage, readAttempt, readOutcome, readUsage } from './shapes.ts';
+
+const streams = ['stdout', 'stderr'] as const;
+const heldPhases = ['waiting', 'running', 'ended'] as const;
+
+/** The message as a row for CBOR. */
+export function packWorkerMessage(message: WorkerMessage): unknown[] {
+  switch (message.kind) {
+    case 'join':
+      return [
+        'join',
+        packDeclaration(message.worker),
+        message.held.map((held) => [held.taskId, held.attempt, held.phase]),
+      ];
+    case 'heartbeat':
+      return ['heartbeat', packVitals(message.vitals)];
+    case 'report':
+      return ['report', message.entries.map(packEntry)];
+    case 'output':
+      return ['output', message.taskId, message.attempt, message.stream, message.offset, packBytes(message.data)];
+    case 'stdinTaken':
+      return ['stdinTaken', message.taskId, message.attempt, message.offset, message.open];
+    case 'leaving':
+    case 'goodbye':
+      return [message.kind];
+    default:
+      return unreachable(message);
+  }
+}
+
+/** The message in a decoded row. Throws `MalformedMessage`. */
+export function checkWorkerMessage(value: unknown): WorkerMessage {
+  const kind = kindOf(value, 'message');
+  switch (kind) {
+    case 'join': {
+      const fields = row(value, 3, kind);
+      return { kind, worker: readDeclaration(fields[1]), held: list(fields[2], 'held', readHeld) };
+    }
+    case 'heartbeat':
+      return { kind, vitals: readVitals(row(value, 2, kind)[1]) };
+    case 'report':
+      return { kind, entries: list(row(value, 2, kind)[1], 'entries', readEntry) };
+    case 'output': {
+      const fields = row(value, 6, kind);
+      return {
+        kind,
+        taskId: taskId(fields[1]),
+        attempt: readAttempt(fields[2]),
+        stream: oneOf(fields[3], 'stream', streams),
+        offset: count(fields[4], 'offset'),
+        data: bytes(fields[5], 'data', outputChunkBytesMax),
+      };
+    }
+    case 'stdinTaken': {
+      const fields = row(value, 5, kind);
+      return {
+        kind,
+        taskId: taskId(fields[1]),
+        attempt: readAttempt(fields[2]),
+        offset: count(fields[3], 'offset'),
+        open: bool(fields[4], 'open'),
+      };
+    }
+    case 'leaving':
+    case 'goodbye':
+      row(value, 1, kind);
+      return { kind };
+    default:
+      throw wrong('kind', 'a message of a worker', kind);
+  }
+}
+
+/** Two messages that say together what this one says, in order; null when it cannot be halved. */
+export function halveWorkerMessage(message: WorkerMessage): readonly [WorkerMessage, WorkerMessage] | null {
+  if (message.kind !== 'report' || message.entries.length < 2) return null;
+  const middle = message.entries.length >> 1;
+  return [
+    { kind: 'report', entries: message.entries.slice(0, middle) },
+    { kind: 'report', entries: message.entries.slice(middle) },
+  ];
+}
+
+function packEntry(entry: ReportEntry): unknown[] {
+  switch (entry.kind) {
+    case 'started':
+      return ['started', entry.taskId, entry.attempt, entry.startedAt];
+    case 'ended':
+      return [
+        'ended',
+        entry.taskId,
+        entry.attempt,
+        entry.startedAt,
+        packOutcome(entry.outcome),
+        packUsage(entry.usage),
+        packBytes(entry.stdout),
+        packBytes(entry.stderr),
+      ];
+    case 'returned':
+      return ['returned', entry.taskId, entry.attempt];
+    default:
+      return unreachable(entry);
+  }
+}
+
+function readEntry(value: unknown): ReportEntry {
+  const kind = kindOf(value, 'entry');
+  switch (kind) {
+    case 'started': {
+      const fields = row(value, 4, kind);
+      return {
+        kind,
+        taskId: taskId(fields[1]),
+        attempt: readAttempt(fields[2]),
+        startedAt: measure(fields[3], 'startedAt'),
+      };
+    }
+    case 'ended': {
+      const fields = row(value, 8, kind);
+      return {
+        kind,
+        taskId: taskId(fields[1]),
+        attempt: readAttempt(fields[2]),
+        startedAt: measure(fields[3], 'startedAt'),
+        outcome: readOutcome(fields[4]),
+        usage: readUsage(fields[5]),
+        stdout: bytes(fields[6], 'stdout', inlineOutputBytesMax),
+        stderr: bytes(fields[7], 'stderr', inlineOutputBytesMax),
+      };
+    }
+    case 'returned': {
+      const fields = row(value, 3, kind);
+      return { kind, taskId: taskId(fields[1]), attempt: readAttempt(fields[2]) };
+    }
+    default:
+      throw wrong('entry', 'started, ended or returned', kind);
+  }
+}
+
+function readHeld(value: unknown): HeldAttempt {
+  const fields = row(value, 3, 'held');
+  return {
+    taskId: taskId(fields[0]),
+    attempt: readAttempt(fields[1]),
+    phase: oneOf(fields[2], 'phase', heldPhases),
+  };
+}
+
+function packDeclaration(worker: WorkerDeclaration): unknown[] {
+  return [
+    worker.id,
+    worker.name,
+    worker.processId,
+    worker.version,
+    worker.slots,
+    worker.cpuCores,
+    worker.memoryMb,
+    worker.gpu,
+    Object.entries(worker.labels),
+    worker.platform,
+    worker.arch,
+  ];
+}
+
+function readDeclaration(value: unknown): WorkerDeclaration {
+  const fields = row(value, 11, 'worker');
+  return {
+    id: nodeName(fields[0], 'id'),
+    name: nodeName(fields[1], 'name'),
+    processId: nodeName(fields[2], 'processId'),
+    version: word(fields[3], 'version'),
+    slots: whole(fields[4], 'slots', { min: 1, max: fieldLimits.slotsMax }),
+    cpuCores: amount(fields[5], 'cpuCores', { min: 0, max: fieldLimits.cpuCoresMax }),
+    memoryMb: amount(fields[6], 'memoryMb', { min: 0, max: fieldLimits.memoryMbMax }),
+    gpu: whole(fields[7], 'gpu', { min: 0, max: fieldLimits.gpuMax }),
+    labels: labels(fields[8]),
+    platform: word(fields[9], 'platform'),
+    arch: word(fields[10], 'arch'),
+  };
+}
+
+function packVitals(vitals: WorkerVitals): unknown[] {
+  return [
+    vitals.load1,
+    vitals.memoryFreeMb,
+    vitals.running,
+    vitals.batteryPercent,
+    vitals.charging,
+    vitals.temperatureC,
+  ];
+}
+
+function readVitals(value: unknown): WorkerVitals {
+  const fields = row(value, 6, 'vitals');
+  return {
+    load1: nullOr(fields[0], (load) => measure(load, 'load1')),
+    memoryFreeMb: nullOr(fields[1], (free) => measure(free, 'memoryFreeMb')),
+    running: count(fields[2], 'running'),
+    batteryPercent: nullOr(fields[3], (charge) => amount(charge, 'batteryPercent', { min: 0, max: 100 })),
+    charging: nullOr(fields[4], (charging) => bool(charging, 'charging')),
+    temperatureC: nullOr(fields[5], (heat) => amount(heat, 'temperatureC', { min: -273.15, max: 1000 })),
+  };
+}

@@ -1,0 +1,54 @@
+/**
+ * The figures, printed as a table with the machine they were measured on. They are medians of several rounds; ratios are
+ * taken within one run, because absolute figures of a shared machine move. `--short` takes a few seconds, for a look.
+ */
+
+import { cpus, release, totalmem } from 'node:os';
+import { measureFootprint } from './footprint.ts';
+import { measureProcesses } from './processes.ts';
+import { measureScheduling } from './scheduling.ts';
+
+const short = process.argv.includes('--short');
+const rows: [string, string, string][] = [];
+
+function add(name: string, figure: string, aim: string): void {
+  rows.push([name, figure, aim]);
+}
+
+const whole = (value: number): string => Math.round(value).toLocaleString('en');
+
+const scheduling = await measureScheduling(
+  short ? { tasks: 5000, rounds: 1, workers: 4 } : { tasks: 50_000, rounds: 5, workers: 4 },
+);
+add('a  scheduling only, tasks/s (FULL, batches of 1,000)', whole(scheduling.tasksPerSecond), '>= 25,000 (aim 50,000)');
+add('a  bytes written to disk per task, in batches', whole(scheduling.bytesPerTask), '');
+
+const processes = await measureProcesses(
+  short ? { tasks: 500, rounds: 1, single: 50 } : { tasks: 4000, rounds: 5, single: 500 },
+);
+add('b  real processes, tasks/s (`true`, 4 slots)', whole(processes.tasksPerSecond), '');
+add('b  xargs -P4 -n1 sh -c true, processes/s', whole(processes.xargsPerSecond), '');
+add('b  ratio', processes.ratio.toFixed(2), '>= 0.70');
+add(
+  'b  one `true` on an idle system, POST to stored result, p50',
+  `${processes.latencyMs.p50.toFixed(1)} ms`,
+  '<= 5 ms',
+);
+add('b  … p99', `${processes.latencyMs.p99.toFixed(1)} ms`, '<= 15 ms');
+add('b  bytes written to disk per task, one by one', whole(processes.bytesPerTask), '');
+
+const footprint = await measureFootprint(short ? { idleSeconds: 2, runs: 5 } : { idleSeconds: 20, runs: 40 });
+const memory = ({ resident, own }: { resident: number; own: number }): string =>
+  `${resident.toFixed(0)} MB (${own.toFixed(0)} MB its own)`;
+add('c  idle dispatcher, memory', memory(footprint.dispatcherMb), '');
+add('c  idle worker, memory', memory(footprint.workerMb), '');
+add('c  octaskly version', `${footprint.versionMs.toFixed(1)} ms`, '');
+add('c  octaskly --help', `${footprint.helpMs.toFixed(1)} ms`, '');
+add('c  bytes written by an idle dispatcher', whole(footprint.idleBytes), '0');
+
+const width = Math.max(...rows.map(([name]) => name.length));
+const processor = cpus()[0]?.model ?? 'unknown processor';
+process.stdout.write(
+  `\n${processor}, ${cpus().length} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GB, Linux ${release()}, Bun ${Bun.version}\n\n`,
+);
+for (const [name, figure, aim] of rows) process.stdout.write(`${name.padEnd(width)}  ${figure.padStart(24)}  ${aim}\n`);

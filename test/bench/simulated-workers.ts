@@ -1,0 +1,68 @@
+/**
+ * Workers that run nothing: over real, encrypted links they report every attempt as ended at once. So what is measured
+ * with them is the dispatcher: submission, scheduling, wire and storage. Arguments: port, secret, workers, slots.
+ */
+
+import { nativeCrypto, pskFromSecret } from '../../src/runtime/crypto.ts';
+import { createLinks } from '../../src/runtime/links.ts';
+import type { Assignment } from '../../src/wire/messages.ts';
+
+const [port = '', secret = '', workers = '1', slots = '64'] = process.argv.slice(2);
+const links = createLinks({
+  crypto: nativeCrypto,
+  staticKeypair: nativeCrypto.generateKeypair(),
+  psk: pskFromSecret(secret),
+});
+const nothing = new Uint8Array(0);
+
+function ended({ taskId, attempt }: Assignment) {
+  const usage = {
+    durationMs: 0.1,
+    cpuMs: 0.1,
+    memoryPeakBytes: 1_000_000,
+    stdoutBytes: 0,
+    stderrBytes: 0,
+    discardedBytes: 0,
+  };
+  const outcome = { kind: 'exited', exitCode: 0 } as const;
+  return {
+    kind: 'ended',
+    taskId,
+    attempt,
+    startedAt: Date.now(),
+    outcome,
+    usage,
+    stdout: nothing,
+    stderr: nothing,
+  } as const;
+}
+
+for (let n = 1; n <= Number(workers); n++) {
+  const dialled = await links.dial({ host: '127.0.0.1', port: Number(port) }, (link) => {
+    link.send({
+      kind: 'join',
+      held: [],
+      worker: {
+        id: `simulated-${n}`,
+        name: `simulated-${n}`,
+        processId: `${process.pid}`,
+        version: '0',
+        slots: Number(slots),
+        cpuCores: 64,
+        memoryMb: 65_536,
+        gpu: 0,
+        labels: {},
+        platform: 'linux',
+        arch: 'x64',
+      },
+    });
+    return {
+      onMessage: (message) => {
+        if (message.kind === 'assign') link.send({ kind: 'report', entries: message.attempts.map(ended) });
+      },
+      onDrain: () => undefined,
+      onEnd: () => process.exit(0),
+    };
+  });
+  if (!dialled.ok) throw new Error(dialled.end.detail);
+}

@@ -1,0 +1,29 @@
+/**
+ * A worker in miniature, for tests that kill it: launches each command given as an argument and then waits.
+ * With `--exit` it closes the launcher after the last task ended, and leaves.
+ */
+
+import { createLauncher } from '../../src/runtime/launcher.ts';
+import { silentLog } from './processes.ts';
+
+const launcher = createLauncher({ log: silentLog });
+const commands = process.argv.slice(2).filter((argument) => argument !== '--exit');
+const ends = commands.map(
+  (command, index) =>
+    launcher.launch(
+      {
+        argv: ['/bin/sh', '-c', command],
+        env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
+        cwd: '/',
+        stdin: { kind: 'closed' },
+        marker: `launching-${process.pid}-${index}`,
+      },
+      () => undefined,
+    ).ended,
+);
+if (process.argv.includes('--exit')) {
+  await Promise.all(ends);
+  launcher.close();
+} else {
+  setInterval(() => undefined, 60_000);
+}

@@ -1,0 +1,61 @@
+/** Messages and changes in a few words, for the journal: everything that decides, no bytes of output. */
+
+import type { AttemptKey } from '../../src/core/attempt.ts';
+import type { Change } from '../../src/ports.ts';
+import type { DispatcherMessage, WorkerMessage } from '../../src/wire/messages.ts';
+
+const keyed = ({ taskId, attempt }: AttemptKey): string => `${taskId}.${attempt}`;
+const listed = (keys: readonly AttemptKey[]): string => keys.map(keyed).join(' ');
+
+export function inWords(message: WorkerMessage | DispatcherMessage | unknown): string {
+  const said = message as WorkerMessage | DispatcherMessage;
+  switch (said.kind) {
+    case 'join':
+      return `join ${said.worker.id}/${said.worker.processId} holding ${said.held
+        .map((held) => `${keyed(held)}:${held.phase}`)
+        .join(' ')}`;
+    case 'report':
+      return `report ${said.entries
+        .map((entry) => `${entry.kind}:${keyed(entry)}${entry.kind === 'ended' ? `:${entry.outcome.kind}` : ''}`)
+        .join(' ')}`;
+    case 'output':
+      return `output ${keyed(said)} ${said.stream} ${said.offset}+${said.data.length}`;
+    case 'stdin':
+      return `stdin ${keyed(said)} ${said.offset}+${said.data.length}${said.eof ? ' eof' : ''}`;
+    case 'stdinTaken':
+      return `stdinTaken ${keyed(said)} ${said.offset} ${said.open ? 'open' : 'shut'}`;
+    case 'welcome':
+      return `welcome ${said.name} ${said.resume.map((at) => `${keyed(at)}:${at.stdout}:${at.stderr}`).join(' ')}`;
+    case 'refused':
+      return `refused ${said.code}`;
+    case 'assign':
+    case 'recall':
+    case 'cancel':
+    case 'abandon':
+    case 'ack':
+      return `${said.kind} ${listed(said.attempts)}`;
+    default:
+      return said.kind;
+  }
+}
+
+export function changeInWords(change: Change): string {
+  switch (change.kind) {
+    case 'task': {
+      const { id, status, phase, attempt, workerId } = change.task;
+      return `${change.isNew ? '+' : ''}${id}.${attempt}:${status}/${phase}@${workerId ?? '-'}`;
+    }
+    case 'attempt':
+      return `attempt ${keyed(change.record)}:${change.record.outcome.kind}`;
+    case 'output':
+      return `output ${change.taskId}:${change.stdout.totalBytes}:${change.stderr.totalBytes}`;
+    case 'worker':
+      return `worker ${change.record.declaration.id}${change.record.draining ? ' draining' : ''}`;
+    case 'batch':
+      return `batch ${change.id}`;
+    case 'idempotency':
+      return `key ${change.key}`;
+    default:
+      return change.kind;
+  }
+}

@@ -1,0 +1,351 @@
+/**
+ * A small dispatcher in memory for tests of the routes, with a clock moved by hand. It keeps no queue and runs nothing:
+ * a test puts tasks into the state it needs and looks at what was asked.
+ */
+
+import type { Hono } from 'hono';
+import type { Identity, RequireAuth } from '../../../src/api/access.ts';
+import { createApi } from '../../../src/api/app.ts';
+import type { Backend, FeedEntry, OutputCursor, Submission } from '../../../src/api/backend.ts';
+import type { ApiOptions, Peer } from '../../../src/api/route.ts';
+import type { Explanation, Stats, WorkerView } from '../../../src/api/schemas.ts';
+import { OctasklyError } from '../../../src/base/errors.ts';
+import { type AttemptRecord, isFinal, type Task, type TaskSpec, type TaskStatus } from '../../../src/core/task.ts';
+import type { Clock, TaskFilter, TaskRow } from '../../../src/ports.ts';
+
+export const startedAt = Date.UTC(2026, 4, 1, 12, 0, 0);
+
+/** Time that moves when told to. */
+export class FakeClock implements Clock {
+  private now = 0;
+  private timers: { at: number; action: () => void }[] = [];
+  get pending(): number {
+    return this.timers.length;
+  }
+  steady(): number {
+    return this.now;
+  }
+  wall(): number {
+    return startedAt + this.now;
+  }
+  after(delayMs: number, action: () => void) {
+    const timer = { at: this.now + delayMs, action };
+    this.timers.push(timer);
+    return { cancel: () => void (this.timers = this.timers.filter((other) => other !== timer)) };
+  }
+  soon(action: () => void): void {
+    queueMicrotask(action);
+  }
+  advance(ms: number): void {
+    this.now += ms;
+    const due = this.timers.filter(({ at }) => at <= this.now);
+    this.timers = this.timers.filter(({ at }) => at > this.now);
+    for (const { action } of due) action();
+  }
+}
+
+/** A cursor that a test feeds. */
+export class FakeCursor implements OutputCursor {
+  private chunks: Uint8Array[] = [];
+  private ended = false;
+  private wake = (): void => undefined;
+  closes = 0;
+  bytesRead = 0;
+  waits = 0;
+  broken = false;
+
+  push(text: string | Uint8Array): void {
+    this.chunks.push(typeof text === 'string' ? new TextEncoder().encode(text) : text);
+    this.wake();
+  }
+  end(): void {
+    this.ended = true;
+    this.wake();
+  }
+  read(max: number): Uint8Array | null {
+    if (this.broken) throw new OctasklyError('io', 'Cannot read the output.');
+    const first = this.chunks.shift();
+    if (first === undefined) return this.ended ? null : new Uint8Array(0);
+    if (first.length > max) this.chunks.unshift(first.subarray(max));
+    this.bytesRead += Math.min(max, first.length);
+    return first.subarray(0, max);
+  }
+  next(): Promise<void> {
+    this.waits++;
+    return new Promise((resolve) => {
+      this.wake = resolve;
+      if (this.chunks.length > 0 || this.ended) resolve();
+    });
+  }
+  close(): void {
+    this.closes++;
+  }
+}
+
+export const worker: WorkerView = {
+  id: 'w-1',
+  name: 'kitchen',
+  status: 'online',
+  address: '10.0.0.2:40000',
+  version: '0.1.0',
+  platform: 'linux',
+  arch: 'arm64',
+  slots: 4,
+  running: 1,
+  backlog: 0,
+  cpu_cores: 4,
+  memory_mb: 4096,
+  gpu: 0,
+  reserved: { cpu_cores: 1, memory_mb: 0, gpu: 0 },
+  labels: {},
+  load1: 0.5,
+  memory_free_mb: 2048,
+  battery_percent: null,
+  charging: null,
+  temperature_c: null,
+  first_seen_at: '2026-05-01T12:00:00.000Z',
+  last_seen_at: '2026-05-01T12:00:00.000Z',
+};
+
+function noCounts(): Record<TaskStatus, number> {
+  return { blocked: 0, queued: 0, running: 0, completed: 0, failed: 0, timed_out: 0, cancelled: 0 };
+}
+
+function newTask(id: string, spec: TaskSpec, createdAt: number): Task {
+  return {
+    id,
+    spec,
+    createdAt,
+    status: 'queued',
+    attempt: 0,
+    phase: 'idle',
+    workerId: null,
+    avoid: [],
+    failures: 0,
+    losses: 0,
+    notBefore: null,
+    waitingFor: new Set(),
+    cancelRequested: false,
+    startedAt: null,
+    completedAt: null,
+    outcome: null,
+    usage: null,
+    reason: null,
+  };
+}
+
+export class FakeBackend implements Backend {
+  readonly rows = new Map<string, TaskRow>();
+  readonly batches = new Map<string, { id: string; name: string | null; createdAt: number; taskIds: string[] }>();
+  readonly submissions: Submission[] = [];
+  readonly filters: { filter: TaskFilter; limit: number; before: string | null }[] = [];
+  readonly actions: string[] = [];
+  readonly stdin: { id: string; offset: number; text: string; eof: boolean }[] = [];
+  readonly feed: FeedEntry[] = [];
+  readonly subscribers = new Set<{ onEntry(entry: FeedEntry): void; onEnd(): void }>();
+  readonly answers = new Map<string, { hash: string; batchId: string | null; taskIds: string[] }>();
+  attemptRecords: AttemptRecord[] = [];
+  cursor = new FakeCursor();
+  outputs: { id: string; stream: string; from: number; follow: boolean }[] = [];
+  workerViews: WorkerView[] = [worker];
+  state: { ready: boolean; reason: string | null } = { ready: true, reason: null };
+  /** Thrown by the next call that changes something. */
+  failure: Error | null = null;
+  private lastId = 0;
+
+  private nextId(): string {
+    this.lastId++;
+    return `0000000${String(this.lastId).padStart(5, '0')}`;
+  }
+  private fail(): void {
+    const failure = this.failure;
+    this.failure = null;
+    if (failure !== null) throw failure;
+  }
+  private need(id: string): TaskRow {
+    const row = this.rows.get(id);
+    if (row === undefined) throw new OctasklyError('not_found', `There is no task "${id}".`);
+    return row;
+  }
+
+  async submit(submission: Submission) {
+    this.fail();
+    this.submissions.push(submission);
+    const { idempotency, batch } = submission;
+    const known = idempotency === null ? undefined : this.answers.get(idempotency.key);
+    if (known !== undefined) {
+      if (known.hash !== idempotency?.bodyHash) throw new OctasklyError('conflict', 'The key was used before.');
+      return { batchId: known.batchId, taskIds: known.taskIds, repeated: true };
+    }
+    const batchId = batch === null ? null : this.nextId();
+    const taskIds = submission.tasks.map((task) => {
+      const id = this.nextId();
+      const spec = { ...task, batchId, retryOf: null };
+      this.rows.set(id, { task: newTask(id, spec, startedAt + this.lastId), stdout: null, stderr: null });
+      return id;
+    });
+    if (batch !== null && batchId !== null) {
+      this.batches.set(batchId, { id: batchId, name: batch.name, createdAt: startedAt, taskIds });
+    }
+    if (idempotency !== null) this.answers.set(idempotency.key, { hash: idempotency.bodyHash, batchId, taskIds });
+    return { batchId, taskIds, repeated: false };
+  }
+  task(id: string): TaskRow | null {
+    return this.rows.get(id) ?? null;
+  }
+  attempts(): readonly AttemptRecord[] {
+    return this.attemptRecords;
+  }
+  tasks(filter: TaskFilter, page: { limit: number; before: string | null }): readonly TaskRow[] {
+    this.filters.push({ filter, ...page });
+    return [...this.rows.values()]
+      .reverse()
+      .filter(({ task }) => page.before === null || task.id < page.before)
+      .slice(0, page.limit);
+  }
+  batch(id: string) {
+    const batch = this.batches.get(id);
+    if (batch === undefined) return null;
+    const counts = noCounts();
+    for (const taskId of batch.taskIds) counts[this.need(taskId).task.status]++;
+    return { id, name: batch.name, createdAt: batch.createdAt, size: batch.taskIds.length, counts };
+  }
+  async cancel(ids: readonly string[], actor: string) {
+    this.fail();
+    for (const id of ids) {
+      const { task } = this.need(id);
+      this.actions.push(`cancel ${id} by ${actor}`);
+      if (task.status === 'running') task.cancelRequested = true;
+      else if (!isFinal(task.status)) task.status = 'cancelled';
+    }
+  }
+  async cancelBatch(id: string, actor: string) {
+    const batch = this.batches.get(id);
+    if (batch === undefined) throw new OctasklyError('not_found', `There is no batch "${id}".`);
+    await this.cancel(batch.taskIds, actor);
+  }
+  async retry(id: string, actor: string) {
+    const { task } = this.need(id);
+    if (!isFinal(task.status)) throw new OctasklyError('conflict', `The task "${id}" has not ended.`);
+    const { taskIds } = await this.submit({ tasks: [task.spec], batch: null, idempotency: null, actor });
+    return taskIds[0] ?? '';
+  }
+  async writeStdin(id: string, chunk: { offset: number; data: Uint8Array; eof: boolean }) {
+    this.need(id);
+    this.fail();
+    this.stdin.push({ id, offset: chunk.offset, text: new TextDecoder().decode(chunk.data), eof: chunk.eof });
+  }
+  output(id: string, stream: 'stdout' | 'stderr', options: { from: number; follow: boolean }): OutputCursor {
+    this.need(id);
+    this.outputs.push({ id, stream, ...options });
+    return this.cursor;
+  }
+  explain(id: string): Explanation | null {
+    const row = this.rows.get(id);
+    if (row === undefined) return null;
+    const fit = { id: worker.id, name: worker.name, fits: false, reasons: ['no free slot'] };
+    return { id, status: row.task.status, summary: 'It waits for a slot.', workers: [fit], advice: [] };
+  }
+  workers(): readonly WorkerView[] {
+    return this.workerViews;
+  }
+  async setDraining(workerId: string, draining: boolean, actor: string) {
+    this.actions.push(`${draining ? 'drain' : 'undrain'} ${workerId} by ${actor}`);
+    const status = draining ? 'draining' : 'online';
+    this.workerViews = this.workerViews.map((view) => (view.id === workerId ? { ...view, status } : view));
+  }
+  async setPaused(paused: boolean, actor: string) {
+    this.actions.push(`${paused ? 'pause' : 'resume'} by ${actor}`);
+  }
+  stats(): Stats {
+    this.fail();
+    return {
+      version: '0.1.0',
+      paused: false,
+      uptime_seconds: 1,
+      tasks: noCounts(),
+      workers: { online: 1, draining: 0, silent: 0, offline: 0 },
+      slots: { total: 4, used: 1 },
+      queue: { size: 0, max: 10_000 },
+      stale_reports: 0,
+      links_ended: {},
+    };
+  }
+  ready() {
+    return this.state;
+  }
+  publish(entry: FeedEntry): void {
+    this.feed.push(entry);
+    for (const subscriber of [...this.subscribers]) subscriber.onEntry(entry);
+  }
+  subscribe(lastId: string | null, subscriber: Parameters<Backend['subscribe']>[1]): () => void {
+    const at = this.feed.findIndex(({ id }) => id === lastId);
+    if (lastId !== null && at < 0) subscriber.onReset(this.feed.at(-1)?.id ?? '0');
+    else if (lastId !== null) for (const entry of this.feed.slice(at + 1)) subscriber.onEntry(entry);
+    this.subscribers.add(subscriber);
+    return () => void this.subscribers.delete(subscriber);
+  }
+}
+
+/** The feed entry number `n`. */
+export function entry(n: number): FeedEntry {
+  const at = '2026-05-01T12:00:00.000Z';
+  return {
+    id: String(n),
+    event: { kind: 'task', id: '000000000001', status: 'queued', at, worker_id: null, detail: null },
+  };
+}
+
+export interface Harness {
+  readonly backend: FakeBackend;
+  readonly clock: FakeClock;
+  readonly errors: string[];
+  readonly kept: number[];
+  readonly app: Hono<{ Bindings: Partial<Peer> }>;
+  /** Calls the API from this machine, or from `peer`. `body` that is no text or bytes is sent as JSON. */
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
+}
+
+export function harness(options: Partial<ApiOptions> & { remote?: string; requireAuth?: RequireAuth } = {}): Harness {
+  const backend = new FakeBackend();
+  const clock = new FakeClock();
+  const errors: string[] = [];
+  const kept: number[] = [];
+  const { remote = '127.0.0.1', ...rest } = options;
+  const quiet = (): void => undefined;
+  const app = createApi(backend, {
+    version: '0.1.0',
+    clock,
+    log: { debug: quiet, info: quiet, warn: quiet, error: (_message, fields) => errors.push(String(fields?.error)) },
+    sha256Hex: (text) => new Bun.CryptoHasher('sha256').update(text).digest('hex'),
+    defaultTimeoutMs: 3_600_000,
+    hosts: ['nas.local'],
+    origins: ['https://panel.example:8443'],
+    requireAuth: 'auto',
+    verifyToken: (token): Identity => {
+      const [role, actor] = token.split(':');
+      if (
+        actor !== undefined &&
+        (role === 'admin' || role === 'client' || role === 'worker' || role === 'dispatcher')
+      ) {
+        return { ok: true, actor, role };
+      }
+      return { ok: false, reason: 'The token is not valid.' };
+    },
+    ...rest,
+  });
+  return {
+    backend,
+    clock,
+    errors,
+    kept,
+    app,
+    async call(method, path, body, headers = {}) {
+      const raw = typeof body === 'string' || body instanceof Uint8Array;
+      const type = body === undefined ? {} : { 'content-type': raw ? 'application/octet-stream' : 'application/json' };
+      const sent = body === undefined ? {} : { body: raw ? (body as BodyInit) : JSON.stringify(body) };
+      const peer: Peer = { remote, keepOpen: (idleSeconds) => kept.push(idleSeconds) };
+      return app.request(path, { method, headers: { ...type, ...headers }, ...sent }, peer);
+    },
+  };
+}

@@ -1,0 +1,108 @@
+/** A terminal in memory, and the command line in it. */
+
+import { type CliEnvironment, runCli } from '../../../src/cli/cli.ts';
+import { BrokenPipe, type InterruptSignal, type Sink, type Terminal } from '../../../src/cli/context.ts';
+import type { FakeDispatcher } from './dispatcher.ts';
+
+class MemorySink implements Sink {
+  readonly isTTY: boolean;
+  readonly columns: number | null;
+  private readonly parts: Uint8Array[] = [];
+  /** The reader leaves when this many bytes were written. */
+  bytesMax = Number.POSITIVE_INFINITY;
+
+  constructor(columns: number | null) {
+    this.isTTY = columns !== null;
+    this.columns = columns;
+  }
+
+  get bytes(): Uint8Array {
+    return Uint8Array.from(this.parts.flatMap((part) => [...part]));
+  }
+
+  get text(): string {
+    return new TextDecoder().decode(this.bytes);
+  }
+
+  async write(data: Uint8Array | string): Promise<void> {
+    this.parts.push(typeof data === 'string' ? new TextEncoder().encode(data) : data.slice());
+    if (this.bytes.length > this.bytesMax) throw new BrokenPipe('gone');
+  }
+}
+
+export interface ShellOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly files?: Readonly<Record<string, string>>;
+  /** Null: a terminal. `never`: open, but nothing ever comes. */
+  readonly stdin?: readonly string[] | 'never' | null;
+  readonly columns?: number;
+  readonly dispatcher?: FakeDispatcher;
+}
+
+export class Shell {
+  readonly stdout: MemorySink;
+  readonly stderr = new MemorySink(null);
+  readonly files: Map<string, string>;
+  readonly roleCalls: unknown[] = [];
+  private readonly listeners = new Set<(signal: InterruptSignal) => void>();
+  private readonly options: ShellOptions;
+
+  constructor(options: ShellOptions = {}) {
+    this.options = options;
+    this.stdout = new MemorySink(options.columns ?? null);
+    this.files = new Map(Object.entries(options.files ?? {}));
+  }
+
+  signal(signal: InterruptSignal): void {
+    for (const listener of [...this.listeners]) listener(signal);
+  }
+
+  run(...argv: string[]): Promise<number> {
+    const role =
+      (name: string) =>
+      async (values: unknown, file?: string): Promise<number> => {
+        this.roleCalls.push(file === undefined ? [name, values] : [name, values, file]);
+        return 0;
+      };
+    const environment: CliEnvironment = {
+      terminal: this.terminal(),
+      version: '9.9.9',
+      roles: { dispatcher: role('dispatcher'), worker: role('worker'), up: role('up'), backup: role('backup') },
+      parseToml: (text) => Bun.TOML.parse(text),
+      parseYaml: (text) => Bun.YAML.parse(text),
+      localToken: (dataDir) => `token of ${dataDir}`,
+      fetch:
+        this.options.dispatcher?.fetch ??
+        (() => Promise.reject(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }))),
+    };
+    return runCli(argv, environment);
+  }
+
+  private terminal(): Terminal {
+    const { stdin = null, env = {} } = this.options;
+    return {
+      stdout: this.stdout,
+      stderr: this.stderr,
+      stdin: { isTTY: stdin === null, isEmpty: false, chunks: (signal) => chunksOf(stdin, signal) },
+      env,
+      homeDir: '/home/ada',
+      textWidth: (text) => Bun.stringWidth(text),
+      now: () => Date.parse('2026-01-01T01:00:00.000Z'),
+      onSignal: (listener) => {
+        this.listeners.add(listener);
+        return () => this.listeners.delete(listener);
+      },
+      readText: async (path) => this.files.get(path) ?? null,
+      writeText: async (path, text) => void this.files.set(path, text),
+      appendText: async (path, text) => void this.files.set(path, `${this.files.get(path) ?? ''}${text}`),
+    };
+  }
+}
+
+async function* chunksOf(stdin: ShellOptions['stdin'], signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  if (stdin === 'never') {
+    await new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve()));
+    return;
+  }
+  for (const text of stdin ?? []) yield new TextEncoder().encode(text);
+}

@@ -1,0 +1,108 @@
+/** Tasks for the tests of the store: a plain one, and one with nothing left at its default. */
+
+import { nextId } from '../../../src/core/ids.ts';
+import type { Task, TaskSpec } from '../../../src/core/task.ts';
+import type { Change, StoredOutput } from '../../../src/ports.ts';
+
+export const sampleAt = Date.UTC(2026, 5, 1, 12, 0, 0, 125);
+
+export const plainSpec: TaskSpec = {
+  command: 'true',
+  argv: null,
+  name: null,
+  priority: 0,
+  timeoutMs: 3_600_000,
+  retryCount: 0,
+  retryDelayMs: 1000,
+  env: {},
+  workdir: null,
+  stdin: { kind: 'closed' },
+  maxOutputBytes: 10_000_000,
+  requires: { cpuCores: 0, memoryMb: 0, gpu: 0, labels: {}, platform: null, arch: null },
+  dependsOn: [],
+  onDependencyFailure: 'cancel',
+  tags: {},
+  batchId: null,
+  retryOf: null,
+};
+
+/** A specification in which every field differs from `plainSpec`, without a batch. */
+export const richSpec: TaskSpec = {
+  command: null,
+  argv: ['printf', '%s\n', 'grüße', ''],
+  name: 'rich "task"',
+  priority: -7,
+  timeoutMs: 1500,
+  retryCount: 3,
+  retryDelayMs: 250,
+  env: { A: '1', B: '' },
+  workdir: 'sub/dir',
+  stdin: { kind: 'text', text: 'line\n' },
+  maxOutputBytes: 5,
+  requires: { cpuCores: 0.5, memoryMb: 64, gpu: 1, labels: { room: 'attic' }, platform: 'linux', arch: 'arm64' },
+  dependsOn: ['000000000001'],
+  onDependencyFailure: 'run',
+  tags: { k: 'v', l: '' },
+  batchId: null,
+  retryOf: '000000000002',
+};
+
+let lastId = '';
+
+/** A queued task with a new, later id. */
+export function sampleTask(changes: Partial<Task> = {}): Task {
+  lastId = nextId(lastId, changes.createdAt ?? sampleAt);
+  return {
+    id: lastId,
+    spec: plainSpec,
+    status: 'queued',
+    createdAt: sampleAt,
+    attempt: 0,
+    phase: 'idle',
+    workerId: null,
+    avoid: [],
+    failures: 0,
+    losses: 0,
+    notBefore: null,
+    waitingFor: new Set(),
+    cancelRequested: false,
+    startedAt: null,
+    completedAt: null,
+    outcome: null,
+    usage: null,
+    reason: null,
+    ...changes,
+  };
+}
+
+export const sampleUsage = {
+  durationMs: 12,
+  cpuMs: 3,
+  memoryPeakBytes: 4096,
+  stdoutBytes: 6,
+  stderrBytes: 0,
+  discardedBytes: 0,
+};
+
+/** Fields of a task that ended well. */
+export const completed: Partial<Task> = {
+  status: 'completed',
+  attempt: 1,
+  workerId: 'w1',
+  startedAt: sampleAt + 5,
+  completedAt: sampleAt + 17,
+  outcome: { kind: 'exited', exitCode: 0 },
+  usage: sampleUsage,
+};
+
+export function saved(task: Task, isNew = true): Change {
+  return { kind: 'task', task, isNew, notBeforeWall: task.notBefore };
+}
+
+export function bytesOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+export function whole(bytes: Uint8Array): StoredOutput {
+  return { bytes, totalBytes: bytes.length, blob: null };
+}

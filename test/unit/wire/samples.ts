@@ -1,0 +1,127 @@
+/** One message of every kind, with every optional part both present and absent: what the tests of the wire walk over. */
+
+import type { Assignment, DispatcherMessage, ReportEntry, WorkerMessage } from '../../../src/wire/messages.ts';
+
+const key = { taskId: '01hxyz456789', attempt: 3 };
+const usage = {
+  durationMs: 12.5,
+  cpuMs: 4.25,
+  memoryPeakBytes: 5_000_000_000,
+  stdoutBytes: 5,
+  stderrBytes: 2,
+  discardedBytes: 1,
+};
+const ended = {
+  kind: 'ended' as const,
+  ...key,
+  startedAt: 1_700_000_000_123,
+  outcome: { kind: 'exited' as const, exitCode: 7 },
+  usage,
+  stdout: Uint8Array.of(104, 0, 255),
+  stderr: Uint8Array.of(1),
+};
+
+/** Report entries of every kind and outcome. */
+export const entries: readonly ReportEntry[] = [
+  { kind: 'started', ...key, startedAt: 1_700_000_000_000 },
+  ended,
+  { ...ended, outcome: { kind: 'signaled', signal: 'SIGKILL' }, stdout: new Uint8Array(0), stderr: new Uint8Array(0) },
+  { ...ended, outcome: { kind: 'timed_out', limitMs: 1500 }, usage: { ...usage, cpuMs: null, memoryPeakBytes: null } },
+  { ...ended, outcome: { kind: 'limit_exceeded', limit: 'memory', limitValue: 10, reached: 11.5 } },
+  { ...ended, outcome: { kind: 'cancelled' } },
+  { ...ended, outcome: { kind: 'spawn_failed', message: 'no such file: "ä 漢字 🙂"' } },
+  { ...ended, outcome: { kind: 'lost', why: 'stopped' } },
+  { kind: 'returned', ...key },
+];
+
+export const workerMessages: readonly WorkerMessage[] = [
+  {
+    kind: 'join',
+    worker: {
+      id: 'node-1',
+      name: 'pi.4_b',
+      processId: 'p1',
+      version: '0.1.0',
+      slots: 4,
+      cpuCores: 3.5,
+      memoryMb: 8000,
+      gpu: 1,
+      labels: { zone: 'attic', 'a/b': '' },
+      platform: 'linux',
+      arch: 'arm64',
+    },
+    held: [
+      { ...key, phase: 'waiting' },
+      { ...key, phase: 'running' },
+      { ...key, phase: 'ended' },
+    ],
+  },
+  {
+    kind: 'heartbeat',
+    vitals: { load1: 0.5, memoryFreeMb: 100, running: 2, batteryPercent: 80, charging: false, temperatureC: -3.5 },
+  },
+  {
+    kind: 'heartbeat',
+    vitals: { load1: null, memoryFreeMb: null, running: 0, batteryPercent: null, charging: null, temperatureC: null },
+  },
+  { kind: 'report', entries },
+  { kind: 'output', ...key, stream: 'stderr', offset: 2 ** 40, data: Uint8Array.of(1, 2, 3) },
+  { kind: 'stdinTaken', ...key, offset: 9, open: true },
+  { kind: 'leaving' },
+  { kind: 'goodbye' },
+];
+
+/** Two assignments that between them have every field filled and empty. */
+export const assignments: readonly Assignment[] = [
+  {
+    ...key,
+    spec: {
+      command: 'echo "$A" | tr a b',
+      argv: null,
+      name: 'first',
+      priority: -50,
+      timeoutMs: 3_600_000,
+      env: { A: 'b c', __proto__x: '', ['__proto__']: 'harmless' },
+      workdir: 'sub/dir',
+      stdin: { kind: 'text', text: 'a\0b' },
+      maxOutputBytes: 10_000_000,
+      requires: {
+        cpuCores: 0.5,
+        memoryMb: 512,
+        gpu: 1,
+        labels: { zone: 'attic' },
+        platform: 'linux',
+        arch: 'x64',
+      },
+    },
+  },
+  {
+    ...key,
+    spec: {
+      command: null,
+      argv: ['printf', '', 'ü'],
+      name: null,
+      priority: 100,
+      timeoutMs: 0.5,
+      env: {},
+      workdir: null,
+      stdin: { kind: 'stream' },
+      maxOutputBytes: 0,
+      requires: { cpuCores: 0, memoryMb: 0, gpu: 0, labels: {}, platform: null, arch: null },
+    },
+  },
+];
+
+export const dispatcherMessages: readonly DispatcherMessage[] = [
+  { kind: 'welcome', name: 'pi-2', heartbeatMs: 5000, silenceMs: 60_000, resume: [{ ...key, stdout: 5, stderr: 6 }] },
+  { kind: 'refused', code: 'full', detail: 'There are 10 workers already.', retryAfterMs: 5000 },
+  { kind: 'assign', attempts: assignments },
+  { kind: 'recall', attempts: [key] },
+  { kind: 'cancel', attempts: [key] },
+  { kind: 'abandon', attempts: [key, { ...key, attempt: 4 }] },
+  { kind: 'ack', attempts: [] },
+  { kind: 'stdin', ...key, offset: 4, data: new Uint8Array(0), eof: true },
+  { kind: 'stdin', ...key, offset: 4, data: Uint8Array.of(9), eof: false },
+  { kind: 'alive' },
+  { kind: 'closing' },
+];
