@@ -46,6 +46,19 @@ export const requiresSchema = z.strictObject({
   arch: z.enum(['x64', 'arm64', 'arm']).optional(),
 });
 
+/** Characters of everything in a task that may be long. */
+function textLength(task: {
+  command?: string | undefined;
+  argv?: string[] | undefined;
+  env?: Record<string, string> | undefined;
+  stdin?: unknown;
+}): number {
+  let length = (task.command?.length ?? 0) + (typeof task.stdin === 'string' ? task.stdin.length : 0);
+  for (const argument of task.argv ?? []) length += argument.length;
+  for (const name in task.env) length += name.length + (task.env[name]?.length ?? 0);
+  return length;
+}
+
 /** What one submits. Exactly one of `command` and `argv`. */
 export const taskRequestSchema = z
   .strictObject({
@@ -82,6 +95,10 @@ export const taskRequestSchema = z
   })
   .refine((task) => (task.command === undefined) !== (task.argv === undefined), {
     message: 'exactly one of "command" and "argv" is needed',
+    path: ['command'],
+  })
+  .refine((task) => textLength(task) <= limits.taskLengthMax, {
+    message: `command, arguments, environment and stdin must not exceed ${limits.taskLengthMax} characters together`,
     path: ['command'],
   })
   .meta(oneProgram);

@@ -65,7 +65,7 @@ function explainWaiting(state: SchedulerState, task: Task, at: number): Explanat
     const now = hindrances(worker, requires);
     const ahead = !asksForAmounts(requires) && worker.assigned.size - worker.declaration.slots >= backlogLimit(worker);
     if (ahead && now.length === 1) now.push('its backlog is full');
-    return { id: worker.id, name: worker.name, fits: never.length === 0, reasons: [...never, ...now] };
+    return { id: worker.id, name: worker.name, fits: never.length === 0, reasons: never.length > 0 ? never : now };
   });
   return { ...waitingSummary(state, workers), workers };
 }

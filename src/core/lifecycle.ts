@@ -12,7 +12,7 @@
 import { assert } from '../base/assert.ts';
 import { backoffMs } from './backoff.ts';
 import type { Effect, SubmittedTask } from './events.ts';
-import { release, reserve } from './placement.ts';
+import { hold, release } from './placement.ts';
 import type { SchedulerState } from './state.ts';
 import {
   type AttemptOutcome,
@@ -130,8 +130,7 @@ export function assign(step: Step, task: Task, worker: Worker): void {
   task.phase = 'assigned';
   task.workerId = worker.id;
   task.reason = null;
-  worker.assigned.set(task.id, { task, assignedAt: step.at, recalled: false });
-  reserve(worker, task.spec.requires);
+  hold(worker, task, step.at);
   save(step, task);
   step.effects.push({ kind: 'assign', workerId: worker.id, task, attempt: task.attempt });
 }

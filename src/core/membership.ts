@@ -92,6 +92,7 @@ function newWorker({ state, at, wall }: Step, { declaration, remembered, publicK
     leaving: false,
     vitals: null,
     assigned: new Map(),
+    lowestPriority: 0,
     reserved: { cpuCores: 0, memoryMb: 0, gpu: 0 },
     meanDurationMs: null,
   };

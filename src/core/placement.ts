@@ -8,7 +8,8 @@
  * workers where it failed before come last; ties go by id.
  */
 
-import type { Requirement } from './task.ts';
+import { rankOf } from './rank.ts';
+import type { Requirement, Task } from './task.ts';
 import { type Worker, workerStatus } from './worker.ts';
 
 /** A backlog covers about this much time of a worker's average work: several round trips on a slow network. */
@@ -27,7 +28,11 @@ export function asksForAmounts(requires: Requirement): boolean {
   return requires.cpuCores > 0 || requires.memoryMb > 0 || requires.gpu > 0;
 }
 
-export function reserve(worker: Worker, requires: Requirement): void {
+/** Enters a task into the worker's books at scheduler time `at` (ms): it is assigned, and its amounts are reserved. */
+export function hold(worker: Worker, task: Task, at: number): void {
+  const { priority, requires } = task.spec;
+  worker.lowestPriority = worker.assigned.size === 0 ? priority : Math.min(worker.lowestPriority, priority);
+  worker.assigned.set(task.id, { task, rank: rankOf(task.id, priority), assignedAt: at, recalled: false });
   worker.reserved.cpuCores += requires.cpuCores;
   worker.reserved.memoryMb += requires.memoryMb;
   worker.reserved.gpu += requires.gpu;

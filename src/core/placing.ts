@@ -12,7 +12,7 @@
 import { assign, type Step } from './lifecycle.ts';
 import { amountsFree, asksForAmounts, chooseWorker, isOpen, matches } from './placement.ts';
 import type { ReadyEntry, RequirementClass } from './queue.ts';
-import { compareRank, rankOf } from './rank.ts';
+import { compareRank } from './rank.ts';
 import type { SchedulerState } from './state.ts';
 import type { Assigned, Worker } from './worker.ts';
 
@@ -50,30 +50,36 @@ export function place(current: Step): void {
 
 /** Asks back what waits in backlogs although `entry` goes before it, and stops more of it from being sent ahead. */
 function makeWay(current: Step, entry: ReadyEntry, noBacklog: Set<Worker>): void {
-  const { requires, priority } = entry.task.spec;
+  const { requires } = entry.task.spec;
   const needsSlot = asksForAmounts(requires);
   let asked = false;
   for (const worker of current.state.workers.values()) {
     if (!isOpen(worker) || !matches(worker, requires)) continue;
     if (needsSlot) noBacklog.add(worker);
     if (asked || worker.assigned.size < worker.declaration.slots || !amountsFree(worker, requires)) continue;
-    let worst: { assigned: Assigned; rank: number } | null = null;
-    for (const assigned of worker.assigned.values()) {
-      const { task, recalled } = assigned;
-      if (task.phase !== 'assigned') continue;
-      if (recalled) {
-        asked = true; // one is on its way already
-        continue;
-      }
-      const rank = rankOf(task.id, task.spec.priority);
-      if (compareRank({ rank, id: task.id }, entry) < 0) continue;
-      if (!needsSlot && task.spec.priority >= priority) continue;
-      if (worst === null || rank > worst.rank) worst = { assigned, rank };
-    }
-    if (worst === null || asked) continue;
-    recall(current, worker, worst.assigned);
+    const way = wayFor(entry, worker, needsSlot);
+    if (way === null) continue;
+    if (!way.recalled) recall(current, worker, way);
     asked = true;
   }
+}
+
+/**
+ * The work of a backlog that should make way for `entry`: the last in the order of service, or what was asked back
+ * already. Among tasks that ask for no amounts only a lower priority makes way: for age alone the round trip is too dear.
+ */
+function wayFor(entry: ReadyEntry, worker: Worker, needsSlot: boolean): Assigned | null {
+  const { priority } = entry.task.spec;
+  if (!needsSlot && worker.lowestPriority >= priority) return null;
+  let last: Assigned | null = null;
+  for (const assigned of worker.assigned.values()) {
+    const { task, recalled, rank } = assigned;
+    if (task.phase !== 'assigned') continue;
+    if (recalled) return assigned;
+    if (!needsSlot && task.spec.priority >= priority) continue;
+    if (compareRank({ rank, id: task.id }, entry) > 0 && (last === null || rank > last.rank)) last = assigned;
+  }
+  return last;
 }
 
 /** The worker that could take a task of the class soonest: made for it, with the most of its slots free. */

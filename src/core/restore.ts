@@ -2,7 +2,7 @@
 
 import { backoffMsMax } from './backoff.ts';
 import { waitFor } from './lifecycle.ts';
-import { reserve } from './placement.ts';
+import { hold } from './placement.ts';
 import { emptyState, type Policy, type SchedulerState } from './state.ts';
 import type { Task, TaskStatus } from './task.ts';
 import type { Worker, WorkerDeclaration } from './worker.ts';
@@ -63,8 +63,7 @@ function holdBy(
   const { id } = known.declaration;
   const worker = state.workers.get(id) ?? awaited(known, at);
   state.workers.set(id, worker);
-  worker.assigned.set(task.id, { task, assignedAt: at, recalled: false });
-  reserve(worker, task.spec.requires);
+  hold(worker, task, at);
 }
 
 function awaited(known: RememberedWorker, at: number): Worker {
@@ -82,6 +81,7 @@ function awaited(known: RememberedWorker, at: number): Worker {
     leaving: false,
     vitals: null,
     assigned: new Map(),
+    lowestPriority: 0,
     reserved: { cpuCores: 0, memoryMb: 0, gpu: 0 },
     meanDurationMs: null,
   };

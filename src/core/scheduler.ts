@@ -31,7 +31,7 @@ import type { SchedulerState } from './state.ts';
 import type { Task } from './task.ts';
 import { type Worker, workerStatus } from './worker.ts';
 
-/** A driver that ran this much later than it asked for was stalled itself: its workers get the time back. */
+/** A driver that ran this much later than it asked for was stalled itself: its workers' silence counts from now on. */
 const stallMs = 2000;
 /** Weight of the newest duration in a worker's moving average. */
 const durationWeight = 0.2;
@@ -190,7 +190,7 @@ function onDrainRequested(current: Step, workerId: string, draining: boolean): v
 
 function onTimePassed(current: Step, lateMs: number): void {
   const { state, at } = current;
-  if (lateMs > stallMs) for (const worker of state.workers.values()) worker.heardAt += lateMs;
+  if (lateMs > stallMs) for (const worker of state.workers.values()) worker.heardAt = at;
   for (let next = state.delayed.peek(); next !== undefined && next.at <= at; next = state.delayed.peek()) {
     state.delayed.pop();
     const { task } = next;

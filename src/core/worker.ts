@@ -35,6 +35,8 @@ export interface WorkerVitals {
 /** An attempt that was handed to a worker and has not ended. */
 export interface Assigned {
   readonly task: Task;
+  /** Its place in the order of service. */
+  readonly rank: number;
   /** Scheduler time, ms. */
   readonly assignedAt: number;
   /** Asked back because somebody else could start it now; the worker has not answered yet. */
@@ -68,6 +70,8 @@ export interface Worker {
   vitals: WorkerVitals | null;
   /** In order of assignment. The first `slots` of them run or are about to; the rest is its backlog. */
   readonly assigned: Map<string, Assigned>;
+  /** No assigned task has a lower priority than this: a bound that is renewed when nothing is assigned. */
+  lowestPriority: number;
   readonly reserved: Reserved;
   /** Moving average of how long its attempts take, ms; null before the first. */
   meanDurationMs: number | null;

@@ -342,8 +342,9 @@ export class Dispatcher implements Backend {
   #deliver(turn: Turn): void {
     for (const record of turn.savedWorkers()) this.#remember(record);
     this.#sessions.deliver(turn);
+    const at = new Date(turn.wall).toISOString();
     for (const effect of turn.published) {
-      this.#feed.publish(feedEvent(effect, turn.wall));
+      this.#feed.publish(feedEvent(effect, at));
       if (effect.what !== 'task') continue;
       this.#watch.notify(effect.id);
       if (!this.state.tasks.has(effect.id)) this.#stdin.ended(effect.id);

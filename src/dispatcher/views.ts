@@ -90,8 +90,8 @@ export function statsView(
   };
 }
 
-/** A published effect as the feed shows it. */
-export function feedEvent(effect: Extract<Effect, { kind: 'publish' }>, wall: number): FeedEvent {
+/** A published effect as the feed shows it; `at` is ISO 8601. */
+export function feedEvent(effect: Extract<Effect, { kind: 'publish' }>, at: string): FeedEvent {
   const { what, id, status, workerId, detail } = effect;
-  return { kind: what, id, status, at: iso(wall), worker_id: workerId, detail };
+  return { kind: what, id, status, at, worker_id: workerId, detail };
 }

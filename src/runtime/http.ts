@@ -61,8 +61,9 @@ export function serveHttp(application: HttpApplication, address: HttpAddress): H
       ...(tls === undefined ? {} : { tls: { cert: tls.cert, key: tls.key } }),
       maxRequestBodySize: bodyBytesMax,
       idleTimeout: idleSecondsDefault,
-      // Never Bun's page with sources and stack.
+      // Never Bun's page with sources and stack. This alone would also let a second program share the port unnoticed.
       development: false,
+      reusePort: false,
       fetch: (request, server) =>
         application(request, {
           remote: server.requestIP(request)?.address ?? null,

@@ -55,6 +55,7 @@ CREATE TABLE tasks (
 );
 CREATE INDEX tasks_open ON tasks (status, id) WHERE status <> 'completed';
 CREATE INDEX tasks_batch ON tasks (batch_id, id) WHERE batch_id IS NOT NULL;
+CREATE INDEX tasks_completed ON tasks (completed_at) WHERE completed_at IS NOT NULL;
 CREATE INDEX tasks_stdout_blob ON tasks (stdout_blob) WHERE stdout_blob IS NOT NULL;
 CREATE INDEX tasks_stderr_blob ON tasks (stderr_blob) WHERE stderr_blob IS NOT NULL;
 

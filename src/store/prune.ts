@@ -7,7 +7,6 @@
  */
 
 import { and, eq, inArray, isNotNull, lt, max, notExists, sql } from 'drizzle-orm';
-import { firstIdAt } from '../core/ids.ts';
 import type { Connection } from './connection.ts';
 import { batches, blobs, idempotency, marks, tasks } from './schema.ts';
 
@@ -22,13 +21,11 @@ type Orm = Connection['orm'];
 /** Deletes up to `limit` tasks that ended before `wallMs`. Runs inside the caller's transaction. */
 export function prune(orm: Orm, wallMs: number, limit: number): Pruned {
   pruneIdempotency(orm, wallMs, limit);
-  // The ids lead: what ended before then was created before then. (After a clock was set back an id may be ahead of its
-  // task; that task goes a little later.)
   const old = orm
     .select({ id: tasks.id, batchId: tasks.batchId, stdoutBlob: tasks.stdoutBlob, stderrBlob: tasks.stderrBlob })
     .from(tasks)
-    .where(and(lt(tasks.id, firstIdAt(wallMs)), lt(tasks.completedAt, wallMs)))
-    .orderBy(tasks.id)
+    .where(lt(tasks.completedAt, wallMs))
+    .orderBy(tasks.completedAt)
     .limit(limit)
     .all();
   if (old.length === 0) return { tasks: 0, blobs: [] };

@@ -119,6 +119,7 @@ export const tasks = sqliteTable(
     // Live tasks at a restart and the status filters. Most rows are completed and cost nothing here.
     index('tasks_open').on(table.status, table.id).where(sql`status <> 'completed'`),
     index('tasks_batch').on(table.batchId, table.id).where(sql`batch_id IS NOT NULL`),
+    index('tasks_completed').on(table.completedAt).where(sql`completed_at IS NOT NULL`),
     index('tasks_stdout_blob').on(table.stdoutBlob).where(sql`stdout_blob IS NOT NULL`),
     index('tasks_stderr_blob').on(table.stderrBlob).where(sql`stderr_blob IS NOT NULL`),
   ],

@@ -167,16 +167,16 @@ class Wire {
     return this.dialled.machine === machine || this.#accepted.machine === machine;
   }
 
-  /** Called by an end: puts a message on its way. */
-  transmit<S, R>(from: Endpoint<S, R>, message: S, bytes: number, dialect: Dialect<S, R>): void {
+  /** Called by an end: puts an encoded message on its way. */
+  transmit<S, R>(from: Endpoint<S, R>, encoded: Uint8Array): void {
     const { dice, weather, journal } = this.#around;
     const to = this.#other(from);
-    const copy = this.#encoded(message, dialect, to);
     const deliver = (): void => {
-      journal.note(to.machine.name, `<- ${inWords(copy)}`);
-      to.handlers?.onMessage(copy as never);
+      const message = to.dialect.check(decodeCbor(encoded));
+      journal.note(to.machine.name, `<- ${inWords(message)}`);
+      to.handlers?.onMessage(message);
     };
-    this.#carry(from, bytes, () => {
+    this.#carry(from, encoded.length, () => {
       if (to.isOpen) deliver();
       if (to.isOpen && dice.chance(weather.duplicates)) deliver();
     });
@@ -258,11 +258,6 @@ class Wire {
       else land();
     });
   }
-
-  /** What the other side makes of a message: the real encoding, there and back. */
-  #encoded<S, R>(message: S, dialect: Dialect<S, R>, to: Endpoint<R, S>): S {
-    return to.dialect.check(decodeCbor(encodeCbor(dialect.pack(message))));
-  }
 }
 
 class Endpoint<Sends, Receives> implements Link<Sends> {
@@ -302,10 +297,10 @@ class Endpoint<Sends, Receives> implements Link<Sends> {
 
   send(message: Sends): void {
     if (this.#state !== 'open') return;
-    const bytes = encodeCbor(this.dialect.pack(message)).length;
-    this.#queuedBytes += bytes;
+    const encoded = encodeCbor(this.dialect.pack(message));
+    this.#queuedBytes += encoded.length;
     if (this.#queuedBytes > highWaterBytes) this.#congested = true;
-    this.#wire.transmit(this, message, bytes, this.dialect);
+    this.#wire.transmit(this, encoded);
   }
 
   close(detail: string): void {

@@ -7,7 +7,8 @@ import type { DispatcherMessage, WorkerMessage } from '../../src/wire/messages.t
 const keyed = ({ taskId, attempt }: AttemptKey): string => `${taskId}.${attempt}`;
 const listed = (keys: readonly AttemptKey[]): string => keys.map(keyed).join(' ');
 
-export function inWords(message: WorkerMessage | DispatcherMessage | unknown): string {
+/** What a message of either side says. */
+export function inWords(message: unknown): string {
   const said = message as WorkerMessage | DispatcherMessage;
   switch (said.kind) {
     case 'join':
@@ -39,6 +40,7 @@ export function inWords(message: WorkerMessage | DispatcherMessage | unknown): s
   }
 }
 
+/** What a change of the store changes. */
 export function changeInWords(change: Change): string {
   switch (change.kind) {
     case 'task': {

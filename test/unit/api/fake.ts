@@ -31,7 +31,10 @@ export class FakeClock implements Clock {
   after(delayMs: number, action: () => void) {
     const timer = { at: this.now + delayMs, action };
     this.timers.push(timer);
-    return { cancel: () => void (this.timers = this.timers.filter((other) => other !== timer)) };
+    const cancel = (): void => {
+      this.timers = this.timers.filter((other) => other !== timer);
+    };
+    return { cancel };
   }
   soon(action: () => void): void {
     queueMicrotask(action);

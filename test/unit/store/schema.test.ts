@@ -10,5 +10,4 @@ test('isoOf() writes UTC with milliseconds', () => {
 test('isoOf() clamps what a broken clock reports, so that text still sorts by time', () => {
   expect(isoOf(-1)).toBe('1970-01-01T00:00:00.000Z');
   expect(isoOf(1e17)).toBe('9999-12-31T23:59:59.999Z');
-  expect(isoOf(Number.NaN)).toBe('1970-01-01T00:00:00.000Z');
 });

@@ -1,0 +1,241 @@
+/**
+ * The whole product in one thread: the real dispatcher and the real workers on simulated machines, with one simulated
+ * network, disk and set of processes. Here programs are started, killed and asked to stop; when, is the scenario's
+ * business, and whether all is well, that of the checks.
+ */
+
+import type { Policy } from '../../src/core/state.ts';
+import type { WorkerDeclaration } from '../../src/core/worker.ts';
+import { Dispatcher } from '../../src/dispatcher/dispatcher.ts';
+import type { Change, Log } from '../../src/ports.ts';
+import { Worker } from '../../src/worker/worker.ts';
+import { Machine, type Pace, Timeline } from './clock.ts';
+import type { Dice } from './dice.ts';
+import { Disk, SimulatedOutputs, SimulatedStore } from './disk.ts';
+import { Journal } from './journal.ts';
+import { Network, type Weather } from './net.ts';
+import { ProcessTable, Traces } from './processes.ts';
+import { changeInWords } from './words.ts';
+
+/** A device that is meant to run a worker. */
+export interface Host {
+  readonly name: string;
+  readonly declaration: Omit<WorkerDeclaration, 'processId'>;
+  readonly pace: Pace;
+  /** The worker's program, null while there is none. */
+  program: { readonly machine: Machine; readonly worker: Worker; readonly table: ProcessTable } | null;
+  /** Its worker is not to be started again for now: somebody stopped it on purpose. */
+  retired: boolean;
+}
+
+export interface Running {
+  readonly machine: Machine;
+  readonly dispatcher: Dispatcher;
+}
+
+/** Who wants to know what happens. */
+export interface Watcher {
+  /** Something happened to the dispatcher. */
+  onStep(running: Running): void;
+  /** The dispatcher is about to store this. */
+  onCommit(changes: readonly Change[]): void;
+  /** The dispatcher's program is gone. */
+  onDispatcherGone(machine: Machine): void;
+  /** A worker's program ended by itself or was killed. */
+  onWorkerGone(host: Host): void;
+}
+
+export interface WorldOptions {
+  readonly dice: Dice;
+  readonly policy: Policy;
+  readonly weather: Weather;
+  readonly declarations: readonly Omit<WorkerDeclaration, 'processId'>[];
+  readonly print: ((line: string) => void) | null;
+}
+
+const dispatcherName = 'd';
+
+export class World {
+  readonly timeline = new Timeline();
+  readonly disk = new Disk();
+  readonly traces = new Traces();
+  readonly journal: Journal;
+  readonly network: Network;
+  readonly hosts: readonly Host[];
+  readonly policy: Policy;
+  readonly weather: Weather;
+  dispatcher: Running | null = null;
+  /** Chance of a task's directory not to be made. */
+  failedDirs = 0;
+  watcher: Watcher | null = null;
+  readonly #dice: Dice;
+  readonly #dispatcherPace: Pace;
+  #starts = 0;
+
+  constructor({ dice, policy, weather, declarations, print }: WorldOptions) {
+    this.#dice = dice;
+    this.policy = policy;
+    this.weather = weather;
+    this.journal = new Journal(this.timeline, print);
+    this.network = new Network({ timeline: this.timeline, dice: dice.fork(), journal: this.journal, weather });
+    this.#dispatcherPace = this.#newPace();
+    this.hosts = declarations.map((declaration) => {
+      return { name: declaration.id, declaration, pace: this.#newPace(), program: null, retired: false };
+    });
+  }
+
+  /** The clocks the world has, to make them jump. */
+  get paces(): readonly Pace[] {
+    return [this.#dispatcherPace, ...this.hosts.map(({ pace }) => pace)];
+  }
+
+  // -------------------------------------------------------------------------------------------- the dispatcher
+
+  startDispatcher(): void {
+    if (this.dispatcher !== null) return;
+    this.#starts += 1;
+    const machine: Machine = this.#machine(dispatcherName, this.#dispatcherPace, {
+      onCrash: () => this.killDispatcher({ silently: false }),
+      afterwards: () => {
+        if (this.dispatcher?.machine === machine) this.watcher?.onStep(this.dispatcher);
+      },
+    });
+    const store = new SimulatedStore(this.disk, {
+      machine,
+      dice: this.#dice.fork(),
+      witness: (changes) => {
+        this.journal.note(dispatcherName, `commits ${changes.map(changeInWords).join(' ')}`);
+        this.watcher?.onCommit(changes);
+      },
+    });
+    const dispatcher = new Dispatcher({
+      clock: machine.clock,
+      store,
+      outputs: new SimulatedOutputs(this.disk),
+      log: this.#logOf(dispatcherName),
+      policy: this.policy,
+      version: '0',
+      runId: `run${this.#starts}`,
+    });
+    this.dispatcher = { machine, dispatcher };
+    this.journal.note(dispatcherName, 'is up');
+    void this.network.linksFor(machine).listen({ host: '', port: 0 }, (link) => dispatcher.accept(link));
+  }
+
+  killDispatcher({ silently }: { silently: boolean }): void {
+    if (this.dispatcher === null) return;
+    const { machine } = this.dispatcher;
+    this.journal.note(dispatcherName, silently ? 'loses power' : 'is killed');
+    machine.alive = false;
+    this.dispatcher = null;
+    this.disk.loseOutputs(this.#dice);
+    this.network.died(machine, { silently });
+    this.watcher?.onDispatcherGone(machine);
+  }
+
+  /** Ctrl-C. */
+  closeDispatcher(): void {
+    const running = this.dispatcher;
+    if (running === null) return;
+    const { machine, dispatcher } = running;
+    machine.schedule(machine.instant, () => {
+      this.journal.note(dispatcherName, 'closes');
+      dispatcher.close();
+      machine.schedule(machine.instant + 20, () => {
+        if (this.dispatcher === running) this.killDispatcher({ silently: false });
+      });
+    });
+  }
+
+  // ----------------------------------------------------------------------------------------------- the workers
+
+  startWorker(host: Host): void {
+    if (host.program !== null) return;
+    this.#starts += 1;
+    const machine = this.#machine(host.name, host.pace, {
+      onCrash: () => this.killWorker(host, { silently: false }),
+      afterwards: () => undefined,
+    });
+    const dice = this.#dice.fork();
+    const table = new ProcessTable({ machine, dice, journal: this.journal, traces: this.traces });
+    table.failedDirs = this.failedDirs;
+    const worker = new Worker({
+      clock: machine.clock,
+      random: { bytes: (count) => dice.bytes(count) },
+      links: this.network.linksFor(machine),
+      log: this.#logOf(host.name),
+      launcher: table,
+      workspace: table,
+      environment: { PATH: '/bin' },
+      declaration: { ...host.declaration, processId: `p${this.#starts}` },
+      addresses: [
+        { host: 'dispatcher', port: 1 },
+        { host: 'dispatcher', port: 2 },
+      ],
+      readVitals: () => ({
+        load1: null,
+        memoryFreeMb: null,
+        batteryPercent: null,
+        charging: null,
+        temperatureC: null,
+      }),
+      onStatus: (sentence) => this.journal.note(host.name, sentence),
+    });
+    const program = { machine, worker, table };
+    host.program = program;
+    host.retired = false;
+    this.journal.note(host.name, 'is up');
+    machine.schedule(machine.instant, () => {
+      void worker.run().then((end) => {
+        this.journal.note(host.name, end.ok ? 'ends' : `ends: ${end.detail}`);
+        machine.schedule(machine.instant + 20, () => {
+          if (host.program === program) this.killWorker(host, { silently: false });
+        });
+      });
+    });
+  }
+
+  /** Everything of it is gone at once, its processes too. */
+  killWorker(host: Host, { silently }: { silently: boolean }): void {
+    if (host.program === null) return;
+    const { machine, table } = host.program;
+    this.journal.note(host.name, silently ? 'loses power' : 'is gone');
+    machine.alive = false;
+    host.program = null;
+    table.killAll();
+    this.network.died(machine, { silently });
+    this.watcher?.onWorkerGone(host);
+  }
+
+  /** The first Ctrl-C and, if `now`, the second. */
+  leaveWorker(host: Host, { now }: { now: boolean }): void {
+    const { program } = host;
+    if (program === null) return;
+    host.retired = true;
+    program.machine.schedule(program.machine.instant, () => {
+      this.journal.note(host.name, now ? 'is told to stop' : 'is told to leave');
+      program.worker.leave();
+      if (now) program.worker.stop();
+    });
+  }
+
+  // --------------------------------------------------------------------------------------------------- inside
+
+  #newPace(): Pace {
+    const dice = this.#dice;
+    return {
+      startsAtMs: dice.whole(0, 1e9),
+      rate: dice.between(0.97, 1.03),
+      wallOffsetMs: dice.whole(-5000, 5000),
+    };
+  }
+
+  #machine(name: string, pace: Pace, hooks: { onCrash(): void; afterwards(): void }): Machine {
+    return new Machine(name, { timeline: this.timeline, dice: this.#dice.fork(), pace, ...hooks });
+  }
+
+  #logOf(name: string): Log {
+    const note = (message: string): void => this.journal.note(name, `log: ${message}`);
+    return { debug: () => undefined, info: note, warn: note, error: note };
+  }
+}
