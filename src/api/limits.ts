@@ -16,6 +16,8 @@ export const limits = {
   /** Most argv elements, environment variables, dependencies. */
   listMax: 1024,
   stdinLengthMax: 1024 * 1024,
+  /** Characters of command, arguments, environment and stdin together: far below what one message to a worker holds. */
+  taskLengthMax: 2 * 1024 * 1024,
   /** Bytes in one `POST /tasks/{id}/stdin`. */
   stdinChunkBytesMax: 64 * 1024,
   timeoutSecondsMax: 30 * 24 * 3600,

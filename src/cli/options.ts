@@ -123,7 +123,7 @@ export const workerOptions = {
     default: 7878,
     help: "Dispatcher's port where the address has none",
   }),
-  maxJobs: int('max-jobs', { short: 'j', default: 4, min: 1, max: 4096, help: 'Tasks run at once' }),
+  maxJobs: int('max-jobs', { short: 'j', default: 4, min: 1, max: 1024, help: 'Tasks run at once' }),
   cpuCores: decimal('cpu-cores', {
     short: 'c',
     min: 0,

@@ -25,6 +25,9 @@ export const guardVariable = 'OCTASKLY_GUARD';
 /** Rounds of looking and killing, 50 ms apart, before the guard gives up on what will not die. */
 const roundsMax = 600;
 
+/** Restarts at once after the guard was killed; later ones wait for the next task. */
+const restartsMax = 10;
+
 const script = `# octaskly guard: when its worker dies, this ends what the worker's tasks left running
 trap '' HUP INT TERM QUIT PIPE
 read -r nonce limit worker || exit 0
@@ -68,6 +71,7 @@ export class Guard {
   readonly #log: Log;
   readonly #original: QueueLimit | null;
   #process: Bun.Subprocess<'pipe', 'ignore', 'ignore'> | null = null;
+  #restarts = 0;
   #closed = false;
 
   constructor(calls: LinuxCalls | null, log: Log) {
@@ -97,7 +101,10 @@ export class Guard {
         stderr: 'ignore',
         detached: true,
         onExit: () => {
-          if (this.#process === child) this.#process = null;
+          if (this.#process !== child) return;
+          this.#process = null;
+          // Somebody killed it. What runs must be guarded again; but a guard that cannot live is not started for ever.
+          if (this.#restarts++ < restartsMax) this.ensure();
         },
       });
       child.unref();

@@ -104,7 +104,9 @@ describe.skipIf(!onPosix)('launch()', () => {
 
   test('inherits neither environment nor input nor descriptors', async () => {
     process.env.LAUNCHER_TEST_SECRET = 'x';
-    const { stdout } = await run(shell('env | cut -d= -f1 | sort | tr "\\n" " "; cat; pwd', { env: { A: '1', PATH: path } }));
+    const { stdout } = await run(
+      shell('env | cut -d= -f1 | sort | tr "\\n" " "; cat; pwd', { env: { A: '1', PATH: path } }),
+    );
     delete process.env.LAUNCHER_TEST_SECRET;
     const names = stdout.split(' ').filter((name) => !['_', 'SHLVL', 'PWD'].includes(name));
     expect(names).toEqual(['A', 'OCTASKLY_GUARD', 'OCTASKLY_MARK', 'PATH', `${home}\n`]);
@@ -153,27 +155,31 @@ describe.skipIf(!onPosix)('launch()', () => {
     expect([stdout, stderr, end.exitCode]).toEqual(['a\n', 'late\n', 4]);
   });
 
-  test.skipIf(!onLinux)('does not read on while the consumer is busy: memory stays bounded', async () => {
-    const total = 300_000_000;
-    let bytes = 0;
-    let chunks = 0;
-    let busy = false;
-    const before = process.memoryUsage.rss();
-    let peak = before;
-    const launched = launcher.launch(shell(`yes | head -c ${total}`), (_stream, data) => {
-      expect(busy).toBe(false);
-      bytes += data.length;
-      if (++chunks % 32 !== 0) return undefined;
-      busy = true;
-      return Bun.sleep(1).then(() => {
-        busy = false;
-        peak = Math.max(peak, process.memoryUsage.rss());
+  test.skipIf(!onLinux)(
+    'does not read on while the consumer is busy: memory stays bounded',
+    async () => {
+      const total = 300_000_000;
+      let bytes = 0;
+      let chunks = 0;
+      let busy = false;
+      const before = process.memoryUsage.rss();
+      let peak = before;
+      const launched = launcher.launch(shell(`yes | head -c ${total}`), (_stream, data) => {
+        expect(busy).toBe(false);
+        bytes += data.length;
+        if (++chunks % 32 !== 0) return undefined;
+        busy = true;
+        return Bun.sleep(1).then(() => {
+          busy = false;
+          peak = Math.max(peak, process.memoryUsage.rss());
+        });
       });
-    });
-    expect((await launched.ended).exitCode).toBe(0);
-    expect(bytes).toBe(total);
-    expect(peak - before).toBeLessThan(64 * mebibyte);
-  }, 30_000);
+      expect((await launched.ended).exitCode).toBe(0);
+      expect(bytes).toBe(total);
+      expect(peak - before).toBeLessThan(64 * mebibyte);
+    },
+    30_000,
+  );
 
   test('ends with the rest of the output although the consumer is slow', async () => {
     const pieces: string[] = [];
@@ -279,7 +285,10 @@ describe.skipIf(!onPosix)('refusals', () => {
     [{ argv: ['/etc/passwd'] }, 'Cannot start "/etc/passwd": it is not executable'],
     [{ cwd: '/no/such/dir' }, 'Cannot start "/bin/sh": its directory /no/such/dir does not exist.'],
     [{ cwd: '/etc/passwd' }, 'Cannot start "/bin/sh": /etc/passwd, the directory to run it in, is not a directory.'],
-    [{ argv: ['/bin/echo', 'x'.repeat(3_000_000)] }, 'Cannot start "/bin/echo": its arguments and environment together'],
+    [
+      { argv: ['/bin/echo', 'x'.repeat(3_000_000)] },
+      'Cannot start "/bin/echo": its arguments and environment together',
+    ],
   ])('launch() says why not: %#', (more, message) => {
     const error = refusal(shell('true', more));
     expect(error.code).toBe('io');

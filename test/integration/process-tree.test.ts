@@ -3,6 +3,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { StdinSpec } from '../../src/core/task.ts';
 import { createLauncher } from '../../src/runtime/launcher.ts';
 import { isAlive, readProcess } from '../../src/runtime/procfs.ts';
 import { daemon, silentLog, sleepers, token, until } from './processes.ts';
@@ -13,13 +14,13 @@ const fixture = join(import.meta.dir, 'launching.ts');
 let launcher: ReturnType<typeof createLauncher>;
 let serial = 0;
 
-function launch(command: string) {
+function launch(command: string, stdin: StdinSpec = { kind: 'closed' }) {
   return launcher.launch(
     {
       argv: ['/bin/sh', '-c', command],
       env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
       cwd: '/',
-      stdin: { kind: 'closed' },
+      stdin,
       marker: `tree-${process.pid}-${serial++}`,
     },
     () => undefined,
@@ -51,16 +52,17 @@ describe.skipIf(!onLinux)('a tree', () => {
 
   test.each(ways)('ends with its main process: %s', async (_name, way) => {
     const mark = token();
-    const launched = launch(`${way(mark)}\nuntil ps ax | grep -q '[s]leep ${mark}'; do :; done`);
+    const launched = launch(`${way(mark)}\nread -r line; exit 3`, { kind: 'stream' });
     await until('it runs', running(mark));
-    expect((await launched.ended).exitCode).toBe(0);
+    launched.closeStdin();
+    expect((await launched.ended).exitCode).toBe(3);
     expect(sleepers(mark)).toEqual([]);
   });
 
   test.each(ways)('ends by kill(): %s', async (_name, way) => {
     const mark = token();
     const launched = launch(`${way(mark)}\nsleep ${mark}`);
-    await until('both run', () => sleepers(mark).filter((pid) => readProcess(pid) !== null).length >= 2);
+    await until('both run', () => sleepers(mark).length >= 2);
     launched.kill();
     expect((await launched.ended).signal).toBe('SIGKILL');
     expect(sleepers(mark)).toEqual([]);
@@ -92,8 +94,11 @@ describe.skipIf(!onLinux)('a tree', () => {
   test('that cannot be told from another is killed when no attempt that could have made it runs', async () => {
     const mark = token();
     const elder = launch(`exec sleep ${token()}`);
-    const maker = launch(`${daemon(mark, { scrubbed: true })}\nuntil ps ax | grep -q '[s]leep ${mark}'; do :; done`);
+    const maker = launch(`${daemon(mark, { scrubbed: true })}\nread -r line`, { kind: 'stream' });
+    await until('it runs', running(mark));
+    maker.closeStdin();
     await maker.ended;
+    expect(sleepers(mark).length).toBe(1);
     const younger = launch('sleep 60');
     elder.kill();
     await elder.ended;
@@ -131,14 +136,21 @@ describe.skipIf(!onLinux)('a tree', () => {
 });
 
 describe.skipIf(!onLinux)('a killed worker', () => {
-  const start = (commands: readonly string[], stdout: 'pipe' | 'ignore' = 'ignore') =>
-    Bun.spawn([process.execPath, fixture, ...commands], {
+  const workers: Bun.Subprocess[] = [];
+  const start = (...commands: readonly string[]) => {
+    const worker = Bun.spawn([process.execPath, fixture, ...commands], {
       env: { PATH: process.env.PATH ?? '' },
       stdin: 'ignore',
-      stdout,
-      stderr: 'inherit',
+      stdout: 'pipe',
+      stderr: 'ignore',
       detached: true,
     });
+    workers.push(worker);
+    return worker;
+  };
+  afterEach(() => {
+    for (const worker of workers.splice(0)) worker.kill('SIGKILL');
+  });
 
   /** Guards of a worker: shells in sessions of their own among its children. */
   const guards = (pid: number) =>
@@ -150,13 +162,13 @@ describe.skipIf(!onLinux)('a killed worker', () => {
 
   test('leaves nothing of its tasks', async () => {
     const mark = token();
-    const worker = start([
+    const worker = start(
       `exec sleep ${mark}`,
       `sleep ${mark} & wait`,
       `${daemon(mark)}; exec sleep ${mark}`,
       `${daemon(mark, { scrubbed: true })}; exec sleep ${mark}`,
       `trap '' TERM HUP; sleep ${mark}; :`,
-    ]);
+    );
     await until('all run', () => sleepers(mark).length >= 7);
     const guard = guards(worker.pid);
     expect(guard.length).toBe(1);
@@ -168,7 +180,7 @@ describe.skipIf(!onLinux)('a killed worker', () => {
 
   test('leaves nothing although its guard was asked to go', async () => {
     const mark = token();
-    const worker = start([`exec sleep ${mark}`]);
+    const worker = start(`exec sleep ${mark}`);
     await until('it runs', running(mark));
     for (const pid of guards(worker.pid)) {
       for (const name of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const) process.kill(pid, name);
@@ -180,7 +192,7 @@ describe.skipIf(!onLinux)('a killed worker', () => {
 
   test('leaves nothing although its guard was killed before', async () => {
     const mark = token();
-    const worker = start([`exec sleep ${mark}`]);
+    const worker = start(`exec sleep ${mark}`);
     await until('it runs', running(mark));
     const [first] = guards(worker.pid);
     process.kill(first ?? 0, 'SIGKILL');
@@ -192,8 +204,8 @@ describe.skipIf(!onLinux)('a killed worker', () => {
 
   test('does not take another worker with it', async () => {
     const [mine, other] = [token(), token()];
-    const first = start([`exec sleep ${mine}`]);
-    const second = start([`${daemon(other, { scrubbed: true })}; exec sleep ${other}`]);
+    const first = start(`exec sleep ${mine}`);
+    const second = start(`${daemon(other, { scrubbed: true })}; exec sleep ${other}`);
     await until('both run', () => sleepers(mine).length === 1 && sleepers(other).length === 2);
     first.kill('SIGKILL');
     await until('the first is gone', () => sleepers(mine).length === 0);
@@ -203,7 +215,7 @@ describe.skipIf(!onLinux)('a killed worker', () => {
   }, 30_000);
 
   test('that leaves in good order is not kept by its guard, nor are its pipes', async () => {
-    const worker = start(['true', 'echo a', '--exit'], 'pipe');
+    const worker = start('true', 'echo a', '--exit');
     const text = await new Response(worker.stdout).text();
     expect([await worker.exited, text]).toEqual([0, '']);
   }, 20_000);
