@@ -119,9 +119,10 @@ async function runClientCommand(
   const { terminal, parseYaml } = environment;
   const reach = reachOf(values);
   const action = await command.load();
+  const baseUrl = /^[a-z]+:\/\//i.test(reach.api) ? reach.api : `http://${reach.api}`;
   const client = createClient({
-    baseUrl: /^[a-z]+:\/\//i.test(reach.api) ? reach.api : `http://${reach.api}`,
-    token: await findToken(reach, environment),
+    baseUrl,
+    token: await findToken(reach, baseUrl, environment),
     onLost: (reason) => {
       // A lost terminal must not turn into an unhandled rejection; the command itself will notice.
       note(terminal, `${reason.replace(/\.$/, '')}; trying again.`).catch(() => {});
@@ -132,14 +133,24 @@ async function runClientCommand(
   return await action(context, values, words);
 }
 
-async function findToken(reach: ReachValues, environment: CliEnvironment): Promise<string | null> {
+/**
+ * A token made here opens all of this cluster, so it goes to this machine only; to another one when the person gave the
+ * secret for this call themselves. Everywhere else a token must be named.
+ */
+function mayUseLocalToken(baseUrl: string, env: Terminal['env']): boolean {
+  if (env.OCTASKLY_SECRET) return true;
+  const host = URL.canParse(baseUrl) ? new URL(baseUrl).hostname : '';
+  return host === 'localhost' || host === '[::1]' || /^127(\.\d+){3}$/.test(host);
+}
+
+async function findToken(reach: ReachValues, baseUrl: string, environment: CliEnvironment): Promise<string | null> {
   if (reach.token !== undefined) return reach.token;
   if (reach.tokenFile !== undefined) {
     const token = (await environment.terminal.readText(reach.tokenFile))?.trim();
     if (token) return token;
     throw usage(`There is no token in ${reach.tokenFile}.`);
   }
-  return environment.localToken(reach.dataDir);
+  return mayUseLocalToken(baseUrl, environment.terminal.env) ? environment.localToken(reach.dataDir) : null;
 }
 
 async function readConfig(

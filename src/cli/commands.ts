@@ -70,7 +70,7 @@ const roles: readonly Command[] = [
 
 const work: readonly Command[] = [
   clientCommand({
-    ...{ name: 'submit', group: 'Work', usage: 'CMD...', wordsMin: 1, wordsMax: many, failureStatus: 1 },
+    ...{ name: 'submit', group: 'Work', usage: 'CMD...', wordsMin: 1, wordsMax: many },
     summary: 'hand in a command and print its id',
     details: [
       "Several words are joined by spaces and run by the worker's shell. Quote a command that has options of its own.",

@@ -255,7 +255,10 @@ export interface Address {
 export function parseAddress(text: string): Parsed<Address> {
   const expected = 'host or host:port';
   const match = /^(?:\[([0-9A-Fa-f:.%a-z]+)\]|([^\s:/[\]]+))(?::([0-9]{1,5}))?$/.exec(text);
-  if (match === null) return /^[0-9A-Fa-f:.]+$/.test(text) ? { value: { host: text, port: null } } : { expected };
+  if (match === null)
+    return /^[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*$/.test(text)
+      ? { value: { host: text, port: null } }
+      : { expected };
   const portNumber = match[3] === undefined ? null : Number(match[3]);
   if (portNumber !== null && (portNumber < 1 || portNumber > 65_535)) return { expected };
   return { value: { host: match[1] ?? match[2] ?? '', port: portNumber } };

@@ -45,13 +45,7 @@ export async function runWorker(values: WorkerValues): Promise<number> {
 /** Starts a worker with settled options. Errors: `usage`, `in_use`, `io`, `forbidden`. */
 export async function startWorker(values: WorkerValues, log: Log): Promise<RunningWorker> {
   const dataDir = absolute(values.dataDir);
-  const secret = givenSecret(values) ?? storedSecret(dataDir);
-  if (secret === null) {
-    throw new OctasklyError(
-      'usage',
-      `This worker has no cluster secret: there is none in "${dataDir}". Copy the dispatcher's (the file "secret" in its data directory) and give it with --secret-file FILE or OCTASKLY_SECRET.`,
-    );
-  }
+  const secret = givenSecret(values) ?? (await secretHere(dataDir, values, log));
   if (values.name !== undefined) checkName('--name', values.name);
   if (values.id !== undefined) checkName('--id', values.id);
   ensureDir(dataDir);
@@ -85,6 +79,29 @@ export async function startWorker(values: WorkerValues, log: Log): Promise<Runni
     home.lock.release();
   });
   return { ended, leave: () => worker.leave(), stop: () => worker.stop() };
+}
+
+/** How long a worker waits for a dispatcher that is started beside it to make the secret, and how often it looks. */
+const secretPatienceMs = 10_000;
+const secretLookMs = 100;
+
+/** The secret kept in the data directory; beside a dispatcher that is just starting it may take a moment to be there. */
+async function secretHere(dataDir: string, values: WorkerValues, log: Log): Promise<string> {
+  const local = values.dispatcher.every(
+    ({ host }) => host === 'localhost' || host === '::1' || host.startsWith('127.'),
+  );
+  const deadline = systemClock.steady() + (local ? secretPatienceMs : 0);
+  for (let looks = 0; ; looks++) {
+    const secret = storedSecret(dataDir);
+    if (secret !== null) return secret;
+    if (systemClock.steady() >= deadline) break;
+    if (looks === 0) log.info('waiting for a dispatcher on this machine to make the cluster secret', { in: dataDir });
+    await new Promise<void>((resolve) => systemClock.after(secretLookMs, resolve));
+  }
+  throw new OctasklyError(
+    'usage',
+    `This worker has no cluster secret: there is none in "${dataDir}". Copy the dispatcher's (the file "secret" in its data directory) and give it with --secret-file FILE or OCTASKLY_SECRET.`,
+  );
 }
 
 function checkName(flag: string, value: string): void {

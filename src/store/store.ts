@@ -28,8 +28,8 @@ export interface StoreFiles {
   remove(file: string): void;
 }
 
-/** Commits between other programs' writes: how long one may hold the lock before a commit gives up, ms. */
-const busyTimeoutMs = 5000;
+/** How long a commit waits for another program that holds the database, ms; then it fails. */
+const busyTimeoutMsDefault = 5000;
 /** Files up to this many pages (64 MiB) are checked in full when opened; it takes about 3 ms per MiB. */
 const checkedPagesMax = 16_384;
 
@@ -43,10 +43,11 @@ export interface SqliteStore extends Store {
  * Errors: `storage_newer`, `storage_corrupt`, `storage_unavailable`; each says in one sentence what is wrong with which
  * file and what to do. A file that is refused is left as it was.
  */
-export function openStore(file: string, files: StoreFiles): SqliteStore {
+export function openStore(file: string, files: StoreFiles, options: { busyTimeoutMs?: number } = {}): SqliteStore {
   files.ensure(file);
   const connection = new Connection(file);
   try {
+    connection.exec(`PRAGMA busy_timeout = ${options.busyTimeoutMs ?? busyTimeoutMsDefault}`);
     checkOrigin(connection);
     configure(connection);
     migrate(connection);
@@ -61,7 +62,6 @@ export function openStore(file: string, files: StoreFiles): SqliteStore {
 
 /** Refuses what is not a sound database of this program, before anything is written to it. */
 function checkOrigin(connection: Connection): void {
-  connection.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
   const version = connection.pragma('user_version');
   const isOurs = connection.pragma('application_id') === applicationId;
   const isEmpty = connection.rows('SELECT 1 FROM sqlite_schema LIMIT 1').length === 0;

@@ -134,6 +134,7 @@ export class FakeDispatcher {
     const [, , , kind, id = '', rest] = path.split('/');
     const json = (value: unknown, status = 200): Response => Response.json(value, { status });
     if (kind === 'events') return this.events(signal);
+    if (kind === 'workers') return json({ workers: [], next_cursor: null });
     if (kind === 'tasks' && id === '') {
       if (method === 'POST') return json(this.submit(JSON.parse(String(body)) as TaskRequest), 201);
       return json({ tasks: this.list(request.query), next_cursor: null });

@@ -103,6 +103,7 @@ export function worker(id: string, wanted: Partial<WorkerDeclaration> = {}, kept
     leaving: false,
     vitals: null,
     assigned: new Map(),
+    lowestPriority: 0,
     reserved: { cpuCores: 0, memoryMb: 0, gpu: 0 },
     meanDurationMs: null,
     ...kept,

@@ -308,7 +308,15 @@ export class Story {
       if (line.verb === 'returned') return { kind: 'returned', ...key };
       const nothing = new Uint8Array(0);
       const taken = usage({ durationMs: numberIn(line, 'took', 0.1) * 1000 });
-      return { kind: 'ended', ...key, startedAt, outcome: outcomeIn(line), usage: taken, stdout: nothing, stderr: nothing };
+      return {
+        kind: 'ended',
+        ...key,
+        startedAt,
+        outcome: outcomeIn(line),
+        usage: taken,
+        stdout: nothing,
+        stderr: nothing,
+      };
     });
     return this.#step({ kind: 'workerReported', ...this.#from(workerId), entries });
   }
@@ -335,7 +343,8 @@ export class Story {
 
   #check(): void {
     const found = violations(this.state);
-    if (found.length > 0) throw new Error(`invariants are broken: ${found.map((text) => this.#named(text)).join('; ')}`);
+    if (found.length > 0)
+      throw new Error(`invariants are broken: ${found.map((text) => this.#named(text)).join('; ')}`);
   }
 }
 

@@ -1,0 +1,169 @@
+/** What every `Workspace` has to do, on a real disk. */
+
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import { createWorkspace, type DiskWorkspace, spoolMemoryBytesMax } from '../../src/runtime/workspace.ts';
+import { silentLog } from '../integration/processes.ts';
+
+let base: string;
+let root: string;
+let workspace: DiskWorkspace;
+
+beforeEach(() => {
+  base = realpathSync(mkdtempSync(join(tmpdir(), 'workspace-')));
+  root = join(base, 'work');
+  workspace = createWorkspace({ root, log: silentLog });
+});
+afterEach(() => rmSync(base, { recursive: true, force: true }));
+
+const modeOf = (path: string) => statSync(path).mode & 0o777;
+
+describe('createDir()', () => {
+  test('makes an empty private directory, also where an older one was left', () => {
+    const dir = workspace.createDir('t1.1');
+    expect(isAbsolute(dir)).toBe(true);
+    expect(modeOf(dir)).toBe(0o700);
+    writeFileSync(join(dir, 'old'), 'x');
+    expect(workspace.createDir('t1.1')).toBe(dir);
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
+  test('tells when it cannot', () => {
+    rmSync(join(root, 'tasks'), { recursive: true });
+    writeFileSync(join(root, 'tasks'), '');
+    expect(() => workspace.createDir('t1.1')).toThrow('Cannot make the task directory');
+  });
+
+  test('takes no key that is a path', () => {
+    for (const key of ['../x', 'a/b', '', '.', '..']) expect(() => workspace.createDir(key)).toThrow();
+  });
+});
+
+describe('removeDir()', () => {
+  test('removes what a task made there, and nothing that it points to', () => {
+    const outside = join(base, 'outside');
+    mkdirSync(outside);
+    writeFileSync(join(outside, 'precious'), 'x');
+    const dir = workspace.createDir('t1.1');
+    symlinkSync(outside, join(dir, 'link'));
+    symlinkSync('/no/such/file', join(dir, 'dangling'));
+    mkdirSync(join(dir, 'a/b/c'), { recursive: true });
+    writeFileSync(join(dir, 'a/b/c/file'), 'x');
+    workspace.removeDir(dir);
+    expect(existsSync(dir)).toBe(false);
+    expect(readFileSync(join(outside, 'precious'), 'utf8')).toBe('x');
+    workspace.removeDir(dir);
+  });
+
+  test('removes nothing outside its root', () => {
+    expect(() => workspace.removeDir(base)).toThrow();
+    expect(() => workspace.removeDir(join(root, 'tasks'))).toThrow();
+    expect(existsSync(root)).toBe(true);
+  });
+
+  test('removes trees deeper than a path can name', () => {
+    const dir = workspace.createDir('t1.1');
+    const segment = Array.from({ length: 150 }, () => 'd'.repeat(20)).join('/');
+    for (let part = 0; part < 4; part++) {
+      mkdirSync(join(dir, `${part}`, segment), { recursive: true });
+      if (part > 0) renameSync(join(dir, `${part - 1}`), join(dir, `${part}`, segment, 'deeper'));
+    }
+    workspace.removeDir(dir);
+    expect(readdirSync(join(root, 'tasks'))).toEqual([]);
+  });
+
+  // Root may do anything, so the refusals have to be met by somebody else.
+  test.skipIf(process.getuid?.() !== 0 || Bun.which('setpriv') === null)(
+    'removes directories without permissions, as an ordinary user',
+    async () => {
+      const home = mkdtempSync(join(tmpdir(), 'workspace-user-'));
+      chmodSync(home, 0o777);
+      const program = join(home, 'remove.js');
+      const built = await Bun.build({
+        entrypoints: [join(import.meta.dir, '../integration/removing.ts')],
+        target: 'bun',
+      });
+      await Bun.write(program, await (built.outputs[0] ?? new Blob()).text());
+      await Bun.write(join(home, 'bun'), Bun.file(process.execPath));
+      chmodSync(join(home, 'bun'), 0o755);
+      chmodSync(program, 0o644);
+      const user = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+      const child = Bun.spawn([...user, join(home, 'bun'), program, join(home, 'work')], {
+        cwd: '/',
+        env: { PATH: process.env.PATH ?? '', HOME: home, TMPDIR: home },
+        stdin: 'ignore',
+        stderr: 'pipe',
+      });
+      const [text, problems, code] = await Promise.all([
+        new Response(child.stdout).text(),
+        new Response(child.stderr).text(),
+        child.exited,
+      ]);
+      rmSync(home, { recursive: true, force: true });
+      expect([text.trim(), problems.includes('error'), code]).toEqual(['left: []', false, 0]);
+    },
+    20_000,
+  );
+});
+
+describe('openSpool()', () => {
+  const pattern = (size: number) => Uint8Array.from({ length: size }, (_, index) => (index * 7 + (index >> 8)) & 255);
+
+  test.each([0, 1, spoolMemoryBytesMax, spoolMemoryBytesMax + 1, 1_000_000])('gives back %i bytes', (size) => {
+    const spool = workspace.openSpool('t1.1.stdout');
+    const bytes = pattern(size);
+    for (let at = 0; at < size; at += 10_007) spool.append(bytes.subarray(at, at + 10_007));
+    expect(spool.size).toBe(size);
+    expect(Bun.SHA256.hash(spool.read(0, size + 100), 'hex')).toBe(Bun.SHA256.hash(bytes, 'hex'));
+    const middle = Math.floor(size / 2);
+    expect([...spool.read(middle, 5)]).toEqual([...bytes.subarray(middle, middle + 5)]);
+    expect(spool.read(size, 5).length).toBe(0);
+    spool.discard();
+    spool.discard();
+    expect(spool.size).toBe(0);
+  });
+
+  test('copies what it is given and what it gives', () => {
+    const spool = workspace.openSpool('t1.1.stdout');
+    const bytes = new Uint8Array([1, 2, 3]);
+    spool.append(bytes);
+    bytes.fill(9);
+    spool.read(0, 3).fill(8);
+    expect([...spool.read(0, 3)]).toEqual([1, 2, 3]);
+  });
+
+  test.skipIf(process.platform === 'win32')('leaves no name on the disk, also while it is open', () => {
+    const spool = workspace.openSpool('t1.1.stdout');
+    spool.append(new Uint8Array(spoolMemoryBytesMax * 3));
+    expect(readdirSync(join(root, 'spool'))).toEqual([]);
+    expect(modeOf(join(root, 'spool'))).toBe(0o700);
+    spool.discard();
+  });
+});
+
+describe('sweep()', () => {
+  test('removes what earlier workers left, and only that', () => {
+    writeFileSync(join(base, 'beside'), 'x');
+    writeFileSync(join(workspace.createDir('t1.1'), 'file'), 'x');
+    writeFileSync(join(root, 'spool', 'old'), 'x');
+    symlinkSync(join(base, 'beside'), join(root, 'tasks', 'link'));
+    workspace.sweep();
+    expect([readdirSync(join(root, 'tasks')), readdirSync(join(root, 'spool'))]).toEqual([[], []]);
+    expect(readFileSync(join(base, 'beside'), 'utf8')).toBe('x');
+  });
+});

@@ -1,0 +1,206 @@
+/** What `openStore` does with files of all kinds: new, older, newer, damaged, somebody else's; and backups. */
+
+import { Database } from 'bun:sqlite';
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { OctasklyError } from '../../src/base/errors.ts';
+import { storeFiles } from '../../src/runtime/store-files.ts';
+import { auditHash, auditStart } from '../../src/store/audit.ts';
+import { migrations } from '../../src/store/migrations.ts';
+import { openStore } from '../../src/store/store.ts';
+import { bytesOf, completed, plainSpec, sampleAt, sampleTask, saved, whole } from '../unit/store/samples.ts';
+import { databaseV1 } from './store-v1.ts';
+
+let directory: string;
+let file: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'octaskly-open-'));
+  file = join(directory, 'data', 'octaskly.db');
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+function refusal(path = file): OctasklyError {
+  try {
+    openStore(path, storeFiles).close();
+  } catch (error) {
+    if (error instanceof OctasklyError) return error;
+    throw error;
+  }
+  throw new Error('it was opened');
+}
+
+/** Runs SQL on the file as another program would. */
+function tamper(sql: string): void {
+  const database = new Database(file);
+  database.run(sql);
+  database.close();
+}
+
+function fill(count: number): void {
+  const store = openStore(file, storeFiles);
+  const command = `: ${'x'.repeat(500)}`;
+  store.commit(Array.from({ length: count }, () => saved(sampleTask({ spec: { ...plainSpec, command } }))));
+  store.close();
+}
+
+describe('openStore()', () => {
+  test('makes a private file in a private directory, and leaves only that file after close', () => {
+    const store = openStore(file, storeFiles);
+    store.commit([saved(sampleTask())]);
+    expect(statSync(join(directory, 'data')).mode & 0o777).toBe(0o700);
+    const names = readdirSync(join(directory, 'data'));
+    expect(names).toContain('octaskly.db-wal');
+    for (const name of names) expect(statSync(join(directory, 'data', name)).mode & 0o777).toBe(0o600);
+    store.close();
+    store.close();
+    expect(readdirSync(join(directory, 'data'))).toEqual(['octaskly.db']);
+  });
+
+  test('moves a database of version 1 forward and reads what is in it', () => {
+    storeFiles.ensure(file);
+    tamper(databaseV1);
+    const store = openStore(file, storeFiles);
+    const loaded = store.load();
+    expect(loaded.tasks.map(({ id, status, waitingFor }) => [id, status, [...waitingFor]])).toEqual([
+      ['05k000000002', 'running', []],
+      ['05k000000003', 'blocked', ['05k000000002']],
+    ]);
+    expect(loaded.lastId).toBe('05k000000003');
+    const ended = store.task('05k000000001');
+    expect(ended?.task.outcome).toEqual({ kind: 'timed_out', limitMs: 1500 });
+    expect(ended?.stdout).toEqual(whole(bytesOf('partial\n')));
+    expect(store.attempts('05k000000001')).toHaveLength(1);
+    store.close();
+    const database = new Database(file, { readonly: true });
+    expect(database.query('PRAGMA user_version').get()).toEqual({ user_version: migrations.length });
+    database.close();
+  });
+
+  test('refuses a newer database and leaves it as it is', () => {
+    fill(1);
+    tamper(`PRAGMA user_version = ${migrations.length + 1}`);
+    const before = readFileSync(file);
+    const { code, message } = refusal();
+    expect(code).toBe('storage_newer');
+    expect(message).toContain(`"${file}"`);
+    expect(message).toContain(`its schema is ${migrations.length + 1}, this program knows ${migrations.length}`);
+    expect(readFileSync(file)).toEqual(before);
+  });
+
+  test('refuses a file that is no database, and a database of another program', () => {
+    storeFiles.ensure(file);
+    writeFileSync(file, 'this is a text file, and it is long enough to have a header of a hundred bytes '.repeat(20));
+    const { code, message } = refusal();
+    expect(code).toBe('storage_corrupt');
+    expect(message).toContain(`"${file}"`);
+    expect(message).toContain('octaskly backup');
+    rmSync(file);
+    tamper('CREATE TABLE other (a)');
+    expect(refusal().message).toContain('belongs to another program');
+  });
+
+  test('refuses a damaged database: overwritten in the middle, or cut off', () => {
+    fill(500);
+    const sound = readFileSync(file);
+    const damaged = Uint8Array.from(sound);
+    damaged.fill(0x5a, 8 * 4096, 40 * 4096);
+    writeFileSync(file, damaged);
+    expect(refusal().code).toBe('storage_corrupt');
+    writeFileSync(file, sound);
+    truncateSync(file, 20 * 4096);
+    expect(refusal().code).toBe('storage_corrupt');
+    writeFileSync(file, sound);
+    openStore(file, storeFiles).close();
+  });
+
+  test('refuses a directory that cannot be made', () => {
+    writeFileSync(join(directory, 'data'), '');
+    expect(refusal().code).toBe('storage_unavailable');
+  });
+});
+
+describe('Store.commit()', () => {
+  test('says who is in the way when another program holds the database', () => {
+    const store = openStore(file, storeFiles, { busyTimeoutMs: 20 });
+    const other = new Database(file);
+    other.run('BEGIN IMMEDIATE');
+    const task = sampleTask();
+    const locked = expect.objectContaining({ code: 'storage_unavailable', message: expect.stringContaining('locked') });
+    expect(() => store.commit([saved(task)])).toThrow(locked);
+    expect(() => store.probe()).toThrow(locked);
+    expect(store.task(task.id)).toBeNull();
+    other.run('ROLLBACK');
+    other.close();
+    store.probe();
+    store.commit([saved(task)]);
+    expect(store.task(task.id)?.task).toEqual(task);
+    store.close();
+  });
+
+  test('writes columns that read well in sqlite3', () => {
+    const store = openStore(file, storeFiles);
+    const task = sampleTask(completed);
+    const output = { stdout: whole(bytesOf('hällo\n')), stderr: whole(new Uint8Array([0xff])) };
+    store.commit([saved(task), { kind: 'output', taskId: task.id, ...output }]);
+    store.close();
+    const database = new Database(file, { readonly: true });
+    const columns = 'id, command, status, worker_id, exit_code, duration_ms, created_at, completed_at, stdout, stderr';
+    expect(database.query(`SELECT ${columns}, typeof(stdout) AS kind FROM tasks`).get()).toEqual({
+      ...{ id: task.id, command: 'true', status: 'completed', worker_id: 'w1', exit_code: 0, duration_ms: 12 },
+      ...{ created_at: '2026-06-01T12:00:00.125Z', completed_at: '2026-06-01T12:00:00.142Z' },
+      ...{ stdout: 'hällo\n', stderr: new Uint8Array([0xff]), kind: 'text' },
+    });
+    database.close();
+  });
+
+  test('chains audit entries over commits and restarts, and a rolled-back one leaves no gap', () => {
+    const entry = (eventType: string) =>
+      ({ kind: 'audit', at: sampleAt, eventType, actor: 'me', workerId: null, taskId: null, details: '{}' }) as const;
+    let store = openStore(file, storeFiles);
+    store.commit([entry('one'), entry('two')]);
+    expect(() => store.commit([entry('never'), saved(sampleTask(), false)])).toThrow();
+    store.close();
+    store = openStore(file, storeFiles);
+    store.commit([entry('three')]);
+    store.close();
+    const database = new Database(file, { readonly: true });
+    const rows = database.query('SELECT * FROM audit_log ORDER BY id').all() as Record<string, string>[];
+    database.close();
+    expect(rows.map((row) => row.event_type)).toEqual(['one', 'two', 'three']);
+    let expected = auditStart;
+    for (const [i, row] of rows.entries()) {
+      expect(row.previous_hash).toBe(expected);
+      const { at, kind, ...columns } = entry(row.event_type ?? '');
+      expected = auditHash({ id: i + 1, timestamp: at, ...columns, previousHash: expected });
+    }
+  });
+});
+
+describe('Store.backup()', () => {
+  test('writes a private, complete copy that opens, while the store goes on', () => {
+    const store = openStore(file, storeFiles);
+    const before = sampleTask();
+    const after = sampleTask();
+    store.commit([saved(before)]);
+    const target = join(directory, 'copy.db');
+    store.backup(target);
+    store.commit([saved(after)]);
+    expect(statSync(target).mode & 0o777).toBe(0o600);
+    expect(() => store.backup(target)).toThrow(expect.objectContaining({ code: 'conflict' }));
+    store.close();
+    const copy = openStore(target, storeFiles);
+    expect(copy.load().tasks).toEqual([before]);
+    copy.close();
+  });
+
+  test('says where it could not write', () => {
+    const store = openStore(file, storeFiles);
+    const target = join(directory, 'no', 'such', 'copy.db');
+    const refused = expect.objectContaining({ code: 'io', message: expect.stringContaining(target) });
+    expect(() => store.backup(target)).toThrow(refused);
+    store.close();
+  });
+});
