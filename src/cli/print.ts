@@ -53,15 +53,15 @@ function exitCell(task: TaskView): string {
   return task.exit_code === null ? (task.signal ?? '') : String(task.exit_code);
 }
 
-/** `workerNames`: names by id, where known. */
+/** The table looks up the names of the workers; the other forms ask for nothing more. */
 export async function writeTasks(
-  { terminal }: CommandContext,
+  { client, terminal }: CommandContext,
   tasks: readonly TaskView[],
   form: OutputForm,
-  workerNames: ReadonlyMap<string, string> = new Map(),
 ): Promise<void> {
   if (form === 'json') return writeJson(terminal, { tasks, next_cursor: null });
   if (form === 'quiet') return terminal.stdout.write(tasks.map((task) => `${task.id}\n`).join(''));
+  const names = new Map((await client.workers()).workers.map((worker) => [worker.id, worker.name]));
   const now = terminal.now();
   const rows = tasks.map((task) => [
     task.id,
@@ -69,14 +69,9 @@ export async function writeTasks(
     exitCell(task),
     formatDuration(task.duration_ms),
     formatDuration(now - Date.parse(task.created_at)),
-    task.worker_id === null ? '' : (workerNames.get(task.worker_id) ?? task.worker_id),
+    task.worker_id === null ? '' : (names.get(task.worker_id) ?? task.worker_id),
     task.name ?? '',
     commandOf(task),
   ]);
   return writeTable(terminal, taskColumns, rows);
-}
-
-/** Names of the workers by id. */
-export async function workerNames({ client }: CommandContext): Promise<ReadonlyMap<string, string>> {
-  return new Map((await client.workers()).workers.map((worker) => [worker.id, worker.name]));
 }

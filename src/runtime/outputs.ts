@@ -31,7 +31,7 @@ import { assert } from '../base/assert.ts';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 import type { Log, OutputStore, StoredOutput } from '../ports.ts';
 import type { Stream } from '../wire/messages.ts';
-import { storeFiles } from './store-files.ts';
+import { storeFiles, syncDirectory } from './store-files.ts';
 
 /** Bytes of a stream that stay in memory, and that a row keeps of it; of a larger one half of it each from head and tail. */
 export const keptBytesMax = 64 * 1024;
@@ -245,7 +245,8 @@ class Outputs implements FileOutputStore {
   /** A blob of that name already there holds the same bytes: it is replaced, whole, by its equal. */
   #moveToBlobs({ file, size }: Live, blob: string): void {
     const target = this.#blobFile(blob);
-    mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+    const folder = dirname(target);
+    const made = mkdirSync(folder, { recursive: true, mode: 0o700 });
     const fd = openSync(file, 'r+');
     try {
       // A write that failed halfway may have left more than `size` bytes.
@@ -255,7 +256,8 @@ class Outputs implements FileOutputStore {
       closeSync(fd);
     }
     renameSync(file, target);
-    storeFiles.sync(target);
+    syncDirectory(folder);
+    if (made !== undefined) syncDirectory(this.#folders.blobs);
   }
 
   #blobFile(blob: string): string {

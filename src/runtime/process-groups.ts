@@ -20,6 +20,10 @@ export class GroupTrees implements ProcessTrees {
     this.#log = log;
   }
 
+  get size(): number {
+    return this.#markers.size;
+  }
+
   add(pid: number, marker: string): void {
     this.#markers.set(pid, marker);
   }

@@ -37,6 +37,8 @@ export const markerVariable = 'OCTASKLY_MARK';
 
 /** What `launcher.ts` needs for ending trees. A tree is named by the pid of its main process. */
 export interface ProcessTrees {
+  /** Trees that have not ended. */
+  readonly size: number;
   /** A main process was started, as leader of its own session. */
   add(pid: number, marker: string): void;
   /** Sends TERM to everything of the tree. */
@@ -95,6 +97,10 @@ export class LinuxTrees implements ProcessTrees {
     if (!options.calls.setSubreaper(true)) {
       options.log.warn('Cannot become a subreaper: processes that detach from their task may outlive it');
     }
+  }
+
+  get size(): number {
+    return this.#roots.size;
   }
 
   add(pid: number, marker: string): void {

@@ -11,13 +11,18 @@ function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }
 
-function syncPath(path: string): void {
-  const fd = openSync(path, 'r');
+function syncPath(path: string, flags: 'r' | 'r+'): void {
+  const fd = openSync(path, flags);
   try {
     fsyncSync(fd);
   } finally {
     closeSync(fd);
   }
+}
+
+/** Waits until the names in a directory are on disk. Windows has no way to do so and needs none. */
+export function syncDirectory(path: string): void {
+  if (process.platform !== 'win32') syncPath(path, 'r');
 }
 
 /** Implements the file side of `store/`. */
@@ -48,9 +53,8 @@ export const storeFiles = {
 
   /** Waits until a file and its name are on disk. */
   sync(file: string): void {
-    syncPath(file);
-    // Windows has no way to flush a directory and needs none.
-    if (process.platform !== 'win32') syncPath(dirname(file));
+    syncPath(file, 'r+');
+    syncDirectory(dirname(file));
   },
 
   /** Deletes a file if it is there. */

@@ -9,6 +9,7 @@
 import { desc, eq, getTableColumns, type SQL, sql } from 'drizzle-orm';
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
 import { assert, present, unreachable } from '../base/assert.ts';
+import type { Task } from '../core/task.ts';
 import type { Change } from '../ports.ts';
 import { type AuditEntry, auditHash, auditStart } from './audit.ts';
 import type { Connection } from './connection.ts';
@@ -17,6 +18,7 @@ import { attempts, auditLog, batches, blobs, idempotency, settings, tasks, taskT
 
 type ChangeOf<Kind extends Change['kind']> = Extract<Change, { kind: Kind }>;
 type NewRow = ReturnType<typeof newRowOf>;
+type AssignmentRow = Pick<NewRow, 'id' | 'phase' | 'workerId' | 'attempt'>;
 type StateRow = ReturnType<typeof stateRowOf>;
 type OutputRow = ReturnType<typeof outputRowOf>;
 type Insert<Table extends SQLiteTable> = Table['$inferInsert'];
@@ -42,6 +44,7 @@ function compileTaskStatements(connection: Connection) {
   const update = (values: Record<string, SQL>) => orm.update(tasks).set(values).where(eq(tasks.id, asked.id));
   return {
     newTask: connection.compile<NewRow>(orm.insert(tasks).values({ ...asked, ...assigned })),
+    assignment: connection.compile<AssignmentRow>(update(slots(tasks, 'phase', 'workerId', 'attempt'))),
     state: connection.compile<StateRow>(update(state)),
     stateAndOutput: connection.compile<StateRow & OutputRow>(update({ ...state, ...output })),
     output: connection.compile<OutputRow & { id: string }>(update(output)),
@@ -137,7 +140,10 @@ export class Commits {
     if (isNew) {
       this.#tasks.newTask(newRowOf(task));
       for (const [key, value] of Object.entries(task.spec.tags)) this.#write.tag({ taskId: task.id, key, value });
-      if (isPristine(task, notBeforeWall)) return;
+    }
+    if (isPristine(task, notBeforeWall)) {
+      // The status of a task that never was blocked is as it was; not to name it leaves its index alone.
+      if (isNew || this.#assignment(task)) return;
     }
     const state = stateRowOf(task, notBeforeWall);
     const output = outputs.get(task.id);
@@ -150,6 +156,14 @@ export class Commits {
         ? this.#tasks.state(state)
         : this.#tasks.stateAndOutput(Object.assign(state, outputRowOf(output.stdout, output.stderr)));
     assert(changed === 1, `task ${task.id} is changed but was never stored`);
+  }
+
+  /** The short way for a task that was handed to a worker or taken back; false when more of it may have changed. */
+  #assignment({ id, phase, workerId, attempt, status, spec }: Task): boolean {
+    if (status !== 'queued' || spec.dependsOn.length > 0) return false;
+    const changed = this.#tasks.assignment({ id, phase, workerId, attempt });
+    assert(changed === 1, `task ${id} is changed but was never stored`);
+    return true;
   }
 
   #output(change: ChangeOf<'output'>): void {

@@ -17,8 +17,13 @@ const instantMax = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 /** Wall-clock ms as ISO 8601 text. Whole ms from 1970 to 9999; what lies outside (a worker's broken clock) is clamped. */
 export function isoOf(wallMs: number): string {
-  return new Date(Math.min(Math.max(wallMs, 0), instantMax)).toISOString();
+  if (wallMs !== lastIso.wallMs)
+    lastIso = { wallMs, text: new Date(Math.min(Math.max(wallMs, 0), instantMax)).toISOString() };
+  return lastIso.text;
 }
+
+/** The last answer: the rows of one commit mostly carry the same instant. */
+let lastIso = { wallMs: Number.NaN, text: '' };
 
 const instant = customType<{ data: number; driverData: string }>({
   dataType: () => 'text',

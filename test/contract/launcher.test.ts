@@ -211,6 +211,8 @@ describe.skipIf(!onPosix)('launch()', () => {
     await batch(20);
     const before = openFiles();
     for (let round = 0; round < 25; round++) await batch(20);
+    // Streams close their descriptors in the background.
+    await until('all are closed', () => openFiles().length <= before.length);
     expect(openFiles()).toEqual(before);
     if (onLinux) {
       const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ');

@@ -99,7 +99,12 @@ describe.skipIf(!onLinux)('a tree', () => {
     maker.closeStdin();
     await maker.ended;
     expect(sleepers(mark).length).toBe(1);
+    const [orphan = 0] = sleepers(mark);
+    // The kernel tells starts apart by clock ticks only.
+    const aTickLater = performance.now() + 25;
+    await until('the clock ticked', () => performance.now() > aTickLater);
     const younger = launch('sleep 60');
+    expect(readProcess(younger.pid)?.startedTicks).toBeGreaterThan(readProcess(orphan)?.startedTicks ?? 0);
     elder.kill();
     await elder.ended;
     expect(sleepers(mark)).toEqual([]);
@@ -212,6 +217,13 @@ describe.skipIf(!onLinux)('a killed worker', () => {
     expect(sleepers(other).length).toBe(2);
     second.kill('SIGKILL');
     await until('the second is gone', () => sleepers(other).length === 0);
+  }, 30_000);
+
+  test('that leaves while its tasks run has them ended', async () => {
+    const mark = token();
+    const worker = start(`${daemon(mark)}; exec sleep ${mark}`, '--desert');
+    expect(await worker.exited).toBe(0);
+    await until('none runs', () => sleepers(mark).length === 0);
   }, 30_000);
 
   test('that leaves in good order is not kept by its guard, nor are its pipes', async () => {

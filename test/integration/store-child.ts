@@ -46,7 +46,7 @@ function commitForever(): void {
   }
 }
 
-/** Fills a small disk, mounted above the data directory, with commits, frees some space, goes on; then says what happened and what is stored. */
+/** Fills a small disk, mounted above the data directory, frees some space, goes on; says what happened and what is stored. */
 function fillDisk(): void {
   const filler = join(dirname(dirname(file)), 'filler');
   writeFileSync(filler, new Uint8Array(512 * 1024));

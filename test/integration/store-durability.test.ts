@@ -35,15 +35,15 @@ function runMounted(mount: string, job: string): Record<string, unknown> {
 
 test('Store.commit() has made durable what a process killed with -9 acknowledged', async () => {
   for (const linesWanted of [1, 7, 40]) {
-    const process_ = Bun.spawn([process.execPath, child, 'commit', file], { stdout: 'pipe', stderr: 'inherit' });
+    const committing = Bun.spawn([process.execPath, child, 'commit', file], { stdout: 'pipe', stderr: 'inherit' });
     let text = '';
     const decoder = new TextDecoder();
-    for await (const chunk of process_.stdout) {
+    for await (const chunk of committing.stdout) {
       text += decoder.decode(chunk, { stream: true });
-      if (text.split('\n').length > linesWanted) process_.kill('SIGKILL');
+      if (text.split('\n').length > linesWanted) committing.kill('SIGKILL');
     }
-    await process_.exited;
-    expect(process_.signalCode).toBe('SIGKILL');
+    await committing.exited;
+    expect(committing.signalCode).toBe('SIGKILL');
     const lines = text.split('\n').slice(0, -1);
     const acknowledged = lines.flatMap((line) => (JSON.parse(line) as { acknowledged: string[] }).acknowledged);
     expect(acknowledged.length).toBeGreaterThanOrEqual(linesWanted * 20);

@@ -81,6 +81,8 @@ export class Machine {
   alive = true;
   /** Timers that are set and have neither fired nor been cancelled. */
   timers = 0;
+  /** Timers ever set that were due at once: many of them are a program that spins. */
+  hurriedTimers = 0;
   readonly clock: Clock;
   readonly #around: Surroundings;
   #busyUntil = 0;
@@ -94,7 +96,7 @@ export class Machine {
     this.clock = {
       steady,
       wall: () => Math.floor(worldBeginsAt + this.instant * pace.rate + pace.wallOffsetMs),
-      after: (delayMs, action) => this.#timer(Math.max(0, delayMs) / pace.rate + dice.between(0, 1), action),
+      after: (delayMs, action) => this.#timer(Math.max(0, delayMs) / pace.rate, action),
       soon: (action) => this.schedule(this.instant + (dice.chance(0.3) ? dice.between(0, 3) : 0), action),
     };
   }
@@ -116,12 +118,13 @@ export class Machine {
 
   #timer(delayMs: number, action: () => void): Timer {
     this.timers += 1;
+    if (delayMs < 1) this.hurriedTimers += 1;
     let set = true;
     const unset = (): void => {
       if (set) this.timers -= 1;
       set = false;
     };
-    const timer = this.schedule(this.instant + delayMs, () => {
+    const timer = this.schedule(this.instant + delayMs + this.#around.dice.between(0, 1), () => {
       if (!set) return;
       unset();
       action();

@@ -173,7 +173,8 @@ class Wire {
     const to = this.#other(from);
     const deliver = (): void => {
       const message = to.dialect.check(decodeCbor(encoded));
-      journal.note(to.machine.name, `<- ${inWords(message)}`);
+      const words = inWords(message);
+      if (words !== null) journal.note(to.machine.name, `<- ${words}`);
       to.handlers?.onMessage(message);
     };
     this.#carry(from, encoded.length, () => {

@@ -16,6 +16,8 @@ import type { Running, World } from './world.ts';
 /** A call that has not been answered. */
 interface Call {
   readonly what: string;
+  /** The task whose process it waits for. */
+  readonly feeds: string | null;
   readonly action: (dispatcher: Dispatcher) => Promise<void>;
   machine: Machine | null;
   tries: number;
@@ -65,9 +67,9 @@ export class People {
     this.#dice = dice;
   }
 
-  /** Calls that wait for an answer. */
-  get waiting(): readonly string[] {
-    return [...this.#calls].map(({ what }) => what);
+  /** Calls that wait for an answer; `feeds` names the task whose process they wait for. */
+  get waiting(): readonly { readonly what: string; readonly feeds: string | null }[] {
+    return [...this.#calls];
   }
 
   /** Those who waited for an answer of this program never get it; they ask its successor. */
@@ -179,14 +181,15 @@ export class People {
   #feed(id: string, offset: number): void {
     const data = Uint8Array.from({ length: this.#dice.whole(1, inputChunkBytes) }, (_, i) => (offset + i) & 0xff);
     const eof = this.#dice.chance(0.3);
-    this.#call(`feeds ${id} at ${offset}`, async (dispatcher) => {
+    const write: Call['action'] = async (dispatcher) => {
       await dispatcher.writeStdin(id, { offset, data, eof });
       if (!eof) this.#feed(id, offset + data.length);
-    });
+    };
+    this.#call(`feeds ${id} at ${offset}`, write, id);
   }
 
-  #call(what: string, action: Call['action']): void {
-    const call = { what, action, machine: null, tries: 0 };
+  #call(what: string, action: Call['action'], feeds: string | null = null): void {
+    const call = { what, action, feeds, machine: null, tries: 0 };
     this.#calls.add(call);
     this.#make(call);
   }

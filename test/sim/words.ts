@@ -7,10 +7,13 @@ import type { DispatcherMessage, WorkerMessage } from '../../src/wire/messages.t
 const keyed = ({ taskId, attempt }: AttemptKey): string => `${taskId}.${attempt}`;
 const listed = (keys: readonly AttemptKey[]): string => keys.map(keyed).join(' ');
 
-/** What a message of either side says. */
-export function inWords(message: unknown): string {
+/** What a message of either side says; null for the signs of life, which would drown the rest. */
+export function inWords(message: unknown): string | null {
   const said = message as WorkerMessage | DispatcherMessage;
   switch (said.kind) {
+    case 'heartbeat':
+    case 'alive':
+      return null;
     case 'join':
       return `join ${said.worker.id}/${said.worker.processId} holding ${said.held
         .map((held) => `${keyed(held)}:${held.phase}`)

@@ -4,7 +4,7 @@ import type { TaskView } from '../../api/schemas.ts';
 import type { ClientAction } from '../command.ts';
 import { queryOf } from '../filter.ts';
 import type { psOptions } from '../options.ts';
-import { workerNames, writeTasks } from '../print.ts';
+import { writeTasks } from '../print.ts';
 
 export const ps: ClientAction<typeof psOptions> = async (context, values) => {
   const query = { ...queryOf(values, context.terminal.now()), limit: Math.min(values.limit, 1000) };
@@ -13,7 +13,6 @@ export const ps: ClientAction<typeof psOptions> = async (context, values) => {
     tasks.push(task);
     if (tasks.length === values.limit) break;
   }
-  const names = values.output === 'table' ? await workerNames(context) : new Map<string, string>();
-  await writeTasks(context, tasks, values.output, names);
+  await writeTasks(context, tasks, values.output);
   return 0;
 };

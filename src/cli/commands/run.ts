@@ -2,12 +2,14 @@
  * `run CMD`: a command elsewhere as if it ran here. Four things go on at once: two streams of output, standard input,
  * and the wish to stop. The end of the task ends all of them, whatever standard input does.
  *
- * Signals: the first cancels the task and waits for its end, so that nothing runs on unseen; the second leaves at once.
+ * Signals: the first cancels the task and waits for its end, so that nothing runs on unseen; the second leaves without waiting for
+ * the end.
  * A reader that goes away (`| head`) is a wish to stop too.
  */
 
 import type { TaskView } from '../../api/schemas.ts';
 import { reasonOf } from '../../base/errors.ts';
+import { sleep } from '../../client/backoff.ts';
 import type { ClientAction } from '../command.ts';
 import { BrokenPipe, type CommandContext, type InterruptSignal, note } from '../context.ts';
 import { followTask } from '../follow.ts';
@@ -15,6 +17,9 @@ import type { runOptions } from '../options.ts';
 import { requestOf } from '../request.ts';
 import { exitOfSignal, exitOfTask } from '../status.ts';
 import { feedStdin } from '../stdin.ts';
+
+/** How long leaving waits for the answer to a request to cancel. */
+const askMaxMs = 1000;
 
 /** Why the command leaves before the task has ended. */
 class Leaving extends Error {
@@ -26,6 +31,7 @@ class Interrupts {
   readonly leave = new AbortController();
   first: InterruptSignal | null = null;
   private taskId: string | null = null;
+  private cancelling: Promise<unknown> = Promise.resolve();
   private readonly context: CommandContext;
   readonly stop: () => void;
 
@@ -52,14 +58,17 @@ class Interrupts {
   private cancel(taskId: string): void {
     const { client, terminal } = this.context;
     const again = this.first === 'SIGINT' ? ' (Ctrl-C again: leave at once)' : '';
-    const { signal } = this.leave;
-    Promise.all([
-      client.cancel(taskId, { patient: true, signal }),
+    const asking = Promise.all([
+      client.cancel(taskId, { patient: true }),
       note(terminal, `Cancelling task ${taskId}${again}.`),
-    ]).catch((error: unknown) => {
-      // Without a dispatcher that listens, waiting for the end is pointless.
-      this.leave.abort(error);
-    });
+    ]);
+    // When the dispatcher refuses to listen, waiting for the end is pointless.
+    this.cancelling = asking.catch((error: unknown) => this.leave.abort(error));
+  }
+
+  /** Resolves when the dispatcher knows of the wish to cancel, or after `askMaxMs`. */
+  async asked(): Promise<void> {
+    await Promise.race([this.cancelling, sleep(askMaxMs, undefined)]);
   }
 }
 
@@ -84,6 +93,8 @@ export const run: ClientAction<typeof runOptions> = async (context, values, word
     return await settle(context, interrupts, await followOrCancel(context, id, leave.signal));
   } catch (error) {
     if (!(error instanceof Leaving)) throw error;
+    // A shell that closes sends two signals in a row: the task must not outlive that.
+    await interrupts.asked();
     return exitOfSignal(interrupts.first ?? 'SIGINT');
   } finally {
     stdinDone.abort();

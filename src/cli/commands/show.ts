@@ -7,6 +7,7 @@ import { writeFacts, writeJson } from '../print.ts';
 import { commandOf } from '../request.ts';
 import { oneTask } from '../selectors.ts';
 import { formatDuration, printable } from '../table.ts';
+import { linesOf } from '../text.ts';
 
 const pairsOf = (record: Readonly<Record<string, string>>): string =>
   Object.entries(record)
@@ -32,11 +33,14 @@ function attemptLine(attempt: AttemptView): string {
   return `${attempt.attempt}: ${attempt.outcome.detail} on ${attempt.worker_id}${time === '' ? '' : ` after ${time}`}`;
 }
 
+/** Lines shown of the end of an output; `logs` gives the whole. */
+const tailLinesMax = 10;
+
 /** The end of an output: lines stay lines, what could steer the terminal does not. */
 function tail(title: string, text: string): string {
   if (text === '') return '';
-  const lines = text.replace(/\n$/, '').split('\n');
-  return `\n${title}:\n${lines.map((line) => `  ${printable(line)}\n`).join('')}`;
+  const lines = linesOf(text).slice(-tailLinesMax);
+  return `\n${title} (its end):\n${lines.map((line) => `  ${printable(line)}\n`).join('')}`;
 }
 
 export const show: ClientAction<typeof lookOptions> = async ({ client, terminal }, values, words) => {

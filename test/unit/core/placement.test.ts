@@ -93,12 +93,12 @@ test('amountsFree() ignores what the task does not ask for', () => {
 });
 
 test.each([
-  { slots: 4, meanMs: null, limit: 1 },
-  { slots: 10, meanMs: null, limit: 2 },
-  { slots: 4, meanMs: 1, limit: 80 },
-  { slots: 4, meanMs: 0, limit: 512 },
-  { slots: 4, meanMs: 3_600_000, limit: 1 },
-])('backlogLimit() covers a round trip: %p', ({ slots, meanMs, limit }) => {
+  [4, null, 1],
+  [10, null, 2],
+  [4, 1, 80],
+  [4, 0, 512],
+  [4, 3_600_000, 1],
+])('backlogLimit() of %p slots with work of %p ms covers a round trip: %p', (slots, meanMs, limit) => {
   expect(backlogLimit(worker('w', { slots }, { meanDurationMs: meanMs }))).toBe(limit);
 });
 

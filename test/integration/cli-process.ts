@@ -1,0 +1,17 @@
+/** The command line as a process of its own, with the real terminal and no roles. */
+
+import { runCli } from '../../src/cli/cli.ts';
+import { createTerminal } from '../../src/runtime/terminal.ts';
+
+const role = async (): Promise<number> => 99;
+
+process.exit(
+  await runCli(process.argv.slice(2), {
+    terminal: createTerminal(),
+    version: '0.0.0',
+    roles: { dispatcher: role, worker: role, up: role, backup: role },
+    parseToml: (text) => Bun.TOML.parse(text),
+    parseYaml: null,
+    localToken: () => null,
+  }),
+);

@@ -1,0 +1,119 @@
+/** What people ask for: devices, and tasks in every shape the product offers, drawn from dice. */
+
+import type { NewTask } from '../../src/api/backend.ts';
+import type { Requirement, StdinSpec } from '../../src/core/task.ts';
+import type { WorkerDeclaration } from '../../src/core/worker.ts';
+import type { Dice } from './dice.ts';
+import type { Order } from './people.ts';
+import type { Program } from './processes.ts';
+
+const rooms = ['attic', 'cellar'];
+
+export function newDeclaration(dice: Dice, index: number): Omit<WorkerDeclaration, 'processId'> {
+  return {
+    id: `w${index}`,
+    name: dice.chance(0.3) ? 'pi' : `pi-${index}`,
+    version: '0',
+    slots: dice.whole(1, 4),
+    cpuCores: dice.whole(1, 8),
+    memoryMb: dice.pick([512, 1024, 4096]),
+    gpu: dice.pick([0, 0, 0, 1, 2]),
+    labels: dice.chance(0.5) ? { room: dice.pick(rooms) } : {},
+    platform: 'linux',
+    arch: dice.pick(['x64', 'arm64']),
+  };
+}
+
+/** How long tasks run and what they write, on the whole: each world has its own. */
+export interface Taste {
+  readonly runsMsMax: number;
+  readonly outputBytesMax: number;
+  readonly batchMax: number;
+  /** Share of tasks that ask for something. */
+  readonly demanding: number;
+  readonly streaming: number;
+  /** Share of tasks that bring down their worker. */
+  readonly deadly: number;
+}
+
+export function newTaste(dice: Dice): Taste {
+  return {
+    runsMsMax: dice.pick([20, 500, 5000, 20_000]),
+    outputBytesMax: dice.pick([0, 300, 30_000, 200_000]),
+    batchMax: dice.pick([3, 20, 60]),
+    demanding: dice.pick([0, 0.1, 0.5]),
+    streaming: dice.pick([0, 0.1]),
+    deadly: dice.pick([0, 0, 0.03]),
+  };
+}
+
+/** A single task or a batch; `known` are ids of tasks it may wait for. */
+export function newOrder(dice: Dice, taste: Taste, known: readonly string[]): Order {
+  if (dice.chance(0.6)) return { tasks: [newTask(dice, taste, { name: null, dependsOn: some(dice, known) })], batch: false };
+  const count = dice.whole(1, taste.batchMax);
+  const tasks: NewTask[] = [];
+  for (let i = 0; i < count; i++) {
+    const earlier = tasks.map((task) => task.name ?? '');
+    const dependsOn = dice.chance(0.5) ? some(dice, earlier) : some(dice, known);
+    tasks.push(newTask(dice, taste, { name: `step${i}`, dependsOn }));
+  }
+  return { tasks: dice.chance(0.5) ? tasks : tasks.reverse(), batch: true };
+}
+
+function some(dice: Dice, names: readonly string[]): string[] {
+  if (names.length === 0 || dice.chance(0.7)) return [];
+  const picked = Array.from({ length: dice.whole(1, 3) }, () => dice.pick(names.slice(-10)));
+  return [...new Set(picked)];
+}
+
+function newTask(dice: Dice, taste: Taste, { name, dependsOn }: { name: string | null; dependsOn: string[] }): NewTask {
+  const stdin: StdinSpec = dice.chance(taste.streaming)
+    ? { kind: 'stream' }
+    : dice.pick<StdinSpec>([{ kind: 'closed' }, { kind: 'text', text: 'input' }]);
+  return {
+    command: JSON.stringify(newProgram(dice, taste)),
+    argv: null,
+    name,
+    priority: dice.pick([0, 0, 0, -50, 50, 100, dice.whole(-100, 100)]),
+    timeoutMs: stdin.kind === 'stream' ? 20_000 : dice.pick([3_600_000, 60_000, dice.whole(50, 5000)]),
+    retryCount: dice.pick([0, 0, 1, 3]),
+    retryDelayMs: dice.pick([0, 100, 2000]),
+    env: {},
+    workdir: null,
+    stdin,
+    maxOutputBytes: dice.chance(0.2) ? dice.whole(0, 2000) : 10_000_000,
+    requires: newRequirement(dice, taste),
+    dependsOn,
+    onDependencyFailure: dice.pick(['cancel', 'run']),
+    tags: {},
+  };
+}
+
+function newProgram(dice: Dice, taste: Taste): Program {
+  const bytes = (): number => (dice.chance(0.5) ? 0 : dice.whole(0, taste.outputBytesMax));
+  return {
+    runsMs: Math.floor(taste.runsMsMax ** dice.roll()),
+    exitCode: dice.pick([0, 0, 0, 0, 7]),
+    failsFirst: dice.chance(0.15) ? dice.whole(1, 3) : 0,
+    unstartable: dice.chance(0.05) ? dice.whole(1, 3) : 0,
+    killsWorkers: dice.chance(taste.deadly) ? dice.whole(1, 10) : 0,
+    stdoutBytes: bytes(),
+    stderrBytes: bytes(),
+    chunks: dice.whole(1, 6),
+    ignoresTerm: dice.chance(0.2),
+    readsBytes: dice.pick([0, 500, 100_000]),
+  };
+}
+
+function newRequirement(dice: Dice, taste: Taste): Requirement {
+  const nothing: Requirement = { cpuCores: 0, memoryMb: 0, gpu: 0, labels: {}, platform: null, arch: null };
+  if (!dice.chance(taste.demanding)) return nothing;
+  return {
+    cpuCores: dice.pick([0, 0.3, 1, 2, 4, 16]),
+    memoryMb: dice.pick([0, 0, 100, 800, 3000]),
+    gpu: dice.pick([0, 0, 0, 0, 1]),
+    labels: dice.chance(0.3) ? { room: dice.pick(rooms) } : {},
+    platform: dice.pick([null, 'linux']),
+    arch: dice.pick([null, null, 'x64', 'arm64']),
+  };
+}

@@ -1,0 +1,178 @@
+/**
+ * What happens in a world: a time of trouble, in which people work while everything breaks that can, then a time of
+ * quiet, in which all is repaired and what was promised must come true.
+ *
+ * Each seed chooses which troubles it has and how often, so that some worlds have one kind only and others all at once.
+ */
+
+import type { Change } from '../../src/ports.ts';
+import type { Checks } from './checks.ts';
+import type { Machine } from './clock.ts';
+import type { Dice } from './dice.ts';
+import { newOrder, type Taste } from './orders.ts';
+import type { People } from './people.ts';
+import type { Host, Running, Watcher, World } from './world.ts';
+
+/** Something that happens again and again. */
+interface Recurrence {
+  /** Mean time between two of them, ms; null = never. */
+  readonly everyMs: number | null;
+  readonly act: () => void;
+}
+
+/** When things are quiet this long people lift what they had stopped. */
+const liftAfterMs = 60_000;
+
+export class Scenario implements Watcher {
+  readonly troubleEndsAt: number;
+  readonly #world: World;
+  readonly #people: People;
+  readonly #checks: Checks;
+  readonly #dice: Dice;
+  readonly #taste: Taste;
+
+  constructor(parts: { world: World; people: People; checks: Checks; dice: Dice; taste: Taste }) {
+    this.#world = parts.world;
+    this.#people = parts.people;
+    this.#checks = parts.checks;
+    this.#dice = parts.dice;
+    this.#taste = parts.taste;
+    this.troubleEndsAt = this.#dice.pick([10_000, 40_000, 120_000]);
+  }
+
+  /** When the last repair is made. */
+  get quietFrom(): number {
+    return this.troubleEndsAt + liftAfterMs;
+  }
+
+  begin(): void {
+    const { timeline, hosts } = this.#world;
+    this.#later([0, 500], () => this.#world.startDispatcher());
+    for (const host of hosts) this.#later([0, 3000], () => this.#world.startWorker(host));
+    for (const recurrence of [...this.#work(), ...this.#troubles()]) this.#recur(recurrence);
+    timeline.at(this.troubleEndsAt, () => this.#repair());
+    timeline.at(this.quietFrom, () => this.#lift());
+  }
+
+  onStep(running: Running): void {
+    this.#checks.onStep(running);
+  }
+
+  onCommit(changes: readonly Change[]): void {
+    this.#checks.onCommit(changes);
+  }
+
+  onDispatcherGone(machine: Machine): void {
+    this.#people.onDispatcherGone(machine);
+    this.#later(this.#dice.pick([[10, 300], [1000, 15_000]]), () => this.#world.startDispatcher());
+  }
+
+  onWorkerGone(host: Host): void {
+    this.#later(host.retired ? [5000, 30_000] : [50, 10_000], () => this.#world.startWorker(host));
+  }
+
+  // ------------------------------------------------------------------------------------------------- what goes on
+
+  #work(): Recurrence[] {
+    const people = this.#people;
+    const dice = this.#dice;
+    const calm = this.troubleEndsAt;
+    return [
+      {
+        everyMs: calm / dice.pick([5, 20, 60]),
+        act: () => people.submit(newOrder(dice, this.#taste, [...people.promised.keys()])),
+      },
+      { everyMs: calm / 3, act: () => people.repeat() },
+      { everyMs: this.#maybe(8000), act: () => people.cancel() },
+      { everyMs: this.#maybe(8000), act: () => people.retry() },
+      { everyMs: this.#maybe(5000), act: () => people.follow() },
+      { everyMs: this.#maybe(20_000), act: () => people.setDraining(this.#host().name, dice.chance(0.6)) },
+      { everyMs: this.#maybe(20_000), act: () => people.setPaused(dice.chance(0.5)) },
+    ];
+  }
+
+  #troubles(): Recurrence[] {
+    const world = this.#world;
+    const dice = this.#dice;
+    const { mood } = world.disk;
+    return [
+      { everyMs: this.#maybe(10_000), act: () => world.killWorker(this.#host(), { silently: dice.chance(0.4) }) },
+      { everyMs: this.#maybe(30_000), act: () => world.leaveWorker(this.#host(), { now: dice.chance(0.3) }) },
+      { everyMs: this.#maybe(15_000), act: () => world.killDispatcher({ silently: dice.chance(0.3) }) },
+      { everyMs: this.#maybe(30_000), act: () => world.closeDispatcher() },
+      {
+        everyMs: this.#maybe(15_000),
+        act: () => {
+          mood.crashAtNext = dice.pick(['before', 'after']);
+        },
+      },
+      { everyMs: this.#maybe(5000), act: () => world.network.breakLinks(this.#host().name) },
+      { everyMs: this.#maybe(10_000), act: () => this.#cutOff(this.#host().name) },
+      { everyMs: this.#maybe(20_000), act: () => this.#fillDisk() },
+      { everyMs: this.#maybe(10_000), act: () => this.#jumpClock() },
+      { everyMs: this.#maybe(40_000), act: () => world.dispatcher?.machine.work(dice.between(100, 30_000)) },
+      { everyMs: this.#maybe(40_000), act: () => this.#host().program?.machine.work(dice.between(100, 30_000)) },
+    ];
+  }
+
+  #cutOff(host: string): void {
+    this.#world.journal.note(host, 'is cut off');
+    this.#world.network.cutOff(host);
+    this.#later([50, this.#dice.pick([1000, 20_000, 90_000])], () => this.#world.network.reconnect(host));
+  }
+
+  #fillDisk(): void {
+    this.#world.journal.note('d', 'has a full disk');
+    this.#world.disk.mood.full = true;
+    this.#later([50, 20_000], () => {
+      this.#world.disk.mood.full = false;
+    });
+  }
+
+  #jumpClock(): void {
+    this.#dice.pick(this.#world.paces).wallOffsetMs += this.#dice.whole(-3_600_000, 3_600_000);
+  }
+
+  // ------------------------------------------------------------------------------------------------- repairs
+
+  #repair(): void {
+    const { disk, network, weather, journal } = this.#world;
+    journal.note('-', 'all troubles end');
+    Object.assign(disk.mood, { full: false, failedCommits: 0, commitMs: [0, 2], crashAtNext: null });
+    Object.assign(weather, { duplicates: 0, failedDials: 0 });
+    this.#world.failedDirs = 0;
+    for (const { program } of this.#world.hosts) if (program !== null) program.table.failedDirs = 0;
+    network.reconnectAll();
+  }
+
+  #lift(): void {
+    this.#people.setPaused(false);
+    for (const { name } of this.#world.hosts) this.#people.setDraining(name, false);
+  }
+
+  #host(): Host {
+    return this.#dice.pick(this.#world.hosts);
+  }
+
+  /** About every `everyMs`, or not at all in this world. */
+  #maybe(everyMs: number): number | null {
+    return this.#dice.chance(0.6) ? null : everyMs * this.#dice.between(0.3, 3);
+  }
+
+  #later([least, most]: readonly [number, number], act: () => void): void {
+    const { timeline } = this.#world;
+    timeline.at(timeline.now + this.#dice.between(least, most), act);
+  }
+
+  #recur(recurrence: Recurrence): void {
+    const { everyMs, act } = recurrence;
+    if (everyMs === null) return;
+    const { timeline } = this.#world;
+    const next = timeline.now - everyMs * Math.log(1 - this.#dice.roll());
+    if (next >= this.troubleEndsAt) return;
+    timeline.at(next, () => {
+      act();
+      this.#recur(recurrence);
+    });
+  }
+}

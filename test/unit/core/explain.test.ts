@@ -1,0 +1,117 @@
+import { expect, test } from 'bun:test';
+import { explain } from '../../../src/core/explain.ts';
+import { hold } from '../../../src/core/placement.ts';
+import { emptyState } from '../../../src/core/state.ts';
+import type { AttemptOutcome, Task } from '../../../src/core/task.ts';
+import type { Worker } from '../../../src/core/worker.ts';
+import { policy, requirement, spec, task, worker } from './samples.ts';
+
+const id = '000000000001';
+
+function stateOf(...workers: Worker[]) {
+  const state = emptyState(policy);
+  for (const each of workers) state.workers.set(each.id, each);
+  return state;
+}
+
+function endedAs(status: Task['status'], outcome: AttemptOutcome, wanted: Partial<Task> = {}) {
+  return explain(stateOf(), task(id, { status, outcome, attempt: 1, ...wanted }), 0);
+}
+
+test('explain() of a waiting task says what is missing altogether', () => {
+  expect(explain(stateOf(), task(id), 0)).toEqual({
+    summary: 'No worker is connected.',
+    workers: [],
+    advice: ['Start one on any device with: octaskly worker --dispatcher HOST'],
+  });
+});
+
+test('explain() gives each worker its reasons, from the placement code', () => {
+  const busy = worker('busy');
+  hold(busy, task('000000000009'), 0);
+  const large = task(id, { spec: spec({ requires: requirement({ cpuCores: 4 }) }) });
+  const { summary, workers } = explain(stateOf(busy, worker('tiny', { cpuCores: 1 })), large, 0);
+  expect(summary).toBe('It waits for room: 1 of 2 workers could run it and none has room now.');
+  expect(workers).toEqual([
+    { id: 'busy', name: 'busy', fits: true, reasons: ['all of its 1 slots are taken'] },
+    { id: 'tiny', name: 'tiny', fits: false, reasons: ['it has 1 cores, the task asks for 4'] },
+  ]);
+});
+
+test('explain() names a full backlog where that is what keeps a task from being sent ahead', () => {
+  const busy = worker('w');
+  hold(busy, task('000000000008'), 0);
+  hold(busy, task('000000000009'), 0);
+  const { workers } = explain(stateOf(busy), task(id), 0);
+  expect(workers[0]?.reasons).toEqual(['all of its 1 slots are taken', 'its backlog is full']);
+});
+
+test('explain() says so when no worker is made for the task', () => {
+  const odd = task(id, { spec: spec({ requires: requirement({ platform: 'plan9' }) }) });
+  expect(explain(stateOf(worker('w')), odd, 0).summary).toBe('None of the 1 workers is made for it.');
+});
+
+test('explain() puts pause and closing before everything a worker could say', () => {
+  const state = stateOf(worker('w'));
+  state.paused = true;
+  expect(explain(state, task(id), 0).summary).toBe('Dispatching is paused.');
+  state.closing = true;
+  expect(explain(state, task(id), 0).summary).toBe('The dispatcher is going down; it goes on after the restart.');
+});
+
+test('explain() counts down a backoff, and names at most five dependencies', () => {
+  const delayed = task(id, { notBefore: 12_340, reason: 'attempt 1 failed' });
+  expect(explain(stateOf(), delayed, 10_000).summary).toBe('It is tried again in 2.3 s: attempt 1 failed.');
+  const waitingFor = new Set(['a', 'b', 'c', 'd', 'e', 'f', 'g']);
+  const blocked = task(id, { status: 'blocked', waitingFor });
+  expect(explain(stateOf(), blocked, 0).summary).toBe(
+    'It waits for 7 of its dependencies to end: a, b, c, d, e and 2 more.',
+  );
+});
+
+test('explain() says where a handed-out task is, by the name of its worker', () => {
+  const known = stateOf(worker('w', {}, { name: 'attic' }));
+  const handed = { workerId: 'w', attempt: 2 };
+  expect(explain(known, task(id, { ...handed, phase: 'assigned' }), 0).summary).toBe(
+    'It was handed to worker attic and starts there when a slot is free.',
+  );
+  const running = task(id, { ...handed, phase: 'started', status: 'running' });
+  expect(explain(known, running, 0).summary).toBe('It is running on worker attic, attempt 2.');
+  expect(explain(stateOf(), running, 0).summary).toBe('It is running on worker w, attempt 2.');
+});
+
+test('explain() of a completed task gives no advice', () => {
+  const { summary, advice } = endedAs('completed', { kind: 'exited', exitCode: 0 });
+  expect(summary).toBe('It completed after 1 attempt.');
+  expect(advice).toEqual([]);
+});
+
+const logs = `Read what it wrote with: octaskly logs --stderr ${id}`;
+
+test.each([
+  ['status 127', { kind: 'exited', exitCode: 127 }, /command was not found/, 2],
+  ['status 126', { kind: 'exited', exitCode: 126 }, /may not be executed/, 2],
+  ['status 137', { kind: 'exited', exitCode: 137 }, /128\+9/, 2],
+  ['another status', { kind: 'exited', exitCode: 3 }, /octaskly logs/, 1],
+  ['SIGKILL', { kind: 'signaled', signal: 'SIGKILL' }, /want of memory/, 2],
+  ['SIGSEGV', { kind: 'signaled', signal: 'SIGSEGV' }, /octaskly logs/, 1],
+  ['its time limit', { kind: 'timed_out', limitMs: 1500 }, /it had 1\.5 s/, 2],
+  ['another limit', { kind: 'limit_exceeded', limit: 'memory', limitValue: 1, reached: 2 }, /memory limit/, 2],
+  ['no program', { kind: 'spawn_failed', message: 'm' }, /exist on the worker/, 1],
+  ['loss', { kind: 'lost', why: 'w' }, /brings them down/, 1],
+] as [string, AttemptOutcome, RegExp, number][])('explain() advises on %s', (_name, outcome, first, count) => {
+  const { advice } = endedAs('failed', outcome);
+  expect(advice).toHaveLength(count);
+  expect(advice[0]).toMatch(first);
+  if (outcome.kind !== 'spawn_failed' && outcome.kind !== 'lost') expect(advice.at(-1)).toBe(logs);
+});
+
+test('explain() of an end uses the reason on record, else describes the outcome', () => {
+  expect(endedAs('failed', { kind: 'exited', exitCode: 3 }).summary).toBe(
+    'It ended as failed after 1 attempt: exited with status 3.',
+  );
+  const cancelled = task(id, { status: 'cancelled', reason: 'its dependency x ended as failed' });
+  expect(explain(stateOf(), cancelled, 0).summary).toBe(
+    'It ended as cancelled after 0 attempts: its dependency x ended as failed.',
+  );
+});
