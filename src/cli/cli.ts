@@ -31,6 +31,8 @@ export interface CliEnvironment {
 }
 
 const exitUsage = 2;
+/** Least time between two notices of a lost dispatcher. */
+const lostNoticeMs = 5000;
 
 /** Runs the command line `argv` (without program and script) and resolves with the exit status. Never rejects. */
 export async function runCli(argv: readonly string[], environment: CliEnvironment): Promise<number> {
@@ -120,10 +122,14 @@ async function runClientCommand(
   const reach = reachOf(values);
   const action = await command.load();
   const baseUrl = /^[a-z]+:\/\//i.test(reach.api) ? reach.api : `http://${reach.api}`;
+  let toldAt = Number.NEGATIVE_INFINITY;
   const client = createClient({
     baseUrl,
     token: await findToken(reach, baseUrl, environment),
     onLost: (reason) => {
+      // Several streams lose the same dispatcher; a person needs to hear it once.
+      if (terminal.now() - toldAt < lostNoticeMs) return;
+      toldAt = terminal.now();
       // A lost terminal must not turn into an unhandled rejection; the command itself will notice.
       note(terminal, `${reason.replace(/\.$/, '')}; trying again.`).catch(() => {});
     },
