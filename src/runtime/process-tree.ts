@@ -112,8 +112,9 @@ export class LinuxTrees implements ProcessTrees {
 
   terminate(pid: number): void {
     const root = this.#roots.get(pid);
-    if (root === undefined) return;
-    for (const member of this.#membersOf(root, readProcesses())) {
+    if (root?.running !== true) return;
+    // The main process first, so that a shell ends by the signal too and not by what its children then say.
+    for (const member of new Set([pid]).union(this.#membersOf(root, readProcesses()))) {
       signal(member, 'SIGTERM');
       signal(member, 'SIGCONT');
     }

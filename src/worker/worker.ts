@@ -220,12 +220,13 @@ export class Worker {
   }
 
   #onWelcome(link: WorkerLink, message: Extract<DispatcherMessage, { kind: 'welcome' }>): void {
+    // A second welcome on the same link says nothing new.
+    if (this.#joined !== null) return;
     const { clock, onStatus } = this.#parts;
     const { name, heartbeatMs, silenceMs, resume } = message;
     this.#name = name;
     this.#everJoined = true;
     this.#redial.succeeded();
-    this.#joined?.heartbeat.cancel();
     const joined: Joined = {
       link,
       silenceMs,
