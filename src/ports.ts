@@ -170,6 +170,16 @@ export interface TaskRow {
   readonly stderr: StoredOutput | null;
 }
 
+/** A batch as it is read back. */
+export interface BatchRow {
+  readonly id: string;
+  readonly name: string | null;
+  readonly createdAt: number;
+  readonly size: number;
+  /** Its tasks by state. */
+  readonly counts: Readonly<Record<TaskStatus, number>>;
+}
+
 export interface TaskFilter {
   readonly statuses?: readonly TaskStatus[];
   readonly workerId?: string;
@@ -197,13 +207,7 @@ export interface Store {
   /** Statuses of those ids that exist. */
   statuses(ids: readonly string[]): ReadonlyMap<string, TaskStatus>;
   attempts(taskId: string): readonly AttemptRecord[];
-  batch(id: string): {
-    readonly id: string;
-    readonly name: string | null;
-    readonly createdAt: number;
-    readonly size: number;
-    readonly counts: Readonly<Record<TaskStatus, number>>;
-  } | null;
+  batch(id: string): BatchRow | null;
   idempotency(key: string): { readonly bodyHash: string; readonly answer: string } | null;
   /** Deletes ended tasks completed before `wallMs` with all that hangs on them; returns how many and their blobs. */
   prune(wallMs: number, limit: number): { readonly tasks: number; readonly blobs: readonly string[] };

@@ -3,8 +3,8 @@
  * Everything durable is durable when a promise resolves. Errors are `OctasklyError`s; nothing else is thrown.
  */
 
-import type { AttemptRecord, TaskSpec, TaskStatus } from '../core/task.ts';
-import type { TaskFilter, TaskRow } from '../ports.ts';
+import type { AttemptRecord, TaskSpec } from '../core/task.ts';
+import type { BatchRow, TaskFilter, TaskRow } from '../ports.ts';
 import type { Stream } from '../wire/messages.ts';
 import type { Explanation, FeedEvent, Stats, WorkerView } from './schemas.ts';
 
@@ -49,13 +49,7 @@ export interface Backend {
   task(id: string): TaskRow | null;
   attempts(id: string): readonly AttemptRecord[];
   tasks(filter: TaskFilter, page: { limit: number; before: string | null }): readonly TaskRow[];
-  batch(id: string): {
-    readonly id: string;
-    readonly name: string | null;
-    readonly createdAt: number;
-    readonly size: number;
-    readonly counts: Readonly<Record<TaskStatus, number>>;
-  } | null;
+  batch(id: string): BatchRow | null;
   /** Resolves when the request is on record; ended tasks are left as they are. Error: `not_found`. */
   cancel(ids: readonly string[], actor: string): Promise<void>;
   /** Cancels what has not ended of a batch. Error: `not_found`. */

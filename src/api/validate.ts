@@ -6,7 +6,7 @@
 
 import { z } from 'zod';
 import type { FieldError } from '../base/errors.ts';
-import { didYouMean } from './nearest.ts';
+import { didYouMean } from '../base/nearest.ts';
 import { fieldErrorsMax, fieldsError } from './problem.ts';
 
 /** A parsed schema node below wrappers that do not change which keys are valid. */

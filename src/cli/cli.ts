@@ -4,6 +4,7 @@
  */
 
 import { OctasklyError, reasonOf } from '../base/errors.ts';
+import { nearest } from '../base/nearest.ts';
 import { createClient } from '../client/client.ts';
 import type { Fetch } from '../client/http.ts';
 import { type Command, reachOf } from './command.ts';
@@ -11,7 +12,6 @@ import { commands } from './commands.ts';
 import { type ConfigFile, checkFileKeys, resolveOptions, type Sources, warningsOf } from './config.ts';
 import { BrokenPipe, type CommandContext, note, type Terminal } from './context.ts';
 import { commandHelp, firstSteps, overview } from './help.ts';
-import { nearest } from './nearest.ts';
 import type { OptionTable, Values } from './option.ts';
 import { allTables, placeOptions, type ReachValues, reachOptions } from './options.ts';
 import { parseLine, usage } from './parse.ts';

@@ -5,7 +5,7 @@
  */
 
 import type { OctasklyError } from '../base/errors.ts';
-import { distance, nearest } from './nearest.ts';
+import { distance, nearest } from '../base/nearest.ts';
 import type { Option, OptionTable, Values } from './option.ts';
 import { type Given, usage } from './parse.ts';
 

@@ -7,7 +7,7 @@
  */
 
 import { OctasklyError } from '../base/errors.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../base/nearest.ts';
 import type { Option, OptionTable } from './option.ts';
 
 /** One value as it was written, and where: `--port`, `OCTASKLY_PORT`, `port in /x/config.toml`. */

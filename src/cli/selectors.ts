@@ -5,9 +5,9 @@
 
 import type { TaskView } from '../api/schemas.ts';
 import { OctasklyError } from '../base/errors.ts';
+import { nearest } from '../base/nearest.ts';
 import type { Client, TaskQuery } from '../client/client.ts';
 import { type TaskStatus, taskStatuses } from '../core/task.ts';
-import { nearest } from './nearest.ts';
 import { usage } from './parse.ts';
 
 export type Selector =

@@ -6,14 +6,13 @@
 
 import type { TaskView } from '../api/schemas.ts';
 import { isFinal } from '../core/task.ts';
-import type { Stream } from '../wire/messages.ts';
 import { Backoff, reconnectDelays } from './backoff.ts';
 import { type Connection, exchangeJson, isTransient, persist, query } from './http.ts';
 import { streamChunks } from './stream.ts';
 
 export interface OutputOptions {
   /** Default: `stdout`. */
-  readonly stream?: Stream;
+  readonly stream?: 'stdout' | 'stderr';
   /** Until the task ends, instead of what is there now. */
   readonly follow?: boolean;
   /** First byte wanted, default 0. */

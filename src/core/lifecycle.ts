@@ -21,6 +21,7 @@ import {
   type FinalStatus,
   isFinal,
   lossesMax,
+  newTask,
   statusOf,
   type Task,
   type TaskStatus,
@@ -57,26 +58,7 @@ export function publishTask(step: Step, task: Task): void {
 
 export function admit(step: Step, { id, spec, ended }: SubmittedTask): void {
   const { state } = step;
-  const task: Task = {
-    id,
-    spec,
-    status: 'queued',
-    createdAt: step.wall,
-    attempt: 0,
-    phase: 'idle',
-    workerId: null,
-    avoid: [],
-    failures: 0,
-    losses: 0,
-    notBefore: null,
-    waitingFor: new Set(),
-    cancelRequested: false,
-    startedAt: null,
-    completedAt: null,
-    outcome: null,
-    usage: null,
-    reason: null,
-  };
+  const task = newTask(id, spec, step.wall);
   state.tasks.set(id, task);
   state.counts.queued += 1;
   save(step, task, true);

@@ -11,7 +11,7 @@ import type { SchedulerEvent } from './events.ts';
 import { markStarted, type Step, settle, takeBack } from './lifecycle.ts';
 import { uniqueName } from './names.ts';
 import { recallBacklog } from './placing.ts';
-import type { Worker } from './worker.ts';
+import { idleWorker, type Worker } from './worker.ts';
 
 type Joined = Extract<SchedulerEvent, { kind: 'workerJoined' }>;
 
@@ -68,34 +68,21 @@ function refusalOf(
       detail: `A worker with this id is connected from ${known.address}. If this device's data directory was copied from another one, start this worker with another --id or --data-dir.`,
     };
   }
-  const online = [...state.workers.values()].filter((worker) => worker.session !== null && worker !== known).length;
-  if (online < state.policy.workersMax) return null;
+  // One that is silent and still has work keeps its place: what it runs would be lost.
+  const others = [...state.workers.values()].filter((worker) => worker !== known);
+  const places = others.filter(({ session, assigned }) => session !== null || assigned.size > 0).length;
+  if (places < state.policy.workersMax) return null;
   return {
     code: 'full',
-    detail: `The dispatcher already has ${online} workers, its --max-workers. This worker waits for a place.`,
+    detail: `The dispatcher already has ${places} workers, its --max-workers. This worker waits for a place.`,
   };
 }
 
-function newWorker({ state, at, wall }: Step, { declaration, remembered, publicKey, address }: Joined): Worker {
+function newWorker({ state, at, wall }: Step, { declaration, remembered, publicKey }: Joined): Worker {
   const names = new Set([...state.workers.values()].map((worker) => worker.name));
-  return {
-    id: declaration.id,
-    declaration,
-    name: uniqueName(declaration.name, names),
-    session: null,
-    address,
-    publicKey,
-    firstSeenAt: remembered?.firstSeenAt ?? wall,
-    lastSeenAt: wall,
-    heardAt: at,
-    draining: remembered?.draining ?? false,
-    leaving: false,
-    vitals: null,
-    assigned: new Map(),
-    lowestPriority: 0,
-    reserved: { cpuCores: 0, memoryMb: 0, gpu: 0 },
-    meanDurationMs: null,
-  };
+  const name = uniqueName(declaration.name, names);
+  const { draining, firstSeenAt } = remembered ?? { draining: false, firstSeenAt: wall };
+  return idleWorker({ declaration, name, publicKey, firstSeenAt, lastSeenAt: wall, draining }, at);
 }
 
 /** Settles what the worker holds against what it was given; returns what goes on. */

@@ -5,7 +5,7 @@ import { waitFor } from './lifecycle.ts';
 import { hold } from './placement.ts';
 import { emptyState, type Policy, type SchedulerState } from './state.ts';
 import type { Task, TaskStatus } from './task.ts';
-import type { Worker, WorkerDeclaration } from './worker.ts';
+import { idleWorker, type WorkerDeclaration } from './worker.ts';
 
 /** A worker as it is remembered over restarts. */
 export interface RememberedWorker {
@@ -61,28 +61,7 @@ function holdBy(
     return;
   }
   const { id } = known.declaration;
-  const worker = state.workers.get(id) ?? awaited(known, at);
+  const worker = state.workers.get(id) ?? idleWorker(known, at);
   state.workers.set(id, worker);
   hold(worker, task, at);
-}
-
-function awaited(known: RememberedWorker, at: number): Worker {
-  return {
-    id: known.declaration.id,
-    declaration: known.declaration,
-    name: known.name,
-    session: null,
-    address: null,
-    publicKey: known.publicKey,
-    firstSeenAt: known.firstSeenAt,
-    lastSeenAt: known.lastSeenAt,
-    heardAt: at,
-    draining: known.draining,
-    leaving: false,
-    vitals: null,
-    assigned: new Map(),
-    lowestPriority: 0,
-    reserved: { cpuCores: 0, memoryMb: 0, gpu: 0 },
-    meanDurationMs: null,
-  };
 }

@@ -139,6 +139,30 @@ export interface Task {
   reason: string | null;
 }
 
+/** A task as it is when it is submitted, at wall-clock time `createdAt`: queued, nothing tried yet. */
+export function newTask(id: string, spec: TaskSpec, createdAt: number): Task {
+  return {
+    id,
+    spec,
+    status: 'queued',
+    createdAt,
+    attempt: 0,
+    phase: 'idle',
+    workerId: null,
+    avoid: [],
+    failures: 0,
+    losses: 0,
+    notBefore: null,
+    waitingFor: new Set(),
+    cancelRequested: false,
+    startedAt: null,
+    completedAt: null,
+    outcome: null,
+    usage: null,
+    reason: null,
+  };
+}
+
 /** The final state an outcome leads to when no attempt follows. */
 export function statusOf(outcome: AttemptOutcome): FinalStatus {
   switch (outcome.kind) {

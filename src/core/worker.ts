@@ -77,6 +77,26 @@ export interface Worker {
   meanDurationMs: number | null;
 }
 
+/** A worker with no link and nothing assigned; `known` is what is on record of it, `heardAt` scheduler time in ms. */
+export function idleWorker(
+  known: Pick<Worker, 'declaration' | 'name' | 'publicKey' | 'firstSeenAt' | 'lastSeenAt' | 'draining'>,
+  heardAt: number,
+): Worker {
+  return {
+    ...known,
+    id: known.declaration.id,
+    session: null,
+    address: null,
+    heardAt,
+    leaving: false,
+    vitals: null,
+    assigned: new Map(),
+    lowestPriority: 0,
+    reserved: { cpuCores: 0, memoryMb: 0, gpu: 0 },
+    meanDurationMs: null,
+  };
+}
+
 export function workerStatus(worker: Worker): 'online' | 'draining' | 'silent' {
   if (worker.session === null) return 'silent';
   return worker.draining || worker.leaving ? 'draining' : 'online';

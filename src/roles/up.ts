@@ -1,9 +1,9 @@
 /** A dispatcher and one worker in one process: for a first try, and for a machine that does both. */
 
 import type { UpValues } from '../cli/options.ts';
-import { logOf, onStopSignals } from './common.ts';
+import { logOf } from './common.ts';
 import { startDispatcher } from './dispatcher.ts';
-import { startWorker } from './worker.ts';
+import { startWorker, untilStopped } from './worker.ts';
 
 /** Runs both until a signal ends them. Exit status 0, or 1 when the worker could not go on. */
 export async function runUp(values: UpValues): Promise<number> {
@@ -13,17 +13,7 @@ export async function runUp(values: UpValues): Promise<number> {
   const address = { host, port: dispatcher.port };
   try {
     const worker = await startWorker({ ...values, id: undefined, dispatcher: [address] }, log);
-    const quietly = onStopSignals(
-      () => {
-        log.info('stopping when the running tasks have ended; again to stop now');
-        worker.leave();
-      },
-      () => worker.stop(),
-    );
-    const end = await worker.ended;
-    quietly();
-    if (!end.ok) log.error(end.detail);
-    return end.ok ? 0 : 1;
+    return await untilStopped(worker, log);
   } finally {
     await dispatcher.stop();
   }

@@ -28,7 +28,11 @@ export interface RunningWorker {
 /** Runs a worker until a signal ends it. Exit status 0, or 1 when it could not go on. */
 export async function runWorker(values: WorkerValues): Promise<number> {
   const log = logOf(values);
-  const worker = await startWorker(values, log);
+  return untilStopped(await startWorker(values, log), log);
+}
+
+/** Waits for a worker's end, which the first signal asks for and the second forces; its exit status. */
+export async function untilStopped(worker: RunningWorker, log: Log): Promise<number> {
   const quietly = onStopSignals(
     () => {
       log.info('stopping when the running tasks have ended; again to stop now');

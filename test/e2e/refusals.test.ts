@@ -20,7 +20,7 @@ function refusal({ status, stdout, stderr }: Ended, expected: 1 | 2 = 1): string
   const lines = stderr.trimEnd().split('\n');
   expect({ status, stderr }).toEqual({ status: expected, stderr });
   expect(stdout.toString()).toBe('');
-  expect(lines.length).toBe(1);
+  expect(lines).toEqual([lines[0] ?? '']);
   expect(stderr).toStartWith('octaskly: ');
   expect(stderr).not.toMatch(/\bat .*:\d+|\$bunfs|node_modules|\.ts\b|Octaskly made a mistake/);
   return lines[0] ?? '';

@@ -64,6 +64,18 @@ export async function until(
   }
 }
 
+/** The lines of a stream as they come, without their ends. */
+export async function* readLines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, void, undefined> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+  if (rest !== '') yield rest;
+}
+
 /** A port nobody listens on, below those the system gives to outgoing connections. */
 function freePort(): number {
   for (;;) {

@@ -168,7 +168,10 @@ export class Checks {
       const isFull = program.table.running.size >= worker.declaration.slots;
       for (const { task, assignedAt } of worker.assigned.values()) {
         if (task.phase !== 'assigned' || now - assignedAt <= idleMsMax) continue;
-        check(isFull, () => `${task.id}.${task.attempt} waits on ${worker.id} since ${now - assignedAt} ms for nothing`);
+        check(
+          isFull,
+          () => `${task.id}.${task.attempt} waits on ${worker.id} since ${now - assignedAt} ms for nothing`,
+        );
         const idle = worker.draining ? undefined : couldStart(task);
         check(idle === undefined, () => `${task.id} waits on ${worker.id}, and ${idle} could start it`);
       }
@@ -190,6 +193,9 @@ export class Checks {
       if (program === null) return `${name} is down`;
       if (program.table.running.size > 0) return `${name} runs ${[...program.table.running.keys()].join(' ')}`;
     }
+    const { state } = dispatcher.dispatcher;
+    const joined = [...state.workers.values()].filter(({ session }) => session !== null).length;
+    if (joined < Math.min(hosts.length, state.policy.workersMax)) return `only ${joined} workers have joined`;
     const open = this.#open();
     const late = open.find((task) => !this.#isHopeless(task));
     if (late !== undefined) return `task ${late.id} is ${late.status} (${late.reason})`;
@@ -237,24 +243,35 @@ export class Checks {
     if (last === undefined || last.attempt !== task.attempt || last.outcome.kind === 'lost') return;
     for (const stream of ['stdout', 'stderr'] as const) this.#checkOutput(task, stream, row[stream]);
     const read = this.#world.traces.byAttempt.get(`${id}.${task.attempt}`)?.read ?? [];
-    check(read.every((byte, position) => byte === (position & 0xff)), () => `task ${id} was fed wrong input`);
+    check(
+      read.every((byte, position) => byte === (position & 0xff)),
+      () => `task ${id} was fed wrong input`,
+    );
   }
 
   #checkOutput(task: Task, stream: Stream, stored: StoredOutput | null): void {
     const key = `${task.id}.${task.attempt}`;
     const written = this.#world.traces.byAttempt.get(key)?.written[stream] ?? 0;
     const total = Math.min(written, task.spec.maxOutputBytes);
-    check((stored?.totalBytes ?? 0) === total, () => `${key} wrote ${total} to ${stream}, ${stored?.totalBytes} are kept`);
+    check(
+      (stored?.totalBytes ?? 0) === total,
+      () => `${key} wrote ${total} to ${stream}, ${stored?.totalBytes} are kept`,
+    );
     if (stored === null) return;
     const whole = stored.blob === null ? stored.bytes : this.#world.disk.blobs.get(stored.blob);
     const expected = writtenBytes(key, stream, 0, total);
-    check(whole !== undefined && Buffer.compare(whole, expected) === 0, () => `${stream} of ${key} is not what it wrote`);
+    check(
+      whole !== undefined && Buffer.compare(whole, expected) === 0,
+      () => `${stream} of ${key} is not what it wrote`,
+    );
   }
 
   /** Nobody holds on to anything that is over. */
   #checkLeftovers(): void {
     const { dispatcher, hosts, disk } = this.#world;
     for (const { name, program } of hosts) {
+      // One that waits for a place among the most workers allowed cannot hand in what it has.
+      if (dispatcher?.dispatcher.state.workers.get(name)?.session === undefined) continue;
       const left = [...(program?.table.inUse ?? [])];
       check(left.length === 0, () => `${name} still holds ${left.join(' ')}`);
       check((program?.machine.timers ?? 0) <= timersMax, () => `${name} has ${program?.machine.timers} timers`);

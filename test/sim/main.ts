@@ -14,7 +14,8 @@ const { values } = parseArgs({
 });
 const count = Number(values.seeds ?? (values.seed === undefined ? 200 : 1));
 const first = Number(values.seed ?? Math.floor(Math.random() * 1e9));
-if (!Number.isSafeInteger(count) || !Number.isSafeInteger(first)) throw new RangeError('--seeds and --seed take whole numbers');
+if (!Number.isSafeInteger(count) || !Number.isSafeInteger(first))
+  throw new RangeError('--seeds and --seed take whole numbers');
 
 let stray: unknown = null;
 process.on('unhandledRejection', (reason) => {
@@ -35,7 +36,8 @@ for (let seed = first; seed < first + count; seed++) {
   const report = simulate(seed, print);
   if (report.failure !== null) fail(report, report.failure);
   const again = simulate(seed);
-  if (again.digest !== report.digest) fail(report, `the second run's log differs (${report.lines}, ${again.lines} lines)`);
+  if (again.digest !== report.digest)
+    fail(report, `the second run's log differs (${report.lines}, ${again.lines} lines)`);
   // A rejection nobody handled is reported once the event loop turns.
   await new Promise((resolve) => setImmediate(resolve));
   if (stray !== null) fail(report, `a promise was rejected and nobody noticed: ${stray}`);

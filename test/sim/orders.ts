@@ -49,7 +49,8 @@ export function newTaste(dice: Dice): Taste {
 
 /** A single task or a batch; `known` are ids of tasks it may wait for. */
 export function newOrder(dice: Dice, taste: Taste, known: readonly string[]): Order {
-  if (dice.chance(0.6)) return { tasks: [newTask(dice, taste, { name: null, dependsOn: some(dice, known) })], batch: false };
+  if (dice.chance(0.6))
+    return { tasks: [newTask(dice, taste, { name: null, dependsOn: some(dice, known) })], batch: false };
   const count = dice.whole(1, taste.batchMax);
   const tasks: NewTask[] = [];
   for (let i = 0; i < count; i++) {

@@ -181,6 +181,8 @@ export class SimulatedProcess implements Launched {
   #resolve: (end: ProcessEnd) => void = () => undefined;
   #over = false;
   #inputEnded = false;
+  /** When it will have read what was written to it so far. */
+  #readsAt = 0;
 
   constructor(around: Surroundings, life: Life, onGone: () => void) {
     this.#around = around;
@@ -198,8 +200,10 @@ export class SimulatedProcess implements Launched {
     const { machine, dice } = this.#around;
     const { trace, program } = this.#life;
     assert(!this.#inputEnded, 'standard input is written after its end');
+    // A pipe is read in order.
+    this.#readsAt = Math.max(this.#readsAt, machine.instant) + dice.between(0, 50);
     return new Promise((resolve) => {
-      machine.schedule(machine.instant + dice.between(0, 50), () => {
+      machine.schedule(this.#readsAt, () => {
         const taken = !this.#over && trace.read.length + data.length <= program.readsBytes;
         if (taken) trace.read.push(...data);
         else if (!this.#over) this.#exitAfter(program.runsMs);
@@ -211,8 +215,8 @@ export class SimulatedProcess implements Launched {
   closeStdin(): void {
     if (this.#inputEnded) return;
     this.#inputEnded = true;
-    // What was written before is still read first.
-    this.#exitAfter(100 + this.#life.program.runsMs);
+    const { machine } = this.#around;
+    this.#exitAfter(Math.max(0, this.#readsAt - machine.instant) + this.#life.program.runsMs);
   }
 
   terminate(): void {

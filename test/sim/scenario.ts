@@ -64,7 +64,13 @@ export class Scenario implements Watcher {
 
   onDispatcherGone(machine: Machine): void {
     this.#people.onDispatcherGone(machine);
-    this.#later(this.#dice.pick([[10, 300], [1000, 15_000]]), () => this.#world.startDispatcher());
+    this.#later(
+      this.#dice.pick([
+        [10, 300],
+        [1000, 15_000],
+      ]),
+      () => this.#world.startDispatcher(),
+    );
   }
 
   onWorkerGone(host: Host): void {

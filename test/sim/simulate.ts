@@ -42,7 +42,8 @@ export function simulate(seed: number, print: ((line: string) => void) | null = 
     runUntil(world, () => world.timeline.now > scenario.quietFrom);
     runToTheEnd(world, checks);
   } catch (error) {
-    failure = error instanceof Broken ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+    failure =
+      error instanceof Broken ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
   }
   const { journal, traces, timeline } = world;
   return {
@@ -67,8 +68,12 @@ function newWorld(dice: Dice, print: ((line: string) => void) | null): World {
       silenceMs: dice.pick([3000, 10_000, 60_000]),
     },
     weather: {
-      latencyMs: dice.pick([[0.1, 0.5], [0.5, 5], [5, 200]] as const),
-      bytesPerMs: dice.pick([20, 1000, 100_000]),
+      latencyMs: dice.pick([
+        [0.1, 0.5],
+        [0.5, 5],
+        [5, 200],
+      ] as const),
+      bytesPerMs: dice.pick([200, 5000, 100_000]),
       duplicates: dice.pick([0, 0, 0.01, 0.1]),
       failedDials: dice.pick([0, 0.2]),
     },
@@ -78,7 +83,12 @@ function newWorld(dice: Dice, print: ((line: string) => void) | null): World {
   world.failedDirs = dice.pick([0, 0, 0.05]);
   Object.assign(world.disk.mood, {
     failedCommits: dice.pick([0, 0, 0.003, 0.02]),
-    commitMs: dice.pick([[0, 0], [0, 2], [1, 40], [0, 300]] as const),
+    commitMs: dice.pick([
+      [0, 0],
+      [0, 2],
+      [1, 40],
+      [0, 300],
+    ] as const),
   });
   return world;
 }

@@ -4,8 +4,8 @@
 
 import { z } from 'zod';
 import { OctasklyError } from '../../base/errors.ts';
+import { didYouMean } from '../../base/nearest.ts';
 import type { Backend } from '../backend.ts';
-import { didYouMean } from '../nearest.ts';
 import { json, noParams, noQuery, type Route, type RouteContext, route } from '../route.ts';
 import { type WorkerView, workerListSchema, workerSchema } from '../schemas.ts';
 

@@ -2,9 +2,9 @@
 
 import type { WorkerView } from '../../api/schemas.ts';
 import { OctasklyError } from '../../base/errors.ts';
+import { nearest } from '../../base/nearest.ts';
 import type { Client } from '../../client/client.ts';
 import type { ClientAction } from '../command.ts';
-import { nearest } from '../nearest.ts';
 import type { reachOptions } from '../options.ts';
 
 async function findWorker(client: Client, word: string): Promise<WorkerView> {

@@ -3,11 +3,11 @@
 import { describe, expect, test } from 'bun:test';
 import { z } from 'zod';
 import { canonicalJson, readBody } from '../../../src/api/body.ts';
-import { nearest } from '../../../src/api/nearest.ts';
 import { fieldErrorsMax, problemOf } from '../../../src/api/problem.ts';
 import { batchRequestSchema } from '../../../src/api/schemas.ts';
 import { keysAt, validate, validateQuery } from '../../../src/api/validate.ts';
 import { OctasklyError } from '../../../src/base/errors.ts';
+import { meant } from '../../../src/base/nearest.ts';
 
 function refusalOf(action: () => unknown): OctasklyError {
   try {
@@ -21,7 +21,7 @@ function refusalOf(action: () => unknown): OctasklyError {
 
 const what = { code: 'invalid', what: 'No' } as const;
 
-describe('nearest()', () => {
+describe('meant()', () => {
   const keys = ['timeout', 'tags', 'retry_count', 'retry_delay'];
   const table: [string, string | null][] = [
     ['timout', 'timeout'],
@@ -33,7 +33,7 @@ describe('nearest()', () => {
     ['x'.repeat(10_000), null],
   ];
   for (const [word, expected] of table) {
-    test(`finds ${expected} for ${word.slice(0, 20)}`, () => expect(nearest(word, keys)).toBe(expected));
+    test(`finds ${expected} for ${word.slice(0, 20)}`, () => expect(meant(word, keys)).toBe(expected));
   }
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
+import { distance, nearest } from '../../../src/base/nearest.ts';
 import { resolveOptions, variableOf } from '../../../src/cli/config.ts';
-import { distance, nearest } from '../../../src/cli/nearest.ts';
 import { type OptionTable, parseAddress, parseDuration, parseSize } from '../../../src/cli/option.ts';
 import { dispatcherOptions, mapOptions, submitOptions, workerOptions } from '../../../src/cli/options.ts';
 import { type OptionsEnd, parseLine } from '../../../src/cli/parse.ts';

@@ -67,7 +67,9 @@ test('hindrances() names what may pass: connection, drain, slots, amounts', () =
   const away = worker('w', {}, { session: null });
   expect(hindrances(away, requirement())).toEqual(['it has no connection to the dispatcher now']);
   expect(hindrances(worker('w', {}, { draining: true }), requirement())).toEqual(['it is draining']);
-  expect(hindrances(worker('w', {}, { draining: true, leaving: true }), requirement())).toEqual(['it is about to stop']);
+  expect(hindrances(worker('w', {}, { draining: true, leaving: true }), requirement())).toEqual([
+    'it is about to stop',
+  ]);
   const busy = load(worker('w', { slots: 1, cpuCores: 4 }), 1, requirement({ cpuCores: 3 }));
   expect(hindrances(busy, requirement({ cpuCores: 2 }))).toEqual([
     'all of its 1 slots are taken',

@@ -109,7 +109,10 @@ class Life {
     const held = [...before.assigned.values()]
       .filter(() => draw(4) > 0)
       .map(({ task }): HeldAttempt => {
-        const phase = task.phase === 'started' ? pick(draw, ['running', 'ended'] as const) : pick(draw, ['waiting', 'running'] as const);
+        const phase =
+          task.phase === 'started'
+            ? pick(draw, ['running', 'ended'] as const)
+            : pick(draw, ['waiting', 'running'] as const);
         return { taskId: task.id, attempt: task.attempt - (draw(12) === 0 ? 1 : 0), phase };
       });
     this.join(id, before.declaration.processId, held);
@@ -194,7 +197,16 @@ class Life {
         const entries = [...worker.assigned.values()].map(({ task }): ReportEntry => {
           const { id: taskId, attempt } = task;
           const outcome: AttemptOutcome = { kind: 'exited', exitCode: 0 };
-          return { kind: 'ended', taskId, attempt, startedAt: 0, outcome, usage: usage(), stdout: nothing, stderr: nothing };
+          return {
+            kind: 'ended',
+            taskId,
+            attempt,
+            startedAt: 0,
+            outcome,
+            usage: usage(),
+            stdout: nothing,
+            stderr: nothing,
+          };
         });
         this.happen({ kind: 'workerReported', workerId: worker.id, session: worker.session ?? 0, entries });
       }

@@ -77,11 +77,7 @@ test('step() of a submission saves before it assigns, and counts', () => {
   const bench = new Bench();
   bench.join('w1').skip();
   bench.happen({ kind: 'tasksSubmitted', tasks: [submitted(a)] });
-  bench.take(
-    `save new ${a} queued assigned attempt=1 worker=w1`,
-    `publish task ${a} queued`,
-    `assign ${a}#1 to w1`,
-  );
+  bench.take(`save new ${a} queued assigned attempt=1 worker=w1`, `publish task ${a} queued`, `assign ${a}#1 to w1`);
   bench.none();
   expect(bench.state.counts).toMatchObject({ queued: 1, running: 0 });
   expect(waitingCount(bench.state)).toBe(1);
@@ -89,8 +85,16 @@ test('step() of a submission saves before it assigns, and counts', () => {
 
 test('step() cancels what waits for a task of the same submission that was cancelled as it was admitted', () => {
   const bench = new Bench();
-  const broken = { id: a, spec: spec({ dependsOn: ['zzzzzzzzzzz0'] }), ended: new Map([['zzzzzzzzzzz0', 'failed' as const]]) };
-  const tasks = [broken, submitted(b, { dependsOn: [a] }), submitted(c, { dependsOn: [a], onDependencyFailure: 'run' })];
+  const broken = {
+    id: a,
+    spec: spec({ dependsOn: ['zzzzzzzzzzz0'] }),
+    ended: new Map([['zzzzzzzzzzz0', 'failed' as const]]),
+  };
+  const tasks = [
+    broken,
+    submitted(b, { dependsOn: [a] }),
+    submitted(c, { dependsOn: [a], onDependencyFailure: 'run' }),
+  ];
   bench.happen({ kind: 'tasksSubmitted', tasks });
   bench.take(
     `save new ${a} cancelled`,
@@ -107,7 +111,11 @@ test('step() publishes what a task was at the time, though it is saved as it sta
   const bench = new Bench();
   bench.join('w1').skip();
   bench.happen({ kind: 'tasksSubmitted', tasks: [submitted(a)] }).skip();
-  bench.report('w1', { kind: 'started', taskId: a, attempt: 1, startedAt: 0 }, ended(a, 1, { kind: 'exited', exitCode: 0 }));
+  bench.report(
+    'w1',
+    { kind: 'started', taskId: a, attempt: 1, startedAt: 0 },
+    ended(a, 1, { kind: 'exited', exitCode: 0 }),
+  );
   bench.take(
     `save ${a} completed attempt=1 worker=w1`,
     `publish task ${a} running`,
@@ -184,7 +192,11 @@ test('step() does not retry what was cancelled, however many retries are left', 
   bench.join('w1').skip();
   bench.happen({ kind: 'tasksSubmitted', tasks: [submitted(a, { retryCount: 5 })] }).skip();
   bench.report('w1', ended(a, 1, { kind: 'cancelled' }));
-  bench.take(`record ${a}#1 on w1: cancelled`, `save ${a} cancelled attempt=1 worker=w1`, `publish task ${a} cancelled: cancelled`);
+  bench.take(
+    `record ${a}#1 on w1: cancelled`,
+    `save ${a} cancelled attempt=1 worker=w1`,
+    `publish task ${a} cancelled: cancelled`,
+  );
   bench.none();
 });
 

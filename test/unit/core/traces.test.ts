@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { Story } from './story.ts';
 
 const folder = join(import.meta.dir, '..', 'traces');
-const update = process.env['UPDATE_TRACES'] === '1';
+const update = process.env.UPDATE_TRACES === '1';
 
 /** The story with the answers the scheduler gives now. Blocks are separated by empty lines; `#` lines are prose. */
 function replay(text: string): string {
