@@ -18,6 +18,7 @@ import type { Launched, Launcher, LaunchPlan, Log, ProcessEnd } from '../ports.t
 import type { Stream } from '../wire/messages.ts';
 import { Guard, guardVariable } from './guard.ts';
 import { type LinuxCalls, openLinuxCalls } from './libc.ts';
+import { watchPeak } from './peak.ts';
 import { type InputPipe, type OutputPipe, openInputPipe, openKernelPipe, openStreamPipe, quietMs } from './pipes.ts';
 import { GroupTrees } from './process-groups.ts';
 import { LinuxTrees, markerVariable, type ProcessTrees } from './process-tree.ts';
@@ -104,6 +105,7 @@ function launch(shared: Nursery, plan: LaunchPlan, onOutput: Output): Launched {
     void pipes.stdin.write(new TextEncoder().encode(plan.stdin.text));
     pipes.stdin.close();
   }
+  const peak = watchPeak(child.pid);
   const following = setTimeout(() => {
     pipes.stdout.follow();
     pipes.stderr.follow();
@@ -112,12 +114,13 @@ function launch(shared: Nursery, plan: LaunchPlan, onOutput: Output): Launched {
   const settle = async (): Promise<ProcessEnd> => {
     const { code, signal } = await exit.promise;
     clearTimeout(following);
+    peak.stop();
     if (plan.stdin.kind === 'stream') pipes.stdin?.close();
     const rest = trees.finish(child.pid);
     if (rest !== null) await rest;
     const outputs = [pipes.stdout.finish(), pipes.stderr.finish()].filter((output) => output !== null);
     if (outputs.length > 0) await Promise.all(outputs);
-    return { exitCode: code, signal: nameOf(signal), ...usageOf(child, peakBefore) };
+    return { exitCode: code, signal: nameOf(signal), ...usageOf(child, { before: peakBefore, seen: peak.bytes }) };
   };
 
   return {
@@ -206,14 +209,18 @@ function nameOf(signal: string | number | null): string | null {
 
 /**
  * What main process and the descendants it waited for have used. A process starts as a copy of this one (vfork), and the
- * kernel counts our own memory into its peak: one that is not clearly higher than ours says nothing and is not reported.
+ * kernel counts our own memory into its peak: one that is not clearly higher than ours says nothing, and what was seen
+ * by looking stands in for it; null for what was too short to be looked at.
  */
-function usageOf(child: Bun.Subprocess, peakBefore: number): Pick<ProcessEnd, 'cpuMs' | 'memoryPeakBytes'> {
+function usageOf(
+  child: Bun.Subprocess,
+  peak: { readonly before: number; readonly seen: number | null },
+): Pick<ProcessEnd, 'cpuMs' | 'memoryPeakBytes'> {
   const usage = child.resourceUsage();
-  if (usage === undefined) return { cpuMs: null, memoryPeakBytes: null };
-  const peak = usage.maxRSS;
+  if (usage === undefined) return { cpuMs: null, memoryPeakBytes: peak.seen };
+  const telling = usage.maxRSS > peak.before * 1.05 + peakSlackBytes;
   return {
     cpuMs: Number(usage.cpuTime.total) / 1000,
-    memoryPeakBytes: peak > peakBefore * 1.05 + peakSlackBytes ? peak : null,
+    memoryPeakBytes: telling ? Math.max(usage.maxRSS, peak.seen ?? 0) : peak.seen,
   };
 }
