@@ -30,6 +30,9 @@ export function onWorkerJoined(current: Step, event: Joined): void {
     current.effects.push({ kind: 'replaceSession', session: known.session });
   }
   const worker = known ?? newWorker(current, event);
+  if (known !== undefined && known.declaration.processId !== event.declaration.processId) {
+    bury(current, known, `worker ${known.name} was restarted`);
+  }
   state.workers.set(worker.id, worker);
   worker.declaration = event.declaration;
   worker.session = event.session;
@@ -95,7 +98,7 @@ function compareHoldings(current: Step, worker: Worker, held: readonly HeldAttem
       if (entry.phase !== 'waiting') markStarted(current, task);
       resume.push({ taskId: task.id, attempt: task.attempt });
     } else if (task.phase === 'started') {
-      settle(current, task, { kind: 'lost', why: `worker ${worker.name} was restarted` }, null);
+      settle(current, task, { kind: 'lost', why: `worker ${worker.name} does not hold it any more` }, null);
     } else {
       takeBack(current, task);
     }
@@ -107,26 +110,31 @@ function compareHoldings(current: Step, worker: Worker, held: readonly HeldAttem
   return resume;
 }
 
-/**
- * The worker is gone. What it was seen to run is lost, and so is what must have been next to run (the first `slots` of
- * its attempts): a task that kills its worker before it is reported must not go round for ever. The rest is taken back.
- */
+/** The worker is gone, and with it its process. */
 export function lose(current: Step, worker: Worker, why: string): void {
   if (worker.session !== null) current.effects.push({ kind: 'replaceSession', session: worker.session });
+  bury(current, worker, why);
   current.state.workers.delete(worker.id);
+  worker.session = null;
+  current.effects.push({ kind: 'saveWorker', worker });
+  publishWorker(current, worker, 'offline', why);
+}
+
+/**
+ * A worker's process is no more. What it was seen to run is lost, and so is what must have been next to run (the first
+ * `slots` of its attempts): a task that kills its worker before it is reported must not go round for ever. The rest is
+ * taken back.
+ */
+function bury(current: Step, worker: Worker, why: string): void {
   let place = 0;
   for (const { task } of [...worker.assigned.values()]) {
     place += 1;
-    worker.assigned.delete(task.id);
     if (task.phase === 'started' || (!worker.leaving && place <= worker.declaration.slots)) {
       settle(current, task, { kind: 'lost', why }, null);
     } else {
       takeBack(current, task);
     }
   }
-  worker.session = null;
-  current.effects.push({ kind: 'saveWorker', worker });
-  publishWorker(current, worker, 'offline', why);
 }
 
 export function publishWorker(current: Step, worker: Worker, status: string, detail: string | null): void {

@@ -36,6 +36,8 @@ export interface DispatcherParts {
   readonly version: string;
   /** Names this start of the dispatcher: letters and digits, never the same twice. */
   readonly runId: string;
+  /** Ended links by code, also of those that never became a worker's; without it, none are counted. */
+  readonly linksEnded?: () => Readonly<Record<string, number>>;
 }
 
 /** Workers are asked for a sign of life this often, or thrice within the silence limit. */
@@ -76,7 +78,7 @@ export class Dispatcher implements Backend {
       onOutput: (taskId) => this.#watch.notify(taskId),
     });
     this.#engine = new Engine(parts, {
-      complete: (turn) => this.#sessions.keepLostOutput(turn),
+      complete: (turn) => this.#sessions.closeOutputs(turn),
       deliver: (turn) => this.#deliver(turn),
       reset: (detail) => {
         this.#sessions.closeAll(detail);
@@ -211,8 +213,8 @@ export class Dispatcher implements Backend {
       if (record === undefined) throw new OctasklyError('not_found', `There is no worker ${workerId}.`);
       if (!this.state.workers.has(workerId)) {
         const changed = { ...record, draining };
-        this.#remember(changed);
         turn.change({ kind: 'worker', record: changed });
+        turn.afterwards(() => this.#remember(changed));
       }
       turn.apply({ kind: 'drainRequested', workerId, draining });
       this.#audit(turn, { eventType: draining ? 'worker_drained' : 'worker_undrained', actor, workerId });
@@ -299,7 +301,7 @@ export class Dispatcher implements Backend {
       version: this.#parts.version,
       uptimeMs: this.#parts.clock.steady() - this.#startedAt,
       offline: Math.max(0, this.#known.size - present),
-      linksEnded: this.#sessions.ended,
+      linksEnded: this.#parts.linksEnded?.() ?? {},
     });
   }
 

@@ -45,7 +45,7 @@ export class Feed {
   }
 
   #replay(lastId: string, subscriber: Subscriber): void {
-    const [run, number] = lastId.split('-');
+    const [, run, number] = /^(\w+)-(\d+)$/.exec(lastId) ?? [];
     const seen = Number(number);
     const oldest = Math.max(1, this.#next - keptMax);
     if (run !== this.#run || !Number.isInteger(seen) || seen < oldest - 1 || seen >= this.#next) {

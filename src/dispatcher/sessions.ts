@@ -21,6 +21,8 @@ const retryAfterMs = 5000;
 interface Session {
   readonly number: number;
   readonly link: DispatcherLink;
+  /** Who it says it is; set when it joins. */
+  joinedAs: string | null;
   /** Set once it is welcome. */
   workerId: string | null;
   joinTimer: Timer | null;
@@ -41,8 +43,6 @@ interface Parts {
 export class Sessions {
   readonly #parts: Parts;
   readonly #sessions = new Map<number, Session>();
-  /** Ended links by code. */
-  readonly ended: Record<string, number> = {};
   #next = 1;
 
   constructor(parts: Parts) {
@@ -51,7 +51,7 @@ export class Sessions {
 
   /** A link that proved to know the secret. */
   accept(link: DispatcherLink): LinkHandlers<WorkerMessage> {
-    const session: Session = { number: this.#next, link, workerId: null, joinTimer: null };
+    const session: Session = { number: this.#next, link, joinedAs: null, workerId: null, joinTimer: null };
     this.#next += 1;
     this.#sessions.set(session.number, session);
     session.joinTimer = this.#parts.clock.after(joinMsMax, () => link.close('it did not join in time'));
@@ -182,11 +182,12 @@ export class Sessions {
 
   #onJoin(turn: Turn, session: Session, message: Extract<WorkerMessage, { kind: 'join' }>): void {
     session.joinTimer?.cancel();
-    if (session.workerId !== null) {
+    if (session.joinedAs !== null) {
       session.link.close('it joined twice on one link');
       return;
     }
     const { worker, held } = message;
+    session.joinedAs = worker.id;
     const record = this.#parts.remembered(worker.id);
     turn.apply({
       kind: 'workerJoined',
@@ -241,11 +242,13 @@ export class Sessions {
     return true;
   }
 
-  /** What a lost attempt has written so far is all there will be of it. */
-  keepLostOutput(turn: Turn): void {
+  /** What a lost attempt has written so far is all there will be of it; of one that was taken back nothing is kept. */
+  closeOutputs(turn: Turn): void {
+    const { outputs } = this.#parts;
     for (const { taskId, attempt } of turn.lost) {
-      turn.change({ kind: 'output', taskId, ...this.#parts.outputs.finish(taskId, attempt) });
+      turn.change({ kind: 'output', taskId, ...outputs.finish(taskId, attempt) });
     }
+    for (const { taskId, attempt } of turn.over) outputs.discard(taskId, attempt);
   }
 
   /** Output is missing in the middle: the worker must come back and be told where to go on. */
@@ -257,11 +260,11 @@ export class Sessions {
   #onEnd(session: Session, end: LinkEnd): void {
     session.joinTimer?.cancel();
     this.#sessions.delete(session.number);
-    this.ended[end.code] = (this.ended[end.code] ?? 0) + 1;
     this.#parts.log.debug('a link ended', { from: session.link.remote, code: end.code, detail: end.detail });
     this.#parts.engine().put({
       handle: (turn) => {
-        const { workerId, number } = session;
+        // Not `workerId`: it may have joined in this very turn.
+        const { joinedAs: workerId, number } = session;
         if (workerId !== null) turn.apply({ kind: 'workerDisconnected', workerId, session: number });
       },
       abort: () => undefined,

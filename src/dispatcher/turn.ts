@@ -53,6 +53,8 @@ export class Turn {
   readonly published: Published[] = [];
   /** Attempts that ended without a report of their worker. */
   readonly lost: AttemptKey[] = [];
+  /** Attempts that nobody works on any more, however they ended. */
+  readonly over: AttemptKey[] = [];
   /** Idempotency keys answered in this turn, not yet found in the store. */
   readonly answered = new Map<string, { readonly bodyHash: string; readonly answer: string }>();
   readonly #tasks = new Map<string, { task: Task; isNew: boolean }>();
@@ -133,6 +135,8 @@ export class Turn {
       case 'saveTask': {
         const known = this.#tasks.get(effect.task.id);
         if (known === undefined) this.#tasks.set(effect.task.id, { task: effect.task, isNew: effect.isNew });
+        const { id, attempt, phase } = effect.task;
+        if (phase === 'idle' && attempt > 0) this.over.push({ taskId: id, attempt });
         return;
       }
       case 'saveAttempt':

@@ -69,6 +69,7 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
     const store = openStore(absolute(values.dbPath ?? join(dataDir, 'octaskly.db')), storeFiles);
     closers.push(() => store.close());
     const outputs = createOutputStore({ directory: dataDir, log });
+    let listener: LinkListener | null = null;
     const dispatcher = new Dispatcher({
       clock: systemClock,
       store,
@@ -81,10 +82,12 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
       },
       version,
       runId: Date.now().toString(36),
+      linksEnded: () => listener?.counts ?? {},
     });
     outputs.sweep(dispatcher.state.tasks, store.blobs());
-    const listener = await listenForWorkers(dispatcher, { secret, dataDir, values, log });
-    closers.push(() => listener.close());
+    const links = await listenForWorkers(dispatcher, { secret, dataDir, values, log });
+    listener = links;
+    closers.push(() => links.close());
     const api = serveRest(dispatcher, { secret, apiBind, values, log });
     closers.push(() => api.stop(stopGraceMs));
     // First of all what others are told, then the sockets, then the files.
@@ -102,8 +105,8 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
       }
     };
     pruneOld();
-    log.info('dispatcher ready', { workers: `${values.bind}:${listener.port}`, api: api.url, data: dataDir, version });
-    return { port: listener.port, apiUrl: api.url, stop };
+    log.info('dispatcher ready', { workers: `${values.bind}:${links.port}`, api: api.url, data: dataDir, version });
+    return { port: links.port, apiUrl: api.url, stop };
   } catch (error) {
     await stop();
     throw error;

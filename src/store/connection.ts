@@ -181,7 +181,7 @@ function translate(error: unknown, file: string): unknown {
 export function damaged(file: string, finding: string, cause?: unknown): OctasklyError {
   return new OctasklyError(
     'storage_corrupt',
-    `The database "${file}" is damaged or not one of Octaskly (${finding}): move it aside and put a backup made with "octaskly backup" in its place.`,
+    `The database "${file}" is damaged or not one of Octaskly (${finding.replace(/\s+/g, ' ')}): move it aside and put a backup made with "octaskly backup" in its place.`,
     { cause },
   );
 }

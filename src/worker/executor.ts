@@ -30,6 +30,19 @@ export interface Result {
   readonly usage: AttemptUsage;
 }
 
+/** Live input: where in the stream it stands, and whether it is the last. */
+interface StdinChunk {
+  readonly offset: number;
+  readonly data: Uint8Array;
+  readonly eof: boolean;
+}
+
+/** How far the process has read its live input, and whether it takes more. */
+interface StdinProgress {
+  readonly offset: number;
+  readonly open: boolean;
+}
+
 /** An attempt that runs. */
 export interface Execution {
   readonly startedAt: number;
@@ -39,7 +52,7 @@ export interface Execution {
   /** Ends it at once, without grace. */
   kill(): void;
   /** Live input at `offset`: what was taken before is skipped. Resolves with how far the process has read. */
-  writeStdin(chunk: { offset: number; data: Uint8Array; eof: boolean }): Promise<{ offset: number; open: boolean }>;
+  writeStdin(chunk: StdinChunk): Promise<StdinProgress>;
 }
 
 export interface ExecutorParts {
@@ -78,6 +91,8 @@ class Running implements Execution {
   #keepNothing = false;
   #stdinTaken = 0;
   #stdinOpen: boolean;
+  /** Settles when all live input so far was taken, or refused. */
+  #stdinProgress: Promise<StdinProgress> = Promise.resolve({ offset: 0, open: true });
 
   constructor(parts: ExecutorParts, assignment: Assignment, events: ExecutionEvents) {
     this.#parts = parts;
@@ -91,11 +106,19 @@ class Running implements Execution {
       stdout: parts.workspace.openSpool(`${key}.stdout`),
       stderr: parts.workspace.openSpool(`${key}.stderr`),
     };
+    // A program that cannot be started is the task's trouble, a directory that cannot be made is this worker's: then
+    // another one should try.
+    let outcomeIfNot = (message: string): AttemptOutcome => ({
+      kind: 'lost',
+      why: `${parts.workerName()}: ${message}`,
+    });
     try {
-      this.#launched = parts.launcher.launch(this.#plan(key), (stream, data) => this.#keep(stream, data));
+      const plan = this.#plan(key);
+      outcomeIfNot = (message) => ({ kind: 'spawn_failed', message });
+      this.#launched = parts.launcher.launch(plan, (stream, data) => this.#keep(stream, data));
     } catch (error) {
       if (!(error instanceof OctasklyError)) throw error;
-      parts.clock.soon(() => this.#finish({ kind: 'spawn_failed', message: reasonOf(error) }, null));
+      parts.clock.soon(() => this.#finish(outcomeIfNot(reasonOf(error)), null));
       return;
     }
     const limitMs = assignment.spec.timeoutMs;
@@ -118,20 +141,19 @@ class Running implements Execution {
     this.#launched?.kill();
   }
 
-  async writeStdin(chunk: {
-    offset: number;
-    data: Uint8Array;
-    eof: boolean;
-  }): Promise<{ offset: number; open: boolean }> {
+  writeStdin(chunk: StdinChunk): Promise<StdinProgress> {
+    // One after the other: what comes twice is answered when it was really taken, not before.
+    this.#stdinProgress = this.#stdinProgress.then(() => this.#writeStdin(chunk));
+    return this.#stdinProgress;
+  }
+
+  async #writeStdin(chunk: StdinChunk): Promise<StdinProgress> {
     const skip = this.#stdinTaken - chunk.offset;
     const rest = skip <= 0 ? chunk.data : chunk.data.subarray(skip);
     if (this.#stdinOpen && skip >= 0 && this.#launched !== null) {
       if (rest.length > 0) {
-        this.#stdinTaken += rest.length;
-        if (!(await this.#launched.writeStdin(rest))) {
-          this.#stdinTaken -= rest.length;
-          this.#stdinOpen = false;
-        }
+        if (await this.#launched.writeStdin(rest)) this.#stdinTaken += rest.length;
+        else this.#stdinOpen = false;
       }
       if (chunk.eof && this.#stdinOpen) {
         this.#stdinOpen = false;

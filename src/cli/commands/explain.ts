@@ -11,9 +11,10 @@ export const explain: ClientAction<typeof lookOptions> = async ({ client, termin
   if (values.output === 'json') await writeJson(terminal, explanation);
   else if (values.output === 'quiet') await terminal.stdout.write(`${printable(explanation.summary)}\n`);
   else {
-    const workers = explanation.workers.flatMap((worker) => [
-      `  ${worker.name}: ${worker.fits ? 'fits' : worker.reasons.join('; ')}`,
-    ]);
+    const workers = explanation.workers.map(({ name, fits, reasons }) => {
+      const verdict = reasons.length === 0 ? 'could run it' : reasons.join('; ');
+      return `  ${name}: ${fits && reasons.length > 0 ? `could run it, but ${verdict}` : verdict}`;
+    });
     const lines = [
       `${explanation.id} is ${explanation.status}: ${explanation.summary}`,
       ...workers,

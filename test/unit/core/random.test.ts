@@ -13,10 +13,8 @@ import { nextDeadline, step } from '../../../src/core/scheduler.ts';
 import { emptyState, type SchedulerState } from '../../../src/core/state.ts';
 import type { AttemptOutcome, Task } from '../../../src/core/task.ts';
 import type { Worker } from '../../../src/core/worker.ts';
-import { declaration, noonWall, requirement, spec, usage } from './samples.ts';
+import { declaration, type Fact, noonWall, requirement, spec, usage } from './samples.ts';
 import { type Draw, pick, seeded } from './seeded.ts';
-
-type Fact = SchedulerEvent extends infer E ? (E extends unknown ? Omit<E, 'at' | 'wall'> : never) : never;
 
 const policy = { workersMax: 4, queueMax: 1000, silenceMs: 60_000 };
 const workerIds = ['w1', 'w2', 'w3', 'w4', 'w5'];

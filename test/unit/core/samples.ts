@@ -3,7 +3,7 @@
  * Nothing here decides or asserts.
  */
 
-import type { SubmittedTask } from '../../../src/core/events.ts';
+import type { SchedulerEvent, SubmittedTask } from '../../../src/core/events.ts';
 import type { Policy } from '../../../src/core/state.ts';
 import type { AttemptUsage, Requirement, Task, TaskSpec } from '../../../src/core/task.ts';
 import type { Worker, WorkerDeclaration } from '../../../src/core/worker.ts';
@@ -18,6 +18,9 @@ export const noDemand: Requirement = { cpuCores: 0, memoryMb: 0, gpu: 0, labels:
 export function requirement(wanted: Partial<Requirement> = {}): Requirement {
   return { ...noDemand, ...wanted };
 }
+
+/** An event without its time stamp. */
+export type Fact = SchedulerEvent extends infer E ? (E extends unknown ? Omit<E, 'at' | 'wall'> : never) : never;
 
 export function spec(wanted: Partial<TaskSpec> = {}): TaskSpec {
   return {

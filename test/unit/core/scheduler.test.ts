@@ -10,10 +10,8 @@ import { violations } from '../../../src/core/invariants.ts';
 import { nextDeadline, step } from '../../../src/core/scheduler.ts';
 import { emptyState, type SchedulerState, waitingCount } from '../../../src/core/state.ts';
 import { type AttemptOutcome, describeOutcome } from '../../../src/core/task.ts';
-import { declaration, noonWall, policy, requirement, spec, submitted, usage } from './samples.ts';
+import { declaration, type Fact, noonWall, policy, requirement, spec, submitted, usage } from './samples.ts';
 import { showEffects } from './show.ts';
-
-type Fact = SchedulerEvent extends infer E ? (E extends unknown ? Omit<E, 'at' | 'wall'> : never) : never;
 
 /** A scheduler at an instant, and the effects of the last event that were not taken yet. */
 class Bench {

@@ -26,11 +26,8 @@ import { type RememberedWorker, restore } from '../../../src/core/restore.ts';
 import { nextDeadline, step } from '../../../src/core/scheduler.ts';
 import { emptyState, type Policy, type SchedulerState } from '../../../src/core/state.ts';
 import { type AttemptOutcome, isFinal, priorities, type Task, type TaskStatus } from '../../../src/core/task.ts';
-import { declaration, noonWall, policy, requirement, spec, usage } from './samples.ts';
+import { declaration, type Fact, noonWall, policy, requirement, spec, usage } from './samples.ts';
 import { showEffects, showState } from './show.ts';
-
-/** A fact without its time stamp. */
-type Fact = SchedulerEvent extends infer E ? (E extends unknown ? Omit<E, 'at' | 'wall'> : never) : never;
 
 /** The words of one command line: plain ones, and `key=value` ones. */
 interface Line {

@@ -1,0 +1,41 @@
+import { expect, test } from 'bun:test';
+import { taskEnvironment } from '../../../src/worker/environment.ts';
+import { assignment } from './fakes.ts';
+
+const here = { directory: '/work/a.1', workerName: 'attic' };
+
+test('taskEnvironment() passes on what tools need, and nothing secret', () => {
+  const own = {
+    PATH: '/bin',
+    HOME: '/root',
+    LANG: 'C',
+    OCTASKLY_SECRET: 's',
+    AWS_SECRET_ACCESS_KEY: 's',
+    LD_PRELOAD: 'x',
+  };
+  expect(taskEnvironment(assignment('a'), { ...here, own })).toEqual({
+    PATH: '/bin',
+    HOME: '/root',
+    LANG: 'C',
+    TMPDIR: '/work/a.1',
+    OCTASKLY_TASK_ID: 'a',
+    OCTASKLY_ATTEMPT: '1',
+    OCTASKLY_WORKER: 'attic',
+  });
+});
+
+test('taskEnvironment() has a PATH even where the worker has none', () => {
+  expect(taskEnvironment(assignment('a'), { ...here, own: { PATH: undefined } }).PATH).toContain('/usr/bin');
+});
+
+test('taskEnvironment() lets the task override all but the words about itself', () => {
+  const env = { PATH: '/mine', TMPDIR: '/tmp', OCTASKLY_TASK_ID: 'forged', X: '1' };
+  expect(taskEnvironment(assignment('a', 2, { env }), { ...here, own: { PATH: '/bin' } })).toEqual({
+    PATH: '/mine',
+    TMPDIR: '/tmp',
+    X: '1',
+    OCTASKLY_TASK_ID: 'a',
+    OCTASKLY_ATTEMPT: '2',
+    OCTASKLY_WORKER: 'attic',
+  });
+});

@@ -1,0 +1,295 @@
+import { expect, test } from 'bun:test';
+import type { LinkEnd, LinkHandlers, Links } from '../../../src/ports.ts';
+import type { Assignment, DispatcherMessage, WorkerMessage } from '../../../src/wire/messages.ts';
+import { Worker, type WorkerEnd } from '../../../src/worker/worker.ts';
+import { declaration } from '../core/samples.ts';
+import { ManualClock } from '../manual-clock.ts';
+import { assignment, FakeLauncher, FakeLink, FakeWorkspace, silentLog } from './fakes.ts';
+
+/** Lets promises that are already settled run their course. */
+async function promises(): Promise<void> {
+  for (let n = 0; n < 20; n++) await Promise.resolve();
+}
+
+class Bench {
+  readonly clock = new ManualClock();
+  readonly launcher = new FakeLauncher();
+  readonly workspace = new FakeWorkspace();
+  readonly status: string[] = [];
+  readonly worker: Worker;
+  link = new FakeLink();
+  handlers: LinkHandlers<DispatcherMessage> | null = null;
+  dials = 0;
+  end: WorkerEnd | null = null;
+  /** Why dials fail; null = they succeed. */
+  failure: LinkEnd | null = null;
+  /** Dials take until `connect`. */
+  slow = false;
+  connect: () => void = () => undefined;
+
+  constructor(slots = 1) {
+    const { clock, launcher, workspace } = this;
+    this.worker = new Worker({
+      clock,
+      launcher,
+      workspace,
+      environment: {},
+      random: { bytes: (count) => new Uint8Array(count) },
+      links: { listen: () => Promise.reject(new Error('a worker does not listen')), dial: this.#dial },
+      log: silentLog,
+      declaration: declaration('w1', { slots }),
+      addresses: [{ host: 'dispatcher', port: 7878 }],
+      readVitals: () => ({ load1: null, memoryFreeMb: null, batteryPercent: null, charging: null, temperatureC: null }),
+      onStatus: (sentence) => this.status.push(sentence),
+    });
+    void this.worker.run().then((end) => {
+      this.end = end;
+    });
+  }
+
+  #dial: Links['dial'] = (_address, handlers) => {
+    this.dials += 1;
+    if (this.failure !== null) return Promise.resolve({ ok: false, end: this.failure });
+    return new Promise((resolve) => {
+      this.connect = () => {
+        this.link = new FakeLink();
+        this.handlers = handlers(this.link);
+        resolve({ ok: true, link: this.link });
+      };
+      if (!this.slow) this.connect();
+    });
+  };
+
+  hear(message: DispatcherMessage): void {
+    this.handlers?.onMessage(message);
+    this.clock.settle();
+  }
+
+  welcome(): void {
+    this.hear({ kind: 'welcome', name: 'w1', heartbeatMs: 5000, silenceMs: 60_000, resume: [] });
+  }
+
+  assign(...attempts: Assignment[]): void {
+    this.hear({ kind: 'assign', attempts });
+  }
+
+  break(): void {
+    this.handlers?.onEnd({ code: 'connection_lost', detail: 'The line is cut.' });
+  }
+
+  async exit(taskId: string, attempt = 1): Promise<void> {
+    await this.launcher.of(taskId, attempt).exit();
+    this.clock.settle();
+  }
+
+  /** What was sent, in short: reports line by line. */
+  told(): string[] {
+    return this.link.take().flatMap((message: WorkerMessage) => {
+      if (message.kind !== 'report') return [message.kind];
+      return message.entries.map((entry) => {
+        const outcome = entry.kind === 'ended' ? ` ${entry.outcome.kind}` : '';
+        return `${entry.taskId}#${entry.attempt} ${entry.kind}${outcome}`;
+      });
+    });
+  }
+}
+
+/** A worker that is welcome and has told nothing yet. */
+function joined(slots = 1): Bench {
+  const bench = new Bench(slots);
+  bench.welcome();
+  bench.told();
+  return bench;
+}
+
+test('a worker joins with what it holds, and beats from the welcome on', () => {
+  const bench = new Bench();
+  expect(bench.link.sent).toMatchObject([{ kind: 'join', worker: { id: 'w1' }, held: [] }]);
+  bench.told();
+  bench.welcome();
+  expect(bench.told()).toEqual(['heartbeat']);
+  bench.clock.advance(10_000);
+  expect(bench.told()).toEqual(['heartbeat', 'heartbeat']);
+});
+
+test('a worker starts what its slots allow, and the next without being told', async () => {
+  const bench = joined();
+  bench.assign(assignment('a'), assignment('b'));
+  expect(bench.launcher.processes).toHaveLength(1);
+  await bench.exit('a');
+  expect(bench.launcher.processes.map(({ plan }) => plan.marker)).toEqual(['a.1', 'b.1']);
+  expect(bench.told()).toEqual(['a#1 ended exited', 'b#1 started']);
+});
+
+test('the same assignment twice is one run, an older attempt none', () => {
+  const bench = joined(4);
+  bench.assign(assignment('a', 2));
+  bench.assign(assignment('a', 2), assignment('a', 1));
+  expect(bench.launcher.processes).toHaveLength(1);
+});
+
+test('a newer attempt of a task ends the older one, of which nothing more is said', async () => {
+  const bench = joined(4);
+  bench.assign(assignment('a', 1));
+  bench.assign(assignment('a', 2));
+  expect(bench.launcher.of('a', 1).asked).toEqual(['kill']);
+  await bench.exit('a', 1);
+  await bench.exit('a', 2);
+  expect(bench.told()).toEqual(['a#2 ended exited']);
+});
+
+test('a recall gives back what waits, and leaves alone what runs', () => {
+  const bench = joined();
+  bench.assign(assignment('a'), assignment('b'));
+  const keys = ['a', 'b', 'c'].map((taskId) => ({ taskId, attempt: 1 }));
+  bench.hear({ kind: 'recall', attempts: keys });
+  expect(bench.told()).toEqual(['b#1 returned', 'a#1 started']);
+});
+
+test('a cancel ends what runs and reports what waits as cancelled', async () => {
+  const bench = joined();
+  bench.assign(assignment('a'), assignment('b'));
+  bench.hear({ kind: 'cancel', attempts: ['a', 'b'].map((taskId) => ({ taskId, attempt: 1 })) });
+  expect(bench.launcher.of('a').asked).toEqual(['terminate']);
+  expect(bench.told()).toContain('b#1 ended cancelled');
+  await bench.exit('a');
+  expect(bench.told()).toEqual(['a#1 ended cancelled']);
+  expect(bench.launcher.processes).toHaveLength(1);
+});
+
+test('what is abandoned is killed and never spoken of, and its slot is used again', async () => {
+  const bench = joined();
+  bench.assign(assignment('a'), assignment('b'));
+  bench.hear({ kind: 'abandon', attempts: [{ taskId: 'a', attempt: 1 }] });
+  expect(bench.launcher.of('a').asked).toEqual(['kill']);
+  await bench.exit('a');
+  bench.clock.advance(5);
+  expect(bench.told()).toEqual(['b#1 started']);
+});
+
+test('a result is kept over a broken link until it is acknowledged', async () => {
+  const bench = joined();
+  bench.assign(assignment('a'), assignment('b'));
+  bench.break();
+  await bench.exit('a');
+  bench.clock.advance(100);
+  expect(bench.dials).toBe(2);
+  expect(bench.link.sent[0]).toMatchObject({
+    held: [
+      { taskId: 'a', attempt: 1, phase: 'ended' },
+      { taskId: 'b', attempt: 1, phase: 'running' },
+    ],
+  });
+  bench.told();
+  bench.welcome();
+  expect(bench.told()).toEqual(['heartbeat', 'a#1 ended exited', 'b#1 started']);
+  bench.hear({ kind: 'ack', attempts: [{ taskId: 'a', attempt: 1 }] });
+  bench.break();
+  bench.clock.advance(100);
+  expect(bench.link.sent[0]).toMatchObject({ held: [{ taskId: 'b' }] });
+});
+
+test('a worker gives up on a dispatcher that is silent, or does not answer the join', () => {
+  const bench = new Bench();
+  bench.clock.advance(15_000);
+  expect(bench.link.closed).toBe('the dispatcher did not answer the join');
+  const silent = joined();
+  silent.clock.advance(60_000);
+  expect(silent.link.closed).toBeNull();
+  silent.clock.advance(5000);
+  expect(silent.link.closed).toBe('the dispatcher was silent for 60 s');
+});
+
+test('a refused worker waits as long as it is asked to', async () => {
+  const bench = new Bench();
+  bench.hear({ kind: 'refused', code: 'full', detail: 'No place.', retryAfterMs: 5000 });
+  expect(bench.link.closed).toBe('No place.');
+  bench.break();
+  bench.clock.advance(4999);
+  expect(bench.dials).toBe(1);
+  bench.clock.advance(1);
+  expect(bench.dials).toBe(2);
+});
+
+test('a worker with the wrong secret ends with a sentence; one that was in before keeps trying', async () => {
+  const bench = new Bench();
+  bench.failure = { code: 'wrong_secret', detail: 'The secret is another.' };
+  bench.handlers?.onEnd(bench.failure);
+  await promises();
+  expect(bench.end).toEqual({ ok: false, detail: 'The secret is another.' });
+  const known = joined();
+  known.failure = bench.failure;
+  known.handlers?.onEnd(known.failure);
+  await promises();
+  expect(known.end).toBeNull();
+  known.clock.advance(100);
+  expect(known.dials).toBe(2);
+});
+
+test('leave() gives back what waits, finishes what runs, and says goodbye when all is stored', async () => {
+  const bench = joined();
+  bench.assign(assignment('a'), assignment('b'));
+  bench.worker.leave();
+  bench.worker.leave();
+  bench.clock.settle();
+  expect(bench.told()).toEqual(['leaving', 'b#1 returned', 'a#1 started']);
+  bench.assign(assignment('c'));
+  expect(bench.told()).toEqual(['c#1 returned']);
+  await bench.exit('a');
+  expect(bench.told()).toEqual(['a#1 ended exited']);
+  expect(bench.end).toBeNull();
+  bench.hear({ kind: 'ack', attempts: [{ taskId: 'a', attempt: 1 }] });
+  await promises();
+  expect(bench.told()).toEqual(['goodbye']);
+  expect(bench.link.closed).toBe('the worker stops');
+  expect(bench.end).toEqual({ ok: true });
+});
+
+test('leave() does not wait for ever for a dispatcher that is away', async () => {
+  const bench = joined();
+  bench.assign(assignment('a'));
+  bench.break();
+  bench.failure = { code: 'connection_lost', detail: 'Nobody there.' };
+  bench.worker.leave();
+  await bench.exit('a');
+  bench.clock.advance(14_999);
+  await promises();
+  expect(bench.end).toBeNull();
+  bench.clock.advance(1);
+  await promises();
+  expect(bench.end?.ok).toBe(false);
+});
+
+test('stop() kills what runs and hands it back as lost', async () => {
+  const bench = joined();
+  bench.assign(assignment('a'));
+  bench.told();
+  bench.worker.stop();
+  expect(bench.launcher.of('a').asked).toEqual(['terminate', 'kill']);
+  await bench.exit('a');
+  expect(bench.told()).toEqual(['leaving', 'a#1 ended lost']);
+  bench.hear({ kind: 'ack', attempts: [{ taskId: 'a', attempt: 1 }] });
+  await promises();
+  expect(bench.end).toEqual({ ok: true });
+});
+
+test('stop() ends after two seconds even when nobody listens', async () => {
+  const bench = joined();
+  bench.assign(assignment('a'));
+  bench.worker.stop();
+  bench.clock.advance(2000);
+  await promises();
+  expect(bench.end).toEqual({ ok: true });
+});
+
+test('a link that is made after the end is closed without a join', async () => {
+  const bench = new Bench();
+  bench.break();
+  bench.slow = true;
+  bench.clock.advance(100);
+  bench.worker.leave();
+  await promises();
+  expect(bench.end).toEqual({ ok: true });
+  bench.connect();
+  expect([bench.link.closed, bench.told()]).toEqual(['the worker stops', []]);
+});
