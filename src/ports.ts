@@ -288,7 +288,7 @@ export interface Spool {
 export interface Workspace {
   /** Makes an empty private directory (0700) for an attempt and returns its absolute path. */
   createDir(key: string): string;
-  /** Removes it with all in it, whatever the task made there. Never throws. */
-  removeDir(path: string): void;
+  /** Removes it with all in it, whatever the task made there, beside other work; resolves when it is gone. Never rejects. */
+  removeDir(path: string): Promise<void>;
   openSpool(key: string): Spool;
 }

@@ -123,19 +123,22 @@ async function runClientCommand(
   const action = await command.load();
   const baseUrl = /^[a-z]+:\/\//i.test(reach.api) ? reach.api : `http://${reach.api}`;
   let toldAt = Number.NEGATIVE_INFINITY;
-  const client = createClient({
-    baseUrl,
-    token: await findToken(reach, baseUrl, environment),
-    onLost: (reason) => {
-      // Several streams lose the same dispatcher; a person needs to hear it once.
-      if (terminal.now() - toldAt < lostNoticeMs) return;
-      toldAt = terminal.now();
-      // A lost terminal must not turn into an unhandled rejection; the command itself will notice.
-      note(terminal, `${reason.replace(/\.$/, '')}; trying again.`).catch(() => {});
-    },
-    ...(environment.fetch === undefined ? {} : { fetch: environment.fetch }),
-  });
-  const context: CommandContext = { client, terminal, parseYaml };
+  const tellLost = (reason: string): void => {
+    // Several streams lose the same dispatcher; a person needs to hear it once.
+    if (terminal.now() - toldAt < lostNoticeMs) return;
+    toldAt = terminal.now();
+    // A lost terminal must not turn into an unhandled rejection; the command itself will notice.
+    note(terminal, `${reason.replace(/\.$/, '')}; trying again.`).catch(() => {});
+  };
+  const token = await findToken(reach, baseUrl, environment);
+  const connect: CommandContext['connect'] = (options) =>
+    createClient({
+      baseUrl,
+      token,
+      ...(environment.fetch === undefined ? {} : { fetch: environment.fetch }),
+      ...options,
+    });
+  const context: CommandContext = { client: connect({ onLost: tellLost }), connect, terminal, parseYaml };
   return await action(context, values, words);
 }
 

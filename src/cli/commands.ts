@@ -16,6 +16,7 @@ import {
   retryOptions,
   runOptions,
   submitOptions,
+  uiOptions,
   upOptions,
   workerOptions,
 } from './options.ts';
@@ -177,6 +178,17 @@ const looking: readonly Command[] = [
     examples: ['stats -o json'],
     options: lookOptions,
     load: async () => (await import('./commands/stats.ts')).stats,
+  }),
+  clientCommand({
+    ...{ name: 'ui', group: 'Looking', ...noWords },
+    summary: 'dashboard in this terminal',
+    details: [
+      'Counts, workers and tasks as they change; opens a task with its live output, cancels, retries and explains it. Press ? in it for the keys. Colours can be switched off by NO_COLOR.',
+    ],
+    examples: ['ui', 'ui --api http://192.168.1.10:3000'],
+    exits: [done, ['1', 'no dispatcher reachable'], ['2', 'the command line is not valid, or there is no terminal']],
+    options: uiOptions,
+    load: async () => (await import('./commands/ui.ts')).ui,
   }),
 ];
 

@@ -3,7 +3,7 @@
  * process. `runtime/terminal.ts` is the real terminal.
  */
 
-import type { Client } from '../client/client.ts';
+import type { Client, ClientOptions } from '../client/client.ts';
 
 /** Thrown by `Sink.write` when the reader is gone (`| head`): not an error, the end. */
 export class BrokenPipe extends Error {
@@ -51,6 +51,8 @@ export interface Terminal {
 
 export interface CommandContext {
   readonly client: Client;
+  /** Another client of the same dispatcher, for a command that has its own way to tell of a loss. */
+  connect(options: Pick<ClientOptions, 'onLost' | 'timeoutMs'>): Client;
   readonly terminal: Terminal;
   /** Null where the runtime reads no YAML. Throws for malformed text. */
   readonly parseYaml: ((text: string) => unknown) | null;

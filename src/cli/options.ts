@@ -290,6 +290,14 @@ export const logsOptions = {
 /** Commands that print data and have no flags of their own. */
 export const lookOptions = { ...printOptions, ...reachOptions } satisfies OptionTable;
 
+export const uiOptions = {
+  ...oneCall({
+    ascii: boolean('ascii', { help: 'Draw with ASCII characters only (default: if the locale is not UTF-8)' }),
+    mouse: boolean('mouse', { default: true, help: 'Leave the mouse to the terminal' }),
+  }),
+  ...reachOptions,
+} satisfies OptionTable;
+
 export const retryOptions = {
   ...oneCall({ failed: boolean('failed', { help: 'All that failed or timed out' }) }),
   ...lookOptions,

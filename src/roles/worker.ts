@@ -78,8 +78,9 @@ export async function startWorker(values: WorkerValues, log: Log): Promise<Runni
     readVitals,
     onStatus: (sentence) => log.info(sentence),
   });
-  const ended = worker.run().finally(() => {
+  const ended = worker.run().finally(async () => {
     launcher.close();
+    await workspace.settled();
     home.lock.release();
   });
   return { ended, leave: () => worker.leave(), stop: () => worker.stop() };

@@ -21,6 +21,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
+import { rm, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
@@ -33,6 +34,8 @@ export const spoolMemoryBytesMax = 64 * 1024;
 export interface DiskWorkspace extends Workspace {
   /** Removes what workers before this one left. Only when nothing of this one is in use yet. Never throws. */
   sweep(): void;
+  /** Resolves when everything that was to be removed so far is gone. */
+  settled(): Promise<void>;
 }
 
 /** Opens the workspace in `root`, an absolute path, made if missing. Errors: `io`. */
@@ -42,12 +45,24 @@ export function createWorkspace(options: { readonly root: string; readonly log: 
   for (const dir of [tasks, spools]) attempt('make the directory', dir, () => makePrivate(dir));
   let spoolCount = 0;
 
-  const removeIn = (parent: string, path: string): void => {
-    assert(dirname(resolve(path)) === parent, `${path} is not in ${parent}`);
+  const complain = (path: string) => (error: unknown) =>
+    options.log.warn('Cannot remove a task directory', { path, reason: reasonOf(error) });
+  const removals = new Set<Promise<void>>();
+
+  const removeLater = (path: string): Promise<void> => {
+    assert(dirname(resolve(path)) === tasks, `${path} is not in ${tasks}`);
+    const removal = removeBeside(path, tasks)
+      .catch(complain(path))
+      .finally(() => removals.delete(removal));
+    removals.add(removal);
+    return removal;
+  };
+
+  const removeNow = (parent: string, path: string): void => {
     try {
       removeTree(path, parent);
     } catch (error) {
-      options.log.warn('Cannot remove a task directory', { path, reason: reasonOf(error) });
+      complain(path)(error);
     }
   };
 
@@ -65,12 +80,15 @@ export function createWorkspace(options: { readonly root: string; readonly log: 
         return path;
       });
     },
-    removeDir: (path) => removeIn(tasks, path),
+    removeDir: removeLater,
     openSpool: (key) => new DiskSpool(join(spools, `${checkKey(key)}.${process.pid}.${spoolCount++}`)),
     sweep: () => {
       for (const parent of [tasks, spools]) {
-        for (const name of readdirSync(parent)) removeIn(parent, join(parent, name));
+        for (const name of readdirSync(parent)) removeNow(parent, join(parent, name));
       }
+    },
+    settled: async () => {
+      await Promise.all(removals);
     },
   };
 }
@@ -157,17 +175,22 @@ function makePrivate(dir: string): void {
 }
 
 /**
+ * Removes whatever is at `path` without holding anybody up: a file system may take a millisecond for one directory. Most
+ * tasks leave nothing, and to take away an empty directory is a fortieth of the work of looking for something in it.
+ */
+async function removeBeside(path: string, parent: string): Promise<void> {
+  try {
+    await rmdir(path);
+  } catch {
+    await rm(path, { recursive: true, force: true }).catch(() => removeTree(path, parent));
+  }
+}
+
+/**
  * Removes whatever is at `path`. When the quick way fails, every directory is made accessible and moved up into `parent`
  * before it is emptied: so no path is ever longer than two names, and depth does not matter.
  */
 function removeTree(path: string, parent: string): void {
-  try {
-    // Most tasks leave nothing: one call, a fortieth of what looking for something costs.
-    rmdirSync(path);
-    return;
-  } catch {
-    // There is something in it, or it is none.
-  }
   try {
     rmSync(path, { recursive: true, force: true });
     return;

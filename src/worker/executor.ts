@@ -204,7 +204,7 @@ class Running implements Execution {
   #finish(outcome: AttemptOutcome, end: ProcessEnd | null): void {
     this.#timer?.cancel();
     this.#stdinOpen = false;
-    if (this.#directory !== null) this.#parts.workspace.removeDir(this.#directory);
+    if (this.#directory !== null) void this.#parts.workspace.removeDir(this.#directory);
     this.#events.onResult({
       startedAt: this.startedAt,
       outcome,

@@ -55,7 +55,7 @@ describe('createDir()', () => {
 });
 
 describe('removeDir()', () => {
-  test('removes what a task made there, and nothing that it points to', () => {
+  test('removes what a task made there, and nothing that it points to', async () => {
     const outside = join(base, 'outside');
     mkdirSync(outside);
     writeFileSync(join(outside, 'precious'), 'x');
@@ -64,10 +64,10 @@ describe('removeDir()', () => {
     symlinkSync('/no/such/file', join(dir, 'dangling'));
     mkdirSync(join(dir, 'a/b/c'), { recursive: true });
     writeFileSync(join(dir, 'a/b/c/file'), 'x');
-    workspace.removeDir(dir);
+    await workspace.removeDir(dir);
     expect(existsSync(dir)).toBe(false);
     expect(readFileSync(join(outside, 'precious'), 'utf8')).toBe('x');
-    workspace.removeDir(dir);
+    await workspace.removeDir(dir);
   });
 
   test('removes nothing outside its root', () => {
@@ -76,14 +76,14 @@ describe('removeDir()', () => {
     expect(existsSync(root)).toBe(true);
   });
 
-  test('removes trees deeper than a path can name', () => {
+  test('removes trees deeper than a path can name', async () => {
     const dir = workspace.createDir('t1.1');
     const segment = Array.from({ length: 150 }, () => 'd'.repeat(20)).join('/');
     for (let part = 0; part < 4; part++) {
       mkdirSync(join(dir, `${part}`, segment), { recursive: true });
       if (part > 0) renameSync(join(dir, `${part - 1}`), join(dir, `${part}`, segment, 'deeper'));
     }
-    workspace.removeDir(dir);
+    await workspace.removeDir(dir);
     expect(readdirSync(join(root, 'tasks'))).toEqual([]);
   });
 

@@ -13,5 +13,5 @@ mkdirSync(join(dir, 'd/b'), { recursive: true });
 writeFileSync(join(dir, 'a/b/c/file'), 'x');
 symlinkSync('/', join(dir, 'a/b/link'));
 for (const path of ['a/b/c', 'a/b', 'a', 'd/b', '']) chmodSync(join(dir, path), 0o000);
-workspace.removeDir(dir);
+await workspace.removeDir(dir);
 console.log(`left: ${JSON.stringify(readdirSync(join(root, 'tasks')))}`);

@@ -90,7 +90,7 @@ export class FakeWorkspace implements Workspace {
     return path;
   }
 
-  removeDir(path: string): void {
+  async removeDir(path: string): Promise<void> {
     this.directories.delete(path);
   }
 
