@@ -3,7 +3,12 @@
  * stays unloaded: `octaskly version` answers without the command line, a role loads only its own driver.
  */
 
+import { AssertionError } from './base/assert.ts';
+import { reasonOf } from './base/errors.ts';
 import { version } from './version.ts';
+
+/** EX_SOFTWARE of sysexits.h: an internal error was detected. */
+const softwareErrorStatus = 70;
 
 const [first, ...others] = process.argv.slice(2);
 
@@ -11,10 +16,17 @@ if (others.length === 0 && (first === 'version' || first === '--version' || firs
   process.stdout.write(`octaskly ${version}\n`);
 } else {
   // A broken invariant stops the program, also where it shows in a callback: what goes on after one can only lie.
-  process.on('uncaughtException', (error) => {
-    process.stderr.write(`octaskly: Octaskly made a mistake and stops: ${error.message}\n`);
-    if (process.env.OCTASKLY_VERBOSE === 'true') process.stderr.write(`${error.stack}\n`);
-    process.exit(70);
+  const stop = (error: unknown): void => {
+    const { message, stack } = error instanceof Error ? error : new Error(String(error));
+    process.stderr.write(`octaskly: Octaskly made a mistake and stops: ${message}\n`);
+    if (process.env.OCTASKLY_VERBOSE === 'true') process.stderr.write(`${stack}\n`);
+    process.exit(softwareErrorStatus);
+  };
+  process.on('uncaughtException', stop);
+  // A promise nobody waits for belongs to one connection or stream: the others need not go down with it.
+  process.on('unhandledRejection', (error) => {
+    if (error instanceof AssertionError) stop(error);
+    else process.stderr.write(`octaskly: Octaskly made a mistake: ${reasonOf(error)}\n`);
   });
   const { runTerminal } = await import('./roles/terminal.ts');
   process.exit(await runTerminal(process.argv.slice(2)));
