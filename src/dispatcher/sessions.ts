@@ -16,7 +16,7 @@ import type { Turn } from './turn.ts';
 /** A worker that has not said who it is after this long is hung up on. */
 const joinMsMax = 10_000;
 /** What a refused worker should wait before it tries again. */
-const retryAfterMs = 5000;
+const retryAfterMs = 2000;
 
 interface Session {
   readonly number: number;

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { daemon, sleepers, token } from '../integration/processes.ts';
 import { closeSites, openSite, readLines, type Site } from './site.ts';
 
-afterEach(closeSites);
+afterEach(closeSites, 20_000);
 
 /** A task that stays at its first start, with a background job and a daemon, and prints "again" at its second. */
 function stubborn(site: Site, name: string): { command: string; marks: readonly string[] } {
@@ -145,4 +145,41 @@ test('a dispatcher told to stop ends quickly; what runs survives and its result 
   expect(await shown.next()).toEqual({ done: false, value: 'after' });
   expect(await shown.next()).toEqual({ done: true, value: undefined });
   expect(await follower.exited).toBe(0);
+}, 60_000);
+
+test('a worker frozen for too long loses its tasks, and what it still runs ends without a second result', async () => {
+  const site = openSite();
+  await site.dispatcher(['--heartbeat-timeout', '1']);
+  const worker = await site.worker('a');
+  const { command, marks } = stubborn(site, 'one');
+  const id = await site.submit({ command });
+  await site.reached(id, 'running');
+  await site.until('the task runs', () => runAll(marks));
+  await site.worker('b');
+  worker.kill('SIGSTOP');
+  const task = await site.reached(id, 'completed', 15_000);
+  expect(task.attempts.map(({ outcome }) => outcome.kind)).toEqual(['lost', 'exited']);
+  expect(runAll(marks)).toBe(true);
+  worker.kill('SIGCONT');
+  await site.until('its attempt is ended', () => noneRuns(marks), 15_000);
+  await site.until('it is back', async () => (await site.stats()).workers.online === 2);
+  expect(await site.task(id)).toEqual(task);
+}, 60_000);
+
+test('a dispatcher frozen for longer than the heartbeat timeout blames no worker', async () => {
+  const site = openSite();
+  const dispatcher = await site.dispatcher(['--heartbeat-timeout', '1']);
+  await site.worker('a');
+  const go = site.path('go');
+  const id = await site.submit({ command: `until [ -e ${go} ]; do sleep 0.02; done; echo end` });
+  await site.reached(id, 'running');
+  dispatcher.kill('SIGSTOP');
+  // Longer than the timeout is what this is about; nothing can be observed of a frozen process meanwhile.
+  await Bun.sleep(3000);
+  dispatcher.kill('SIGCONT');
+  await site.until('it answers', async () => (await site.stats()).workers.online === 1);
+  await Bun.write(go, '');
+  const task = await site.reached(id, 'completed', 15_000);
+  expect(task.stdout_tail).toBe('end\n');
+  expect(task.attempts.map(({ outcome }) => outcome.kind)).toEqual(['exited']);
 }, 60_000);

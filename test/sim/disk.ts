@@ -224,6 +224,7 @@ export class SimulatedOutputs implements OutputStore {
     if (offset > known.length) return false;
     const fresh = data.subarray(known.length - offset);
     if (fresh.length === 0) return true;
+    if (this.#disk.mood.full) throw new OctasklyError('storage_unavailable', 'The simulated disk is full.');
     const bytes = new Uint8Array(known.length + fresh.length);
     bytes.set(known);
     bytes.set(fresh, known.length);

@@ -217,6 +217,8 @@ class Wire {
     gone.vanish();
     if (silently) {
       this.dead = true;
+      // One that was not even accepted is unknown to its program.
+      if (left.handlers === null) left.vanish();
       return;
     }
     const detail = 'the program at the other end is gone';

@@ -8,6 +8,7 @@ import type { Order } from './people.ts';
 import type { Program } from './processes.ts';
 
 const rooms = ['attic', 'cellar'];
+const nothing: Requirement = { cpuCores: 0, memoryMb: 0, gpu: 0, labels: {}, platform: null, arch: null };
 
 export function newDeclaration(dice: Dice, index: number): Omit<WorkerDeclaration, 'processId'> {
   return {
@@ -29,8 +30,8 @@ export interface Taste {
   readonly runsMsMax: number;
   readonly outputBytesMax: number;
   readonly batchMax: number;
-  /** Share of tasks that ask for something. */
-  readonly demanding: number;
+  /** What tasks ask for. */
+  readonly requirements: readonly Requirement[];
   readonly streaming: number;
   /** Share of tasks that bring down their worker. */
   readonly deadly: number;
@@ -39,9 +40,9 @@ export interface Taste {
 export function newTaste(dice: Dice): Taste {
   return {
     runsMsMax: dice.pick([20, 500, 5000, 20_000]),
-    outputBytesMax: dice.pick([0, 300, 30_000, 200_000]),
-    batchMax: dice.pick([3, 20, 60]),
-    demanding: dice.pick([0, 0.1, 0.5]),
+    outputBytesMax: dice.pick([0, 300, 20_000, 100_000]),
+    batchMax: dice.pick([3, 10, 25]),
+    requirements: [nothing, nothing, ...Array.from({ length: dice.pick([0, 0, 1, 4]) }, () => newRequirement(dice))],
     streaming: dice.pick([0, 0.1]),
     deadly: dice.pick([0, 0, 0.03]),
   };
@@ -83,7 +84,7 @@ function newTask(dice: Dice, taste: Taste, { name, dependsOn }: { name: string |
     workdir: null,
     stdin,
     maxOutputBytes: dice.chance(0.2) ? dice.whole(0, 2000) : 10_000_000,
-    requires: newRequirement(dice, taste),
+    requires: dice.pick(taste.requirements),
     dependsOn,
     onDependencyFailure: dice.pick(['cancel', 'run']),
     tags: {},
@@ -97,7 +98,7 @@ function newProgram(dice: Dice, taste: Taste): Program {
     exitCode: dice.pick([0, 0, 0, 0, 7]),
     failsFirst: dice.chance(0.15) ? dice.whole(1, 3) : 0,
     unstartable: dice.chance(0.05) ? dice.whole(1, 3) : 0,
-    killsWorkers: dice.chance(taste.deadly) ? dice.whole(1, 10) : 0,
+    killsWorkers: dice.chance(taste.deadly) ? dice.pick([1, 3, 40]) : 0,
     stdoutBytes: bytes(),
     stderrBytes: bytes(),
     chunks: dice.whole(1, 6),
@@ -106,9 +107,7 @@ function newProgram(dice: Dice, taste: Taste): Program {
   };
 }
 
-function newRequirement(dice: Dice, taste: Taste): Requirement {
-  const nothing: Requirement = { cpuCores: 0, memoryMb: 0, gpu: 0, labels: {}, platform: null, arch: null };
-  if (!dice.chance(taste.demanding)) return nothing;
+function newRequirement(dice: Dice): Requirement {
   return {
     cpuCores: dice.pick([0, 0.3, 1, 2, 4, 16]),
     memoryMb: dice.pick([0, 0, 100, 800, 3000]),

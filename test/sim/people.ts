@@ -18,6 +18,8 @@ interface Call {
   readonly what: string;
   /** The task whose process it waits for. */
   readonly feeds: string | null;
+  /** It is made again until it is answered. */
+  readonly insists: boolean;
   readonly action: (dispatcher: Dispatcher) => Promise<void>;
   machine: Machine | null;
   tries: number;
@@ -118,14 +120,14 @@ export class People {
     });
   }
 
-  setDraining(workerId: string, draining: boolean): void {
-    this.#call(`${draining ? 'drains' : 'undrains'} ${workerId}`, (dispatcher) =>
-      dispatcher.setDraining(workerId, draining, 'somebody'),
-    );
+  setDraining(workerId: string, draining: boolean, { insists }: { insists: boolean }): void {
+    const action: Call['action'] = (dispatcher) => dispatcher.setDraining(workerId, draining, 'somebody');
+    this.#call(`${draining ? 'drains' : 'undrains'} ${workerId}`, action, { insists });
   }
 
-  setPaused(paused: boolean): void {
-    this.#call(paused ? 'pauses' : 'resumes', (dispatcher) => dispatcher.setPaused(paused, 'somebody'));
+  setPaused(paused: boolean, { insists }: { insists: boolean }): void {
+    const action: Call['action'] = (dispatcher) => dispatcher.setPaused(paused, 'somebody');
+    this.#call(paused ? 'pauses' : 'resumes', action, { insists });
   }
 
   /** Reads a task's output as it comes, until it is let go. */
@@ -185,11 +187,11 @@ export class People {
       await dispatcher.writeStdin(id, { offset, data, eof });
       if (!eof) this.#feed(id, offset + data.length);
     };
-    this.#call(`feeds ${id} at ${offset}`, write, id);
+    this.#call(`feeds ${id} at ${offset}`, write, { feeds: id });
   }
 
-  #call(what: string, action: Call['action'], feeds: string | null = null): void {
-    const call = { what, action, feeds, machine: null, tries: 0 };
+  #call(what: string, action: Call['action'], manner: Partial<Pick<Call, 'feeds' | 'insists'>> = {}): void {
+    const call: Call = { what, action, feeds: null, insists: true, ...manner, machine: null, tries: 0 };
     this.#calls.add(call);
     this.#make(call);
   }
@@ -225,7 +227,7 @@ export class People {
   #again(call: Call): void {
     call.machine = null;
     call.tries += 1;
-    if (call.tries > triesMax) {
+    if (!call.insists || call.tries > triesMax) {
       this.#calls.delete(call);
       return;
     }

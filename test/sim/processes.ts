@@ -51,7 +51,9 @@ export class Traces {
 /** Byte `position` and following of what an attempt writes to a stream. */
 export function writtenBytes(key: string, stream: Stream, from: number, count: number): Uint8Array {
   const base = Number(Bun.hash(`${key}.${stream}`) & 0xffn);
-  return Uint8Array.from({ length: count }, (_, i) => (base + (from + i) * 7 + ((from + i) >> 8)) & 0xff);
+  const bytes = new Uint8Array(count);
+  for (let i = 0; i < count; i++) bytes[i] = base + (from + i) * 7 + ((from + i) >> 8);
+  return bytes;
 }
 
 interface Surroundings {
@@ -77,8 +79,8 @@ export class ProcessTable implements Launcher, Workspace {
   launch(plan: LaunchPlan, onOutput: (stream: Stream, data: Uint8Array) => Promise<void> | undefined): Launched {
     const { traces, journal, machine, dice } = this.#around;
     const program = JSON.parse(plan.argv[2] ?? '') as Program;
-    const taskId = plan.env['OCTASKLY_TASK_ID'] ?? '';
-    const attempt = Number(plan.env['OCTASKLY_ATTEMPT']);
+    const taskId = plan.env.OCTASKLY_TASK_ID ?? '';
+    const attempt = Number(plan.env.OCTASKLY_ATTEMPT);
     const key = `${taskId}.${attempt}`;
     assert(!traces.byAttempt.has(key), `attempt ${key} was started twice`);
     if (attempt <= program.unstartable) throw new OctasklyError('io', 'there is no such program');
@@ -98,9 +100,10 @@ export class ProcessTable implements Launcher, Workspace {
     });
     this.running.set(key, process);
     if (kills < program.killsWorkers) {
-      traces.kills.set(taskId, kills + 1);
       machine.schedule(machine.instant + dice.between(0, 2 * program.runsMs), () => {
-        if (this.running.has(key)) throw new Crash(`brought down by ${key}`);
+        if (!this.running.has(key)) return;
+        traces.kills.set(taskId, kills + 1);
+        throw new Crash(`brought down by ${key}`);
       });
     }
     return process;
@@ -120,7 +123,7 @@ export class ProcessTable implements Launcher, Workspace {
     return path;
   }
 
-  removeDir(path: string): void {
+  async removeDir(path: string): Promise<void> {
     this.inUse.delete(path);
   }
 
@@ -181,6 +184,7 @@ export class SimulatedProcess implements Launched {
   #resolve: (end: ProcessEnd) => void = () => undefined;
   #over = false;
   #inputEnded = false;
+  #readsNoMore = false;
   /** When it will have read what was written to it so far. */
   #readsAt = 0;
 
@@ -204,9 +208,10 @@ export class SimulatedProcess implements Launched {
     this.#readsAt = Math.max(this.#readsAt, machine.instant) + dice.between(0, 50);
     return new Promise((resolve) => {
       machine.schedule(this.#readsAt, () => {
-        const taken = !this.#over && trace.read.length + data.length <= program.readsBytes;
+        const taken = !this.#over && !this.#readsNoMore && trace.read.length + data.length <= program.readsBytes;
         if (taken) trace.read.push(...data);
-        else if (!this.#over) this.#exitAfter(program.runsMs);
+        else if (!this.#readsNoMore) this.#exitAfter(program.runsMs);
+        this.#readsNoMore = !taken;
         resolve(taken);
       });
     });

@@ -85,15 +85,18 @@ export class Scenario implements Watcher {
     const calm = this.troubleEndsAt;
     return [
       {
-        everyMs: calm / dice.pick([5, 20, 60]),
+        everyMs: calm / dice.pick([4, 10, 30]),
         act: () => people.submit(newOrder(dice, this.#taste, [...people.promised.keys()])),
       },
       { everyMs: calm / 3, act: () => people.repeat() },
       { everyMs: this.#maybe(8000), act: () => people.cancel() },
       { everyMs: this.#maybe(8000), act: () => people.retry() },
       { everyMs: this.#maybe(5000), act: () => people.follow() },
-      { everyMs: this.#maybe(20_000), act: () => people.setDraining(this.#host().name, dice.chance(0.6)) },
-      { everyMs: this.#maybe(20_000), act: () => people.setPaused(dice.chance(0.5)) },
+      {
+        everyMs: this.#maybe(20_000),
+        act: () => people.setDraining(this.#host().name, dice.chance(0.6), { insists: false }),
+      },
+      { everyMs: this.#maybe(20_000), act: () => people.setPaused(dice.chance(0.5), { insists: false }) },
     ];
   }
 
@@ -152,8 +155,8 @@ export class Scenario implements Watcher {
   }
 
   #lift(): void {
-    this.#people.setPaused(false);
-    for (const { name } of this.#world.hosts) this.#people.setDraining(name, false);
+    this.#people.setPaused(false, { insists: true });
+    for (const { name } of this.#world.hosts) this.#people.setDraining(name, false, { insists: true });
   }
 
   #host(): Host {

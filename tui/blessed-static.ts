@@ -1,0 +1,62 @@
+/**
+ * blessed, so that it lives inside the compiled file: loaded by static imports of the one widget in use (blessed itself
+ * finds widgets by computed names, which no bundler can follow), with its terminal descriptions embedded, and without
+ * its code generation. Beside `screen.ts` nothing knows blessed; this is the only file here that touches the process.
+ *
+ * The system's terminfo is never read: blessed cannot parse the 32-bit entries of today's ncurses (term(5), magic 01036).
+ * Four descriptions cover what there is: every terminal emulator in use understands one of xterm's.
+ */
+
+import { readFileSync } from 'node:fs';
+import process from 'node:process';
+import Tput from 'blessed/lib/tput.js';
+import unicode from 'blessed/lib/unicode.js';
+import Screen from 'blessed/lib/widgets/screen.js';
+import linux from 'blessed/usr/linux' with { type: 'file' };
+import windows from 'blessed/usr/windows-ansi' with { type: 'file' };
+import xterm from 'blessed/usr/xterm' with { type: 'file' };
+import xterm256 from 'blessed/usr/xterm-256color' with { type: 'file' };
+import type { Measure } from './text.ts';
+import { tparm } from './tparm.ts';
+
+export type BlessedScreen = InstanceType<typeof Screen>;
+
+const manyColors = /256|truecolor|direct|kitty|alacritty|ghostty|wezterm|foot/;
+
+/** Name and file of the embedded description for a terminal. */
+function descriptionOf(term: string): readonly [name: string, file: string] {
+  if (term === 'linux') return ['linux', linux];
+  if (term === 'windows-ansi') return ['windows-ansi', windows];
+  return manyColors.test(term) ? ['xterm-256color', xterm256] : ['xterm', xterm];
+}
+
+Tput.prototype.readTerminfo = function (term) {
+  const [name, file] = descriptionOf(term ?? this.terminal);
+  return this.parseTerminfo(readFileSync(file), name);
+};
+
+Tput.prototype._compile = (_info, name, value) => {
+  if (typeof value === 'number' || typeof value === 'boolean') return value;
+  // The two name files of the system whose content would be sent; nobody has them.
+  if (!value || name === 'init_file' || name === 'reset_file') return () => '';
+  return /%|\$</.test(value) ? (params: readonly number[]) => tparm(value, params) : () => value;
+};
+
+/** Takes the terminal: other screen, raw keys, mouse if wanted. It is given back by `destroy`, and whenever the process ends. */
+export function openBlessed(options: {
+  readonly ascii: boolean;
+  readonly mouse: boolean;
+  readonly textWidth: Measure;
+}): BlessedScreen {
+  // Lines are drawn with their Unicode characters, not in the VT100's second character set.
+  process.env.NCURSES_NO_UTF8_ACS ??= '1';
+  // One measure for what is laid out and what is drawn.
+  unicode.charWidth = options.textWidth;
+  const screen = new Screen({ fullUnicode: true, forceUnicode: !options.ascii });
+  const { program } = screen;
+  // Only clicks and the wheel, with coordinates of any size (xterm modes 1000 and 1006); no report of mere movement.
+  program.enableMouse = () => program.setMouse({ vt200Mouse: true, sgrMouse: true }, true);
+  // Before any other listener: what is said about a crash belongs on the screen that stays.
+  process.prependListener('uncaughtException', () => screen.destroy());
+  return screen;
+}

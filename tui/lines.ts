@@ -1,0 +1,149 @@
+/**
+ * What views are made of: rows of spans with a meaning instead of a colour, tables, bars, sparklines; and the step from
+ * a row to the cells of a terminal. Pure.
+ */
+
+import { clustersOf, cut, type Look, pad } from './text.ts';
+
+/** What a piece of text means; `screen.ts` gives it a colour, or none. */
+export type Style = 'plain' | 'dim' | 'strong' | 'good' | 'bad' | 'warn' | 'busy' | 'title' | 'selected';
+
+/** Harmless text in one style. */
+export interface Span {
+  readonly text: string;
+  readonly style: Style;
+}
+
+/** A line of the screen, from its left edge. */
+export type Row = readonly Span[];
+
+export function span(text: string, style: Style = 'plain'): Span {
+  return { text, style };
+}
+
+const statusStyles: Readonly<Record<string, Style>> = {
+  ...{ running: 'busy', completed: 'good', failed: 'bad', timed_out: 'bad', cancelled: 'warn', blocked: 'dim' },
+  ...{ online: 'good', draining: 'warn', silent: 'warn', offline: 'bad' },
+};
+
+/** Style of a task's or worker's state. */
+export function styleOf(status: string): Style {
+  return statusStyles[status] ?? 'plain';
+}
+
+export interface Column {
+  readonly title: string;
+  /** Cells; null takes what the others leave. */
+  readonly width: number | null;
+  readonly align?: 'left' | 'right';
+}
+
+/** A cell of a table: text of strangers, or spans that are harmless and as wide as their column. */
+export type Cell = string | { readonly text: string; readonly style: Style } | Row;
+
+const gap = ' ';
+
+/** Cells of the column without a width. */
+export function flexibleWidth(columns: readonly Column[], look: Look): number {
+  const fixed = columns.reduce((sum, { width }) => sum + (width ?? 0), gap.length * (columns.length + 1));
+  return Math.max(0, look.columns - fixed);
+}
+
+/** One row of a table. */
+export function tableRow(columns: readonly Column[], cells: readonly Cell[], look: Look): Row {
+  const flexible = flexibleWidth(columns, look);
+  return columns.flatMap(({ width, align }, i): Row => {
+    const cell = cells[i] ?? '';
+    if (typeof cell !== 'string' && !('text' in cell)) return [span(gap), ...cell];
+    const { text, style } = typeof cell === 'string' ? span(cell) : cell;
+    return [span(gap), span(pad(text, width ?? flexible, look, align), style)];
+  });
+}
+
+/** The titles above a table. */
+export function tableHead(columns: readonly Column[], look: Look): Row {
+  return tableRow(
+    columns,
+    columns.map(({ title }) => span(title, 'dim')),
+    look,
+  );
+}
+
+/** A row on which the selection stands. */
+export function selected(row: Row, look: Look): Row {
+  return [span(pad(row.map(({ text }) => text).join(''), look.columns, look), 'selected')];
+}
+
+/** A line across the screen. */
+export function rule(look: Look): Row {
+  return [span((look.ascii ? '-' : '─').repeat(look.columns), 'dim')];
+}
+
+export interface Share {
+  readonly used: number;
+  readonly total: number;
+}
+
+/** A bar of `cells`, filled by the share; full only when all is used, empty only when nothing is. */
+export function bar({ used, total }: Share, cells: number, style: Style, { ascii }: Look): Row {
+  const share = total <= 0 ? 0 : Math.max(0, Math.min(1, used / total));
+  const least = share > 0 ? 1 : 0;
+  const most = share < 1 ? Math.max(least, cells - 1) : cells;
+  const filled = Math.max(least, Math.min(most, Math.round(share * cells)));
+  return [
+    span((ascii ? '#' : '█').repeat(filled), style),
+    span((ascii ? '.' : '░').repeat(Math.max(0, cells - filled)), 'dim'),
+  ];
+}
+
+const levels = '▁▂▃▄▅▆▇█';
+const asciiLevels = '.:-=+*#@';
+
+/** A column for each of the last `cells` values, as high as its share of the greatest. */
+export function sparkline(values: readonly number[], cells: number, { ascii }: Look): string {
+  const shown = values.slice(-cells);
+  const greatest = Math.max(0, ...shown);
+  return shown
+    .map((value) => {
+      if (value <= 0) return ' ';
+      const level = Math.ceil((value / greatest) * levels.length) - 1;
+      return (ascii ? asciiLevels : levels)[level] ?? ' ';
+    })
+    .join('');
+}
+
+/** The rows of `count` that are shown in `places`, so that row `selectedRow` is among them: the first of them. */
+export function firstShown(selectedRow: number, count: number, places: number): number {
+  return Math.max(0, Math.min(selectedRow - Math.floor(places / 2), count - places));
+}
+
+/** One place of the terminal's grid. */
+export interface Place {
+  /** A cluster; a blank behind a wide one, which covers it. */
+  readonly text: string;
+  readonly style: Style;
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not pass
+const control = /[\u0000-\u001f\u007f-\u009f]/;
+
+/**
+ * Exactly `columns` places for a row: what is too long is cut, what is short is filled.
+ * The last guard before the terminal: a control that came this far becomes a question mark.
+ */
+export function placesOf(row: Row, look: Look): Place[] {
+  const places: Place[] = [];
+  for (const { text, style } of row) {
+    const left = look.columns - places.length;
+    const fitting = look.textWidth(text) <= left ? text : cut(text, left, look);
+    for (const cluster of clustersOf(fitting)) {
+      const width = look.textWidth(cluster);
+      if (control.test(cluster)) places.push({ text: '?', style });
+      else if (width > 0) places.push({ text: cluster, style });
+      for (let more = 1; more < width; more++) places.push({ text: ' ', style });
+    }
+  }
+  while (places.length < look.columns)
+    places.push({ text: ' ', style: row.at(-1)?.style === 'title' ? 'title' : 'plain' });
+  return places.slice(0, look.columns);
+}
