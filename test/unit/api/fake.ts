@@ -10,7 +10,8 @@ import type { Backend, FeedEntry, OutputCursor, Submission } from '../../../src/
 import type { ApiOptions, Peer } from '../../../src/api/route.ts';
 import type { Explanation, Stats, WorkerView } from '../../../src/api/schemas.ts';
 import { OctasklyError } from '../../../src/base/errors.ts';
-import { type AttemptRecord, isFinal, type Task, type TaskSpec, type TaskStatus } from '../../../src/core/task.ts';
+import { emptyCounts } from '../../../src/core/state.ts';
+import { type AttemptRecord, isFinal, newTask } from '../../../src/core/task.ts';
 import type { Clock, TaskFilter, TaskRow } from '../../../src/ports.ts';
 
 export const startedAt = Date.UTC(2026, 4, 1, 12, 0, 0);
@@ -110,33 +111,6 @@ export const worker: WorkerView = {
   last_seen_at: '2026-05-01T12:00:00.000Z',
 };
 
-function noCounts(): Record<TaskStatus, number> {
-  return { blocked: 0, queued: 0, running: 0, completed: 0, failed: 0, timed_out: 0, cancelled: 0 };
-}
-
-function newTask(id: string, spec: TaskSpec, createdAt: number): Task {
-  return {
-    id,
-    spec,
-    createdAt,
-    status: 'queued',
-    attempt: 0,
-    phase: 'idle',
-    workerId: null,
-    avoid: [],
-    failures: 0,
-    losses: 0,
-    notBefore: null,
-    waitingFor: new Set(),
-    cancelRequested: false,
-    startedAt: null,
-    completedAt: null,
-    outcome: null,
-    usage: null,
-    reason: null,
-  };
-}
-
 export class FakeBackend implements Backend {
   readonly rows = new Map<string, TaskRow>();
   readonly batches = new Map<string, { id: string; name: string | null; createdAt: number; taskIds: string[] }>();
@@ -209,7 +183,7 @@ export class FakeBackend implements Backend {
   batch(id: string) {
     const batch = this.batches.get(id);
     if (batch === undefined) return null;
-    const counts = noCounts();
+    const counts = emptyCounts();
     for (const taskId of batch.taskIds) counts[this.need(taskId).task.status]++;
     return { id, name: batch.name, createdAt: batch.createdAt, size: batch.taskIds.length, counts };
   }
@@ -266,7 +240,7 @@ export class FakeBackend implements Backend {
       version: '0.1.0',
       paused: false,
       uptime_seconds: 1,
-      tasks: noCounts(),
+      tasks: emptyCounts(),
       workers: { online: 1, draining: 0, silent: 0, offline: 0 },
       slots: { total: 4, used: 1 },
       queue: { size: 0, max: 10_000 },

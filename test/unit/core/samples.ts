@@ -5,7 +5,7 @@
 
 import type { SchedulerEvent, SubmittedTask } from '../../../src/core/events.ts';
 import type { Policy } from '../../../src/core/state.ts';
-import type { AttemptUsage, Requirement, Task, TaskSpec } from '../../../src/core/task.ts';
+import { type AttemptUsage, newTask, type Requirement, type Task, type TaskSpec } from '../../../src/core/task.ts';
 import type { Worker, WorkerDeclaration } from '../../../src/core/worker.ts';
 
 /** 2026-11-21, 12:00:00 UTC: where the wall clock of the tests starts. */
@@ -50,27 +50,7 @@ export function submitted(id: string, wanted: Partial<TaskSpec> = {}): Submitted
 }
 
 export function task(id: string, wanted: Partial<Task> = {}): Task {
-  return {
-    id,
-    spec: spec(),
-    status: 'queued',
-    createdAt: noonWall,
-    attempt: 0,
-    phase: 'idle',
-    workerId: null,
-    avoid: [],
-    failures: 0,
-    losses: 0,
-    notBefore: null,
-    waitingFor: new Set(),
-    cancelRequested: false,
-    startedAt: null,
-    completedAt: null,
-    outcome: null,
-    usage: null,
-    reason: null,
-    ...wanted,
-  };
+  return { ...newTask(id, spec(), noonWall), ...wanted };
 }
 
 export function declaration(id: string, wanted: Partial<WorkerDeclaration> = {}): WorkerDeclaration {

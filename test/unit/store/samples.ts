@@ -1,30 +1,13 @@
 /** Tasks for the tests of the store: a plain one, and one with nothing left at its default. */
 
 import { nextId } from '../../../src/core/ids.ts';
-import type { Task, TaskSpec } from '../../../src/core/task.ts';
+import { newTask, type Task, type TaskSpec } from '../../../src/core/task.ts';
 import type { Change, StoredOutput } from '../../../src/ports.ts';
+import { spec } from '../core/samples.ts';
 
 export const sampleAt = Date.UTC(2026, 5, 1, 12, 0, 0, 125);
 
-export const plainSpec: TaskSpec = {
-  command: 'true',
-  argv: null,
-  name: null,
-  priority: 0,
-  timeoutMs: 3_600_000,
-  retryCount: 0,
-  retryDelayMs: 1000,
-  env: {},
-  workdir: null,
-  stdin: { kind: 'closed' },
-  maxOutputBytes: 10_000_000,
-  requires: { cpuCores: 0, memoryMb: 0, gpu: 0, labels: {}, platform: null, arch: null },
-  dependsOn: [],
-  onDependencyFailure: 'cancel',
-  tags: {},
-  batchId: null,
-  retryOf: null,
-};
+export const plainSpec: TaskSpec = spec();
 
 /** A specification in which every field differs from `plainSpec`, without a batch. */
 export const richSpec: TaskSpec = {
@@ -52,27 +35,7 @@ let lastId = '';
 /** A queued task with a new, later id. */
 export function sampleTask(changes: Partial<Task> = {}): Task {
   lastId = nextId(lastId, changes.createdAt ?? sampleAt);
-  return {
-    id: lastId,
-    spec: plainSpec,
-    status: 'queued',
-    createdAt: sampleAt,
-    attempt: 0,
-    phase: 'idle',
-    workerId: null,
-    avoid: [],
-    failures: 0,
-    losses: 0,
-    notBefore: null,
-    waitingFor: new Set(),
-    cancelRequested: false,
-    startedAt: null,
-    completedAt: null,
-    outcome: null,
-    usage: null,
-    reason: null,
-    ...changes,
-  };
+  return { ...newTask(lastId, plainSpec, sampleAt), ...changes };
 }
 
 export const sampleUsage = {
