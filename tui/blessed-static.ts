@@ -9,6 +9,7 @@
 
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
+import { Transform } from 'node:stream';
 import Tput from 'blessed/lib/tput.js';
 import unicode from 'blessed/lib/unicode.js';
 import Screen from 'blessed/lib/widgets/screen.js';
@@ -20,6 +21,7 @@ import type { Measure } from './text.ts';
 import { tparm } from './tparm.ts';
 
 export type BlessedScreen = InstanceType<typeof Screen>;
+type TerminalInput = ConstructorParameters<typeof Screen>[0]['input'];
 
 const manyColors = /256|truecolor|direct|kitty|alacritty|ghostty|wezterm|foot/;
 
@@ -42,6 +44,33 @@ Tput.prototype._compile = (_info, name, value) => {
   return /%|\$</.test(value) ? (params: readonly number[]) => tparm(value, params) : () => value;
 };
 
+/** One report of the mouse: button, column, row, pressed or released (xterm mode 1006). */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it begins with one
+const mouseReport = /(\u001b\[<[0-9;]+[Mm])/;
+
+/**
+ * Standard input in pieces: each report of the mouse by itself. blessed understands only the first report of what was
+ * read at once, and no key beside it; over a slow line they come together.
+ */
+function splitInput(stdin: NodeJS.ReadStream): TerminalInput {
+  const pieces = new Transform({
+    readableObjectMode: true,
+    transform(chunk: Buffer, _encoding, done) {
+      for (const piece of chunk.toString('latin1').split(mouseReport)) {
+        if (piece !== '') this.push(Buffer.from(piece, 'latin1'));
+      }
+      done();
+    },
+  });
+  return Object.assign(stdin.pipe(pieces), {
+    isRaw: false,
+    setRawMode(this: { isRaw: boolean }, isRaw: boolean) {
+      this.isRaw = isRaw;
+      stdin.setRawMode(isRaw);
+    },
+  });
+}
+
 /** Takes the terminal: other screen, raw keys, mouse if wanted. It is given back by `destroy`, and whenever the process ends. */
 export function openBlessed(options: {
   readonly ascii: boolean;
@@ -52,7 +81,11 @@ export function openBlessed(options: {
   process.env.NCURSES_NO_UTF8_ACS ??= '1';
   // One measure for what is laid out and what is drawn.
   unicode.charWidth = options.textWidth;
-  const screen = new Screen({ fullUnicode: true, forceUnicode: !options.ascii });
+  const screen = new Screen({
+    input: splitInput(process.stdin),
+    fullUnicode: true,
+    forceUnicode: !options.ascii,
+  });
   const { program } = screen;
   // Only clicks and the wheel, with coordinates of any size (xterm modes 1000 and 1006); no report of mere movement.
   program.enableMouse = () => program.setMouse({ vt200Mouse: true, sgrMouse: true }, true);

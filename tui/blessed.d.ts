@@ -70,7 +70,14 @@ declare module 'blessed/lib/widgets/screen.js' {
     destroy(): void;
   }
 
+  /** Where keys and reports of the mouse come from. */
+  interface TerminalInput extends NodeJS.ReadableStream {
+    readonly isRaw: boolean;
+    setRawMode(isRaw: boolean): void;
+  }
+
   interface ScreenOptions {
+    readonly input: TerminalInput;
     readonly fullUnicode: boolean;
     readonly forceUnicode: boolean;
   }

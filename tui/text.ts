@@ -54,29 +54,38 @@ function harmlessCluster(cluster: string, ascii: boolean): string {
 export function harmless(text: string, ascii = false): string {
   if (plain.test(text)) return text;
   let result = '';
-  for (const { segment } of segmenter.segment(text.normalize('NFC'))) result += harmlessCluster(segment, ascii);
+  for (const cluster of clustersOf(text.normalize('NFC'))) result += harmlessCluster(cluster, ascii);
   return result;
 }
 
-/** What is drawn as one unit, of harmless text. */
-export function clustersOf(text: string): Iterable<string> {
-  return plain.test(text) ? text : Array.from(segmenter.segment(text), ({ segment }) => segment);
+/** What is drawn as one unit. */
+export function* clustersOf(text: string): Generator<string, void, undefined> {
+  if (plain.test(text)) yield* text;
+  else for (const { segment } of segmenter.segment(text)) yield segment;
 }
 
 /** The beginning of `text`, harmless, in at most `cells`, with an ellipsis where something was left out. */
 export function cut(text: string, cells: number, { ascii, textWidth }: Look): string {
   if (cells <= 0) return '';
   const head = text.slice(0, (cells + 1) * unitsPerCell);
-  const shown = harmless(head, ascii);
-  if (head.length === text.length && textWidth(shown) <= cells) return shown;
-  let kept = '';
-  let used = 1;
-  for (const cluster of clustersOf(shown)) {
-    used += textWidth(cluster);
-    if (used > cells) break;
-    kept += cluster;
+  if (head.length <= cells && plain.test(head)) return head;
+  let whole = '';
+  let used = 0;
+  // As much as leaves a cell for the ellipsis.
+  let short = '';
+  let isWhole = head.length === text.length;
+  // No further than to what is seen: most of a long text never is.
+  for (const cluster of clustersOf(head.normalize('NFC'))) {
+    const shown = harmlessCluster(cluster, ascii);
+    used += textWidth(shown);
+    if (used > cells) {
+      isWhole = false;
+      break;
+    }
+    whole += shown;
+    if (used < cells) short = whole;
   }
-  return `${kept}${ascii ? '~' : '…'}`;
+  return isWhole ? whole : `${short}${ascii ? '~' : '…'}`;
 }
 
 /** `text`, harmless, in exactly `cells`: cut or filled with spaces. */

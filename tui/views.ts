@@ -8,7 +8,7 @@
 import { keyHelp } from './keys.ts';
 import { type Row, rule, type Style, span } from './lines.ts';
 import { chromeRows, type Model, type Tab, type Target, tabs } from './model.ts';
-import { formatAge, harmless, type Look, pad } from './text.ts';
+import { cut, formatAge, harmless, type Look, pad } from './text.ts';
 import { detail, explanation } from './views/detail.ts';
 import { overview } from './views/overview.ts';
 import { tasks } from './views/tasks.ts';
@@ -69,7 +69,7 @@ function messageRow({ asking, link, message, now }: Model, look: Look): Row {
   if (asking?.kind === 'cancel') return [span(` Cancel task ${harmless(asking.id)}? y/n`, 'warn')];
   if (link.kind === 'lost') {
     const text = `No dispatcher for ${formatAge(now - link.since)}; trying again. ${link.reason}`;
-    return [span(` ${harmless(text, look.ascii)}`, 'bad')];
+    return [span(` ${cut(text, look.columns, look)}`, 'bad')];
   }
   if (message === null) return [];
   return [span(` ${harmless(message.text, look.ascii)}`, message.isError ? 'bad' : 'good')];

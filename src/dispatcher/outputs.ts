@@ -74,9 +74,9 @@ export function openCursor(
     return stored === null ? nothing : readStored(sources.outputs, stored, position, max);
   };
 
-  /** Moves on to the next attempt's output, if there is one. */
+  /** Moves on to the next attempt's output, if there is one on record: what could not be stored never happened. */
   const moveOn = (): boolean => {
-    const next = sources.liveTask(id)?.attempt ?? sources.store.task(id)?.task.attempt ?? attempt;
+    const next = sources.store.task(id)?.task.attempt ?? attempt;
     if (next === attempt) return false;
     if (attempt > 0) position = 0;
     attempt = next;

@@ -17,8 +17,8 @@ export class Broken extends Error {
   override readonly name = 'Broken';
 }
 
-/** A task may wait for so many seconds in a row while a worker could start it: a few round trips. */
-const idleSecondsMax = 4;
+/** What should not be may be for so many seconds in a row: a few round trips, or TERM, grace and KILL. */
+const idleSecondsMax = 8;
 /** A large task that waits longer may have a worker kept free for it, at the expense of others. */
 const keepMs = 9000;
 /** Timers due at once that a program may set in a second of quiet. */
@@ -138,19 +138,35 @@ export class Checks {
 
   // ------------------------------------------------------------------------------------------------ going on
 
-  /** To be called every second of quiet: no program spins, and no task waits for nothing. */
-  onSecond(): void {
-    const { dispatcher, hosts } = this.#world;
+  /** To be called every second: no program spins, no dead link is taken for a live one; in quiet, no task waits for nothing. */
+  onSecond({ quiet }: { quiet: boolean }): void {
+    const { dispatcher, hosts, timeline } = this.#world;
     for (const machine of [dispatcher?.machine, ...hosts.map(({ program }) => program?.machine)]) {
       if (machine === undefined) continue;
       const hurried = machine.hurriedTimers - (this.#hurried.get(machine) ?? machine.hurriedTimers);
       this.#hurried.set(machine, machine.hurriedTimers);
       check(hurried < hurriedPerSecondMax, () => `${machine.name} spins: ${hurried} timers in a second`);
     }
-    if (dispatcher?.dispatcher.ready().ready === true) this.#checkProgress(dispatcher);
+    // A dispatcher that hangs, or that cannot store anything, can do nothing about it.
+    if (dispatcher === null || dispatcher.machine.instant > timeline.now) return;
+    if (!dispatcher.dispatcher.ready().ready) return;
+    const idle = this.#deadSessions(dispatcher);
+    if (quiet) this.#findIdle(dispatcher, idle);
+    this.#checkIdle(idle);
   }
 
-  #checkProgress({ machine, dispatcher: { state } }: Running): void {
+  /** Workers that are taken to be connected, though their link has ended. */
+  #deadSessions({ machine, dispatcher: { state } }: Running): Map<string, string> {
+    const dead = new Map<string, string>();
+    for (const { id, session } of state.workers.values()) {
+      if (session === null || this.#world.network.hasAccepted(machine, id)) continue;
+      dead.set(id, 'is taken to be connected, and its link has ended');
+    }
+    return dead;
+  }
+
+  /** Tasks that wait although somebody could start them, or although they were cancelled. */
+  #findIdle({ machine, dispatcher: { state } }: Running, idle: Map<string, string>): void {
     if (state.paused) return;
     const now = machine.clock.steady();
     const ready = [...state.ready.entries()];
@@ -166,7 +182,6 @@ export class Checks {
           matches(worker, task.spec.requires) &&
           amountsFree(worker, task.spec.requires),
       )?.id;
-    const idle = new Map<string, string>();
     for (const { task } of ready) {
       const worker = couldStart(task);
       if (worker !== undefined) idle.set(task.id, `is ready, and ${worker} could start it`);
@@ -176,21 +191,21 @@ export class Checks {
       if (worker.session === null || program === null) continue;
       const isFull = program.table.running.size >= worker.declaration.slots;
       for (const { task } of worker.assigned.values()) {
+        if (task.cancelRequested) idle.set(task.id, `was cancelled and goes on on ${worker.id}`);
         if (this.#world.traces.byAttempt.has(`${task.id}.${task.attempt}`)) continue;
         if (!isFull) idle.set(task.id, `was handed to ${worker.id}, which has a free slot`);
         const other = worker.draining ? undefined : couldStart(task);
         if (other !== undefined) idle.set(task.id, `waits on ${worker.id}, and ${other} could start it`);
       }
     }
-    this.#checkIdle(idle);
   }
 
-  /** `idle` says of tasks why they need not wait; none may be there for long. */
+  /** `idle` says of tasks and workers why they should not be as they are; none may be so for long. */
   #checkIdle(idle: ReadonlyMap<string, string>): void {
     for (const [id, why] of idle) {
       const seconds = (this.#idleSeconds.get(id) ?? 0) + 1;
       this.#idleSeconds.set(id, seconds);
-      check(seconds <= idleSecondsMax, () => `task ${id} ${why}, for ${seconds} s now`);
+      check(seconds <= idleSecondsMax, () => `${id} ${why}, for ${seconds} s now`);
     }
     for (const id of this.#idleSeconds.keys()) if (!idle.has(id)) this.#idleSeconds.delete(id);
   }

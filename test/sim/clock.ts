@@ -106,6 +106,11 @@ export class Machine {
     return Math.max(this.#around.timeline.now, this.#busyUntil);
   }
 
+  /** It hangs for so long from now on, whatever else it does in that time. */
+  stall(ms: number): void {
+    this.#busyUntil = Math.max(this.#busyUntil, this.#around.timeline.now + ms);
+  }
+
   /** It does nothing else for so long. */
   work(ms: number): void {
     this.#busyUntil = this.instant + ms;

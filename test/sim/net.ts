@@ -121,6 +121,11 @@ export class Network {
     for (const wire of [...this.#wires]) if (wire.isOf(machine)) wire.died(machine, silently);
   }
 
+  /** A program that listens has a link to the host that has not ended for it. */
+  hasAccepted(machine: Machine, host: string): boolean {
+    return this.#wiresOf(host).some((wire) => wire.isOf(machine) && wire.isAccepted);
+  }
+
   forget(wire: Wire): void {
     this.#wires.delete(wire);
   }
@@ -161,6 +166,10 @@ class Wire {
       this.#accepted.handlers = this.#listener.accept(this.#accepted);
     });
     this.dialled.handlers = handlers(this.dialled);
+  }
+
+  get isAccepted(): boolean {
+    return !this.#accepted.hasEnded;
   }
 
   isOf(machine: Machine): boolean {

@@ -39,7 +39,7 @@ export interface Taste {
 
 export function newTaste(dice: Dice): Taste {
   return {
-    runsMsMax: dice.pick([20, 500, 5000, 20_000]),
+    runsMsMax: dice.pick([20, 500, 5000, 20_000, 60_000]),
     outputBytesMax: dice.pick([0, 300, 20_000, 100_000]),
     batchMax: dice.pick([3, 10, 25]),
     requirements: [nothing, nothing, ...Array.from({ length: dice.pick([0, 0, 1, 4]) }, () => newRequirement(dice))],
@@ -108,11 +108,13 @@ function newProgram(dice: Dice, taste: Taste): Program {
 }
 
 function newRequirement(dice: Dice): Requirement {
+  const labels = { room: dice.pick(rooms) };
+  if (dice.chance(0.3)) return { ...nothing, labels };
   return {
     cpuCores: dice.pick([0, 0.3, 1, 2, 4, 16]),
     memoryMb: dice.pick([0, 0, 100, 800, 3000]),
     gpu: dice.pick([0, 0, 0, 0, 1]),
-    labels: dice.chance(0.3) ? { room: dice.pick(rooms) } : {},
+    labels: dice.chance(0.3) ? labels : {},
     platform: dice.pick([null, 'linux']),
     arch: dice.pick([null, null, 'x64', 'arm64']),
   };

@@ -119,8 +119,8 @@ export class Scenario implements Watcher {
       { everyMs: this.#maybe(10_000), act: () => this.#cutOff(this.#host().name) },
       { everyMs: this.#maybe(20_000), act: () => this.#fillDisk() },
       { everyMs: this.#maybe(10_000), act: () => this.#jumpClock() },
-      { everyMs: this.#maybe(40_000), act: () => world.dispatcher?.machine.work(dice.between(100, 30_000)) },
-      { everyMs: this.#maybe(40_000), act: () => this.#host().program?.machine.work(dice.between(100, 30_000)) },
+      { everyMs: this.#maybe(40_000), act: () => world.dispatcher?.machine.stall(dice.between(100, 30_000)) },
+      { everyMs: this.#maybe(40_000), act: () => this.#host().program?.machine.stall(dice.between(100, 30_000)) },
     ];
   }
 

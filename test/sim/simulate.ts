@@ -23,7 +23,7 @@ export interface Report {
 }
 
 /** Quiet time in which everything has to settle. */
-const patienceMs = 1_800_000;
+const patienceMs = 3 * 3_600_000;
 /** Time after that for the last acknowledgements and farewells. */
 const epilogueMs = 100_000;
 const stepsMax = 5_000_000;
@@ -39,7 +39,7 @@ export function simulate(seed: number, print: ((line: string) => void) | null = 
   let failure: string | null = null;
   try {
     scenario.begin();
-    runUntil(world, () => world.timeline.now > scenario.quietFrom);
+    while (world.timeline.now < scenario.quietFrom) runSecond(world, checks, { quiet: false });
     runToTheEnd(world, checks);
   } catch (error) {
     failure =
@@ -97,13 +97,17 @@ function runToTheEnd(world: World, checks: Checks): void {
   const { timeline } = world;
   const giveUpAt = timeline.now + patienceMs;
   while (!checks.isSettled && timeline.now < giveUpAt) {
-    const second = timeline.now + 1000;
-    runUntil(world, () => timeline.now >= second);
-    checks.onSecond();
+    runSecond(world, checks, { quiet: true });
   }
   const end = timeline.now + epilogueMs;
   runUntil(world, () => timeline.now >= end);
   checks.atTheEnd();
+}
+
+function runSecond(world: World, checks: Checks, { quiet }: { quiet: boolean }): void {
+  const second = world.timeline.now + 1000;
+  runUntil(world, () => world.timeline.now >= second);
+  checks.onSecond({ quiet });
 }
 
 function runUntil(world: World, isOver: () => boolean): void {

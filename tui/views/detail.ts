@@ -8,6 +8,8 @@ import { cut, formatAge, formatDuration, harmless, type Look, outputText, wrap }
 import { commandOf, runTimeOf, workerOf } from './tasks.ts';
 
 const commandRows = 2;
+/** Most lines of one paragraph of an explanation. */
+const paragraphRows = 8;
 
 const megabytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MB`;
 
@@ -16,7 +18,7 @@ function factRow(facts: readonly (readonly [name: string, value: string | null])
   const shown = facts.filter(([, value]) => value !== null && value !== '');
   return shown.flatMap(([name, value]) => [
     span(` ${name} `, 'dim'),
-    span(harmless(value ?? '', look.ascii)),
+    span(cut(value ?? '', look.columns, look)),
     span(' '),
   ]);
 }
@@ -88,9 +90,9 @@ export function detail(model: Model, open: Detail, rows: number, look: Look): Ro
 export function explanation(about: Explanation, rows: number, look: Look): Row[] {
   const cells = look.columns - 4;
   const paragraph = (text: string, indent: string): Row[] =>
-    wrap(text, cells, rows, look).map((line): Row => [span(indent + line)]);
+    wrap(text, cells, paragraphRows, look).map((line): Row => [span(indent + line)]);
   const workers = about.workers.flatMap(({ name, fits, reasons }) => {
-    const words = wrap(`${name}: ${fits ? 'fits' : reasons.join('; ')}`, cells, rows, look);
+    const words = wrap(`${name}: ${fits ? 'fits' : reasons.join('; ')}`, cells, paragraphRows, look);
     return words.map((line, i): Row => [span(`${i === 0 ? '  ' : '    '}${line}`, fits ? 'good' : 'plain')]);
   });
   const all: Row[] = [
