@@ -10,7 +10,7 @@
  */
 
 import { assign, type Step } from './lifecycle.ts';
-import { amountsFree, asksForAmounts, chooseWorker, isOpen, matches } from './placement.ts';
+import { amountsFree, asksForAmounts, backlogLimit, chooseWorker, isOpen, matches } from './placement.ts';
 import type { ReadyEntry, RequirementClass } from './queue.ts';
 import { compareRank } from './rank.ts';
 import type { SchedulerState } from './state.ts';
@@ -21,40 +21,58 @@ export const keepAfterMs = 10_000;
 /** Work that waited this long in a backlog is given to an idle worker. */
 export const shareOutAfterMs = 50;
 
+/** Classes of tasks that wait for room looked at in one pass: bounds it when hardly two tasks ask for the same. */
+const hinderedMax = 256;
+
 export function place(current: Step): void {
   const { state } = current;
   const closed = new Set<Worker>();
   const noBacklog = new Set<Worker>();
-  const blocked = new Set<RequirementClass>();
-  for (let next = state.ready.first(blocked); next !== null; next = state.ready.first(blocked)) {
-    const { entry, group } = next;
-    const { task } = entry;
-    const worker = chooseWorker(
-      state.workers.values(),
-      { requires: group.requires, avoid: task.avoid },
-      { closed, noBacklog },
-    );
+  const aside: RequirementClass[] = [];
+  let hindered = 0;
+  for (let head = state.ready.take(); head !== null; head = state.ready.take()) {
+    const { entry, group } = head;
+    const wanted = { requires: group.requires, avoid: entry.task.avoid };
+    const worker = chooseWorker(state.workers.values(), wanted, { closed, noBacklog });
     if (worker !== null) {
-      assign(current, task, worker);
+      assign(current, entry.task, worker);
+      state.ready.giveBack(group);
       continue;
     }
-    blocked.add(group);
-    makeWay(current, entry, noBacklog);
+    aside.push(group);
+    // Tasks no worker is made for hold nobody up.
+    if (!makeWay(current, entry, noBacklog)) continue;
     if (closed.size === 0 && asksForAmounts(group.requires) && current.at - entry.readyAt >= keepAfterMs) {
       const kept = mostSuitable(state, group);
       if (kept !== null) closed.add(kept);
     }
+    hindered += 1;
+    if (hindered >= hinderedMax || isFull(state)) break;
   }
+  for (const group of aside) state.ready.giveBack(group);
   shareOut(current);
 }
 
-/** Asks back what waits in backlogs although `entry` goes before it, and stops more of it from being sent ahead. */
-function makeWay(current: Step, entry: ReadyEntry, noBacklog: Set<Worker>): void {
+/** No worker can take anything, whatever it asks for. */
+function isFull(state: SchedulerState): boolean {
+  for (const worker of state.workers.values()) {
+    if (isOpen(worker) && worker.assigned.size < worker.declaration.slots + backlogLimit(worker)) return false;
+  }
+  return true;
+}
+
+/**
+ * Asks back what waits in backlogs although `entry` goes before it, and stops more of it from being sent ahead. False
+ * when no worker that takes work is made for it.
+ */
+function makeWay(current: Step, entry: ReadyEntry, noBacklog: Set<Worker>): boolean {
   const { requires } = entry.task.spec;
   const needsSlot = asksForAmounts(requires);
+  let fits = false;
   let asked = false;
   for (const worker of current.state.workers.values()) {
     if (!isOpen(worker) || !matches(worker, requires)) continue;
+    fits = true;
     if (needsSlot) noBacklog.add(worker);
     if (asked || worker.assigned.size < worker.declaration.slots || !amountsFree(worker, requires)) continue;
     const way = wayFor(entry, worker, needsSlot);
@@ -62,6 +80,7 @@ function makeWay(current: Step, entry: ReadyEntry, noBacklog: Set<Worker>): void
     if (!way.recalled) recall(current, worker, way);
     asked = true;
   }
+  return fits;
 }
 
 /**

@@ -2,8 +2,9 @@
  * The ready set: tasks that could be placed this instant, in rank order, grouped by what they require.
  *
  * Tasks with the same requirement stand or fall together: when the first of such a class finds no worker, none of the
- * class does, so a placement pass looks at each class once, not at each task. Removal is lazy: an entry whose task has
- * left the set, or has entered it anew, is skipped when it surfaces.
+ * class does, so a placement pass looks at each class once, not at each task: it takes classes in the order of their
+ * first tasks and gives them back. Removal is lazy, of tasks and of classes: what is not up to date is skipped when it
+ * surfaces.
  */
 
 import { Heap } from './heap.ts';
@@ -19,8 +20,17 @@ export interface ReadyEntry extends Ranked {
 
 /** All ready tasks that require the same. */
 export interface RequirementClass {
+  readonly key: string;
   readonly requires: Requirement;
   readonly entries: Heap<ReadyEntry>;
+  /** Its first task as the order of classes has it; null while a placement pass holds the class. */
+  listed: ReadyEntry | null;
+}
+
+/** A class with its first task. */
+export interface Head {
+  readonly group: RequirementClass;
+  readonly entry: ReadyEntry;
 }
 
 function classKey(requires: Requirement): string {
@@ -38,6 +48,7 @@ function classKey(requires: Requirement): string {
 export class ReadyQueue {
   readonly #live = new Map<string, ReadyEntry>();
   readonly #classes = new Map<string, RequirementClass>();
+  readonly #order = new Heap<Head>((a, b) => compareRank(a.entry, b.entry));
 
   get size(): number {
     return this.#live.size;
@@ -55,31 +66,47 @@ export class ReadyQueue {
     const key = classKey(task.spec.requires);
     let group = this.#classes.get(key);
     if (group === undefined) {
-      group = { requires: task.spec.requires, entries: new Heap<ReadyEntry>(compareRank) };
+      group = { key, requires: task.spec.requires, entries: new Heap<ReadyEntry>(compareRank), listed: null };
       this.#classes.set(key, group);
     }
     const entry = { rank: rankOf(task.id, task.spec.priority), id: task.id, task, readyAt };
     this.#live.set(task.id, entry);
     group.entries.push(entry);
+    if (group.listed === null || compareRank(entry, group.listed) <= 0) this.#list(group, entry);
   }
 
   remove(id: string): void {
     this.#live.delete(id);
   }
 
-  /** The first ready task of each class that `skip` does not name, and among those the first of all. */
-  first(skip: ReadonlySet<RequirementClass>): { group: RequirementClass; entry: ReadyEntry } | null {
-    let best: { group: RequirementClass; entry: ReadyEntry } | null = null;
-    for (const [key, group] of this.#classes) {
-      if (skip.has(group)) continue;
-      const entry = this.#head(group);
-      if (entry === undefined) this.#classes.delete(key);
-      else if (best === null || compareRank(entry, best.entry) < 0) best = { group, entry };
+  /** Takes the class whose first task is the first of all out of the order; null when none is left in it. */
+  take(): Head | null {
+    for (let head = this.#order.pop(); head !== undefined; head = this.#order.pop()) {
+      const { group, entry } = head;
+      if (group.listed !== entry) continue;
+      const first = this.#first(group);
+      if (first === entry) {
+        group.listed = null;
+        return head;
+      }
+      this.giveBack(group);
     }
-    return best;
+    return null;
   }
 
-  #head(group: RequirementClass): ReadyEntry | undefined {
+  /** Puts a class back into the order, with what is its first task now. */
+  giveBack(group: RequirementClass): void {
+    const first = this.#first(group);
+    if (first === undefined) this.#classes.delete(group.key);
+    else if (group.listed !== first) this.#list(group, first);
+  }
+
+  #list(group: RequirementClass, entry: ReadyEntry): void {
+    group.listed = entry;
+    this.#order.push({ group, entry });
+  }
+
+  #first(group: RequirementClass): ReadyEntry | undefined {
     for (;;) {
       const entry = group.entries.peek();
       if (entry === undefined || this.#live.get(entry.id) === entry) return entry;

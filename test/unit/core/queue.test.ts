@@ -1,60 +1,78 @@
 import { expect, test } from 'bun:test';
 import { nextId } from '../../../src/core/ids.ts';
-import { ReadyQueue, type RequirementClass } from '../../../src/core/queue.ts';
+import { type Head, ReadyQueue } from '../../../src/core/queue.ts';
 import { compareRank, rankOf } from '../../../src/core/rank.ts';
 import type { Requirement, Task } from '../../../src/core/task.ts';
 import { noonWall, requirement, spec, task } from './samples.ts';
 import { pick, seeded } from './seeded.ts';
 
-const none: ReadonlySet<RequirementClass> = new Set();
-
 function ready(id: string, priority = 0, requires: Requirement = requirement()): Task {
   return task(id, { spec: spec({ priority, requires }) });
 }
 
-function firstId(queue: ReadyQueue, skip = none): string | null {
-  return queue.first(skip)?.entry.id ?? null;
+/** The classes in the order in which a pass takes them; all are given back. */
+function heads(queue: ReadyQueue): Head[] {
+  const taken: Head[] = [];
+  for (let head = queue.take(); head !== null; head = queue.take()) taken.push(head);
+  for (const { group } of taken) queue.giveBack(group);
+  return taken;
 }
 
-test('ReadyQueue.first() is null when nothing is ready', () => {
-  expect(new ReadyQueue().first(none)).toBeNull();
+function firstIds(queue: ReadyQueue): string[] {
+  return heads(queue).map(({ entry }) => entry.id);
+}
+
+test('ReadyQueue.take() is null when nothing is ready', () => {
+  expect(new ReadyQueue().take()).toBeNull();
 });
 
-test('ReadyQueue.first() serves by rank across classes', () => {
+test('ReadyQueue.take() gives classes in the rank order of their first tasks', () => {
   const queue = new ReadyQueue();
   queue.add(ready('000000000001', 0, requirement({ cpuCores: 1 })), 0);
   queue.add(ready('000000000002', 50), 0);
-  expect(firstId(queue)).toBe('000000000002');
+  expect(firstIds(queue)).toEqual(['000000000002', '000000000001']);
   queue.remove('000000000002');
-  expect(firstId(queue)).toBe('000000000001');
+  expect(firstIds(queue)).toEqual(['000000000001']);
   expect(queue.has('000000000002')).toBe(false);
   expect(queue.size).toBe(1);
 });
 
-test('ReadyQueue.first() passes over the classes to skip', () => {
+test('ReadyQueue.giveBack() goes on with the next task of the class', () => {
   const queue = new ReadyQueue();
   queue.add(ready('000000000001', 50, requirement({ gpu: 1 })), 0);
   queue.add(ready('000000000002', 50, requirement({ gpu: 1 })), 0);
   queue.add(ready('000000000003'), 0);
-  const first = queue.first(none);
+  const first = queue.take();
   expect(first?.entry.id).toBe('000000000001');
-  expect(firstId(queue, new Set(first === null ? [] : [first.group]))).toBe('000000000003');
+  queue.remove('000000000001');
+  if (first !== null) queue.giveBack(first.group);
+  expect(firstIds(queue)).toEqual(['000000000002', '000000000003']);
+});
+
+test('ReadyQueue.add() of a more important task moves its class forward, also while a pass holds it', () => {
+  const queue = new ReadyQueue();
+  queue.add(ready('000000000001', 0, requirement({ gpu: 1 })), 0);
+  queue.add(ready('000000000002', 10), 0);
+  queue.add(ready('000000000003', 20, requirement({ gpu: 1 })), 0);
+  expect(firstIds(queue)).toEqual(['000000000003', '000000000002']);
+  const held = queue.take();
+  queue.add(ready('000000000004', 30, requirement({ gpu: 1 })), 0);
+  if (held !== null) queue.giveBack(held.group);
+  expect(firstIds(queue)).toEqual(['000000000004', '000000000002']);
 });
 
 test('ReadyQueue makes one class of equal requirements, whatever the order of their labels', () => {
   const queue = new ReadyQueue();
   queue.add(ready('000000000001', 0, requirement({ labels: { a: '1', b: '2' } })), 0);
   queue.add(ready('000000000002', 0, requirement({ labels: { b: '2', a: '1' } })), 0);
-  const first = queue.first(none);
-  expect(firstId(queue, new Set(first === null ? [] : [first.group]))).toBeNull();
+  expect(firstIds(queue)).toEqual(['000000000001']);
 });
 
 test('ReadyQueue tells requirements apart that only look alike when joined', () => {
   const queue = new ReadyQueue();
   queue.add(ready('000000000001', 0, requirement({ labels: { a: 'b', c: 'd' } })), 0);
   queue.add(ready('000000000002', 0, requirement({ labels: { a: 'b,c,d' } })), 0);
-  const first = queue.first(none);
-  expect(firstId(queue, new Set(first === null ? [] : [first.group]))).toBe('000000000002');
+  expect(firstIds(queue)).toEqual(['000000000001', '000000000002']);
 });
 
 test('ReadyQueue keeps the instant of the last add of a task that left and came back', () => {
@@ -63,9 +81,9 @@ test('ReadyQueue keeps the instant of the last add of a task that left and came 
   queue.add(back, 10);
   queue.remove(back.id);
   queue.add(back, 20);
-  expect(queue.first(none)?.entry.readyAt).toBe(20);
+  expect(heads(queue)[0]?.entry.readyAt).toBe(20);
   queue.remove(back.id);
-  expect(queue.first(none)).toBeNull();
+  expect(queue.take()).toBeNull();
 });
 
 /** The order as anybody would write it down. */
@@ -98,7 +116,7 @@ test.each([1, 2, 3])('ReadyQueue agrees with a sorted list of live tasks, seed %
       live.delete(id);
       queue.remove(id);
     }
-    expect(firstId(queue)).toBe(naiveFirst(live));
+    expect(firstIds(queue)[0] ?? null).toBe(naiveFirst(live));
     expect(queue.size).toBe(live.size);
   }
 });
