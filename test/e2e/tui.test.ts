@@ -64,9 +64,10 @@ class Pane {
     this.#tmux('send-keys', '-l', text);
   }
 
-  /** A click, and the release after it; `column` and `row` from 0. */
-  click(column: number, row: number): void {
-    for (const end of ['M', 'm']) this.type(`\u001b[<0;${column + 1};${row + 1}${end}`);
+  /** Clicks, each with its release, all at once; `column` and `row` from 0. */
+  click(column: number, row: number, times = 1): void {
+    const place = `${column + 1};${row + 1}`;
+    this.type(`\u001b[<0;${place}M\u001b[<0;${place}m`.repeat(times));
   }
 
   resize(columns: number, rows: number): void {
@@ -130,6 +131,35 @@ function uiPid(site: Site): number {
   return found.pid;
 }
 
+/** From the list of tasks: narrows it to the cancelled one, goes elsewhere and back by mouse, opens the failed one. */
+async function filterAndClick(pane: Pane, { failed, endless }: { failed: string; endless: string }): Promise<void> {
+  pane.press('/');
+  pane.type('cancelled');
+  await pane.shows('Filter: cancelled');
+  pane.press('Enter');
+  await pane.shows(endless);
+  await until('only the cancelled one is left', () => !pane.text().includes('broken'));
+
+  pane.click(pane.lines()[1]?.indexOf('Workers') ?? 0, 1);
+  await pane.shows('1 of 1');
+  pane.press('3');
+  await pane.shows('Filter: cancelled');
+  pane.press('Escape');
+  await pane.shows('broken');
+  const row = pane.lines().findIndex((line) => line.includes(failed));
+  pane.click(20, row, 2);
+  await pane.shows(`Task ${failed}  failed`);
+  await pane.shows(/^ err$/m);
+}
+
+/** Makes the window larger while a task is open, and goes back to the list. */
+async function resize(pane: Pane): Promise<void> {
+  pane.resize(132, 43);
+  await until('the rule is as wide as the window', () => pane.lines()[2] === '─'.repeat(132));
+  pane.press('Escape');
+  await pane.shows(/WORKER +NAME +COMMAND/);
+}
+
 describe.skipIf(tmux === null)('octaskly ui in a terminal', () => {
   test('shows workers and tasks as they change, and obeys keys, mouse and window', async () => {
     const site = openSite();
@@ -175,29 +205,8 @@ describe.skipIf(tmux === null)('octaskly ui in a terminal', () => {
     await pane.shows(/Submitted again as task \w+/);
     await site.until('the task ran again', async () => (await site.stats()).tasks.failed === 2);
 
-    pane.press('/');
-    pane.type('cancelled');
-    await pane.shows('Filter: cancelled');
-    pane.press('Enter');
-    await pane.shows(endless);
-    await until('only the cancelled one is left', () => !pane.text().includes('broken'));
-
-    pane.click(pane.lines()[1]?.indexOf('Workers') ?? 0, 1);
-    await pane.shows('1 of 1');
-    pane.press('3');
-    await pane.shows('Filter: cancelled');
-    pane.press('Escape');
-    await pane.shows('broken');
-    const row = pane.lines().findIndex((line) => line.includes(failed));
-    pane.click(20, row);
-    pane.click(20, row);
-    await pane.shows(`Task ${failed}  failed`);
-    await pane.shows(/^ err$/m);
-
-    pane.resize(132, 43);
-    await until('the rule is as wide as the window', () => pane.lines()[2] === '─'.repeat(132));
-    pane.press('Escape');
-    await pane.shows(/WORKER +NAME +COMMAND/);
+    await filterAndClick(pane, { failed, endless });
+    await resize(pane);
     pane.press('?');
     await pane.shows('Ctrl-C');
     pane.press('x', 'q');
