@@ -286,8 +286,8 @@ export interface Spool {
 
 /** Places on the worker's disk. Errors: `io`. */
 export interface Workspace {
-  /** Makes an empty private directory (0700) for an attempt and returns its absolute path. */
-  createDir(key: string): string;
+  /** An empty private directory (0700) for one attempt; its absolute path. */
+  createDir(): string;
   /** Removes it with all in it, whatever the task made there, beside other work; resolves when it is gone. Never rejects. */
   removeDir(path: string): Promise<void>;
   openSpool(key: string): Spool;

@@ -28,10 +28,28 @@ function parseJson(bytes: Uint8Array): unknown {
     throw new OctasklyError('bad_request', 'Cannot read the body: it is not UTF-8 text. It should be JSON.');
   }
   try {
-    return JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    if (text.includes('__proto__')) refuseProto(value, []);
+    return value;
   } catch (error) {
+    if (error instanceof OctasklyError) throw error;
     const why = error instanceof SyntaxError ? error.message : 'it is nested too deeply';
     throw new OctasklyError('bad_request', `Cannot read the body as JSON: ${why}.`);
+  }
+}
+
+/** A key that objects treat specially would vanish on the way: no field has it, so it is refused wherever it stands. */
+function refuseProto(value: unknown, path: readonly string[]): void {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, inner] of Object.entries(value)) {
+    const at = [...path, key];
+    if (key === '__proto__') {
+      const message = 'is not a name that can be used';
+      throw new OctasklyError('invalid', `The request does not fit its schema: ${at.join('.')} ${message}.`, {
+        fields: [{ path: at.join('.'), message }],
+      });
+    }
+    refuseProto(inner, at);
   }
 }
 

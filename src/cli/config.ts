@@ -68,11 +68,37 @@ function malformed(option: Option<unknown>, given: Given, expected: string): Oct
   return usage(`${shown} of ${given.source} is not valid: it must be ${expected}.`);
 }
 
-function chosenValue(option: Option<unknown>, { given, env, file, homeDir }: Sources, key: string): unknown {
-  let found = given.get(key) ?? [];
-  if (found.length === 0 && option.lasting) found = fromEnvironment(option, env);
-  if (found.length === 0 && option.lasting && file !== null) found = fromFile(option, file);
-  const parsed = found.map((one) => {
+/** What was given for an option, and with which precedence: 0 = the command line, 3 = nothing was. */
+interface Chosen {
+  readonly level: 0 | 1 | 2 | 3;
+  readonly given: readonly Given[];
+}
+
+function choose(option: Option<unknown>, { given, env, file }: Sources, key: string): Chosen {
+  const onLine = given.get(key) ?? [];
+  if (onLine.length > 0) return { level: 0, given: onLine };
+  const inEnvironment = option.lasting ? fromEnvironment(option, env) : [];
+  if (inEnvironment.length > 0) return { level: 1, given: inEnvironment };
+  const inFile = option.lasting && file !== null ? fromFile(option, file) : [];
+  return inFile.length > 0 ? { level: 2, given: inFile } : { level: 3, given: [] };
+}
+
+/** Of two forms of one thing only the one with higher precedence counts; both at once are a mistake. */
+function dropWeakerForms(table: OptionTable, chosen: Map<string, Chosen>): void {
+  for (const [key, { insteadOf }] of Object.entries(table)) {
+    const own = chosen.get(key);
+    const other = insteadOf === null ? undefined : chosen.get(insteadOf);
+    if (insteadOf === null || own === undefined || other === undefined || own.level === 3 || other.level === 3)
+      continue;
+    if (own.level === other.level) {
+      throw usage(`${own.given[0]?.source} and ${other.given[0]?.source} say the same thing: give one of them.`);
+    }
+    chosen.set(own.level < other.level ? insteadOf : key, { level: 3, given: [] });
+  }
+}
+
+function settle(option: Option<unknown>, { given }: Chosen, homeDir: string): unknown {
+  const parsed = given.map((one) => {
     // The flag alone of an option whose bare form is empty stands for itself.
     if (one.text === '' && option.bare === '') return '';
     const result = option.parse(one.text);
@@ -84,9 +110,13 @@ function chosenValue(option: Option<unknown>, { given, env, file, homeDir }: Sou
   return option.isPath && typeof value === 'string' ? expandHome(value, homeDir) : value;
 }
 
-/** The value of every option of `table`. Throws `usage` for a malformed one. */
+/** The value of every option of `table`. Throws `usage` for a malformed one, and for two forms of one thing at once. */
 export function resolveOptions<S extends OptionTable>(table: S, sources: Sources): Values<S> {
-  const entries = Object.entries(table).map(([key, option]) => [key, chosenValue(option, sources, key)]);
+  const chosen = new Map(Object.entries(table).map(([key, option]) => [key, choose(option, sources, key)]));
+  dropWeakerForms(table, chosen);
+  const entries = Object.entries(table).map(([key, option]) => {
+    return [key, settle(option, chosen.get(key) ?? { level: 3, given: [] }, sources.homeDir)];
+  });
   return Object.fromEntries(entries) as Values<S>;
 }
 

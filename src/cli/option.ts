@@ -28,6 +28,8 @@ export interface Option<T> {
   readonly bare: string | null;
   /** Must not be given as an argument: other users can read it there. */
   readonly secret: boolean;
+  /** Field of the option that this one is another form of: the one given with higher precedence counts. */
+  readonly insteadOf: string | null;
   /** Also taken from environment and config file. False for what makes sense in one call only. */
   readonly lasting: boolean;
   parse(text: string): Parsed<unknown>;
@@ -46,6 +48,7 @@ interface Facts<D> {
   readonly default?: D;
   readonly defaultText?: string;
   readonly secret?: boolean;
+  readonly insteadOf?: string;
   readonly placeholder?: string;
   readonly bare?: string;
 }
@@ -73,6 +76,7 @@ function option<T, D>(flag: string, facts: Facts<D>, kind: Kind<unknown>): Optio
     isPath: kind.isPath ?? false,
     bare: facts.bare ?? (kind.boolean ? 'true' : null),
     secret: facts.secret ?? false,
+    insteadOf: facts.insteadOf ?? null,
     lasting: true,
     parse: kind.parse,
   };

@@ -43,7 +43,7 @@ const secretOptions = {
     help: 'Cluster secret; better given by environment or file',
     secret: true,
   }),
-  secretFile: path('secret-file', { help: 'File that holds the cluster secret' }),
+  secretFile: path('secret-file', { insteadOf: 'secret', help: 'File that holds the cluster secret' }),
 };
 
 const logOptions = {
@@ -166,7 +166,7 @@ export const reachOptions = {
     help: 'Access token; better given by environment or file',
     secret: true,
   }),
-  tokenFile: path('token-file', { help: 'File that holds the access token' }),
+  tokenFile: path('token-file', { insteadOf: 'token', help: 'File that holds the access token' }),
   ...placeOptions,
 } satisfies OptionTable;
 

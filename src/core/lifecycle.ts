@@ -136,6 +136,7 @@ export function markStarted(step: Step, task: Task): void {
 /** An attempt that never started is taken back: nothing happened, it does not count as lost. */
 export function takeBack(step: Step, task: Task): void {
   unassign(step, task);
+  task.workerId = null;
   if (task.cancelRequested) {
     finish(step, task, 'cancelled', task.reason ?? 'cancelled');
     return;

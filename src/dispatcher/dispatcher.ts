@@ -61,9 +61,16 @@ export class Dispatcher implements Backend {
     this.#parts = parts;
     this.#startedAt = parts.clock.steady();
     this.#feed = new Feed(parts.runId);
-    this.#stdin = new LiveStdin((taskId, message) => {
-      const workerId = this.state.tasks.get(taskId)?.workerId ?? null;
-      if (workerId !== null) this.#sessions.send(this.state, workerId, message);
+    this.#stdin = new LiveStdin({
+      clock: parts.clock,
+      send: (taskId, message) => {
+        const workerId = this.state.tasks.get(taskId)?.workerId ?? null;
+        if (workerId !== null) this.#sessions.send(this.state, workerId, message);
+      },
+      running: (taskId) => {
+        const task = this.state.tasks.get(taskId);
+        return task?.phase === 'started' ? { taskId, attempt: task.attempt } : null;
+      },
     });
     const { silenceMs } = parts.policy;
     this.#sessions = new Sessions({
@@ -86,6 +93,8 @@ export class Dispatcher implements Backend {
       },
     });
     for (const record of this.#engine.remembered) this.#remember(record);
+    const fed = [...this.state.tasks.values()].filter(({ spec }) => spec.stdin.kind === 'stream');
+    this.#expectInput(fed.map((task) => task.id));
   }
 
   /** The scheduler's state, for reading. */
@@ -143,6 +152,8 @@ export class Dispatcher implements Backend {
         turn.answered.set(idempotency.key, { bodyHash: idempotency.bodyHash, answer });
       }
       turn.apply({ kind: 'tasksSubmitted', tasks: prepared.tasks });
+      const fed = prepared.tasks.filter(({ spec }) => spec.stdin.kind === 'stream');
+      turn.afterwards(() => this.#expectInput(fed.map((task) => task.id)));
       return { batchId, taskIds, repeated: false };
     });
   }
@@ -155,6 +166,10 @@ export class Dispatcher implements Backend {
     }
     const answer = JSON.parse(earlier.answer) as { batchId: string | null; taskIds: string[] };
     return { ...answer, repeated: true };
+  }
+
+  #expectInput(taskIds: readonly string[]): void {
+    for (const id of taskIds) if (this.state.tasks.has(id)) this.#stdin.expect(id);
   }
 
   #checkRoom(count: number): void {
@@ -200,6 +215,9 @@ export class Dispatcher implements Backend {
     if (!isFinal(status)) {
       throw new OctasklyError('conflict', `Task ${id} is ${status}; only an ended task can be submitted again.`);
     }
+    if (spec.stdin.kind === 'stream') {
+      throw new OctasklyError('conflict', `The input of task ${id} was passed on as it ran and is gone; run it anew.`);
+    }
     const { batchId: _batch, retryOf: _retry, ...asked } = spec;
     // What it waited for has ended: its own run shows that it may run.
     const tasks = [{ ...asked, dependsOn: [] }];
@@ -242,7 +260,7 @@ export class Dispatcher implements Backend {
     if (task.spec.stdin.kind !== 'stream') {
       throw new OctasklyError('conflict', `Task ${id} was not submitted with "stdin": {"stream": true}.`);
     }
-    await this.#stdin.write(id, chunk, task.phase === 'started' ? { taskId: id, attempt: task.attempt } : null);
+    await this.#stdin.write(id, chunk);
   }
 
   // ------------------------------------------------------------------------------------------------ looking

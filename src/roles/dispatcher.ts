@@ -65,7 +65,7 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
   try {
     const lock = lockDispatcher(dataDir);
     closers.push(() => lock.release());
-    const secret = dispatcherSecret(dataDir, givenSecret(values));
+    const secret = dispatcherSecret(dataDir, givenSecret(values), log);
     const store = openStore(absolute(values.dbPath ?? join(dataDir, 'octaskly.db')), storeFiles);
     closers.push(() => store.close());
     const outputs = createOutputStore({ directory: dataDir, log });

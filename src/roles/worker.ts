@@ -111,7 +111,10 @@ async function secretHere(dataDir: string, values: WorkerValues, log: Log): Prom
 
 function checkName(flag: string, value: string): void {
   if (namePattern.test(value)) return;
-  throw new OctasklyError('usage', `${flag} "${value}" is not a name: up to 64 letters, digits, ".", "_" and "-" are.`);
+  throw new OctasklyError(
+    'usage',
+    `${flag} "${value}" is not a name: up to 64 letters, digits, ".", "_" and "-" are, beginning with a letter or digit.`,
+  );
 }
 
 async function declare(values: WorkerValues, home: WorkerHome): Promise<WorkerDeclaration> {
@@ -135,6 +138,7 @@ function nameOfHost(): string {
     hostname()
       .split('.')[0]
       ?.replace(/[^A-Za-z0-9._-]/g, '-')
+      .replace(/^[^A-Za-z0-9]+/, '')
       .slice(0, 58) ?? '';
   return name === '' ? 'worker' : name;
 }

@@ -10,6 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
+import type { Log } from '../ports.ts';
 import type { KeyPair } from '../wire/noise.ts';
 import { nativeCrypto } from './crypto.ts';
 import { acquireLock, type Lock, lockHolder } from './lock.ts';
@@ -72,10 +73,29 @@ export function storedSecret(dataDir: string): string | null {
   return readPrivate(secretPath(dataDir));
 }
 
-/** The cluster secret of a dispatcher: `given` (and kept from now on), else the kept one, else a new one of 256 bits. */
-export function dispatcherSecret(dataDir: string, given: string | null): string {
-  if (given === null) return keep(secretPath(dataDir), () => randomBytes(32).toString('base64url'));
-  if (storedSecret(dataDir) !== given) writePrivate(secretPath(dataDir), given);
+/** A secret shorter than this can be guessed by whoever watches one connection being made. */
+const secretLengthMin = 16;
+
+/**
+ * The cluster secret of a dispatcher: `given` (and kept from now on), else the kept one, else a new one of 256 bits.
+ * One that is replaced stays beside the new one: workers elsewhere still have it.
+ */
+export function dispatcherSecret(dataDir: string, given: string | null, log: Log): string {
+  const path = secretPath(dataDir);
+  if (given === null) return keep(path, () => randomBytes(32).toString('base64url'));
+  if (given.length < secretLengthMin) {
+    log.warn('the cluster secret is short and can be guessed; better let the dispatcher make one', {
+      characters: given.length,
+    });
+  }
+  const kept = storedSecret(dataDir);
+  if (kept === given) return given;
+  if (kept !== null) {
+    const aside = `${path}.replaced-${new Date().toISOString().replaceAll(':', '')}`;
+    writePrivate(aside, kept);
+    log.warn('the cluster secret is another one now; workers need the new one', { before: aside });
+  }
+  writePrivate(path, given);
   return given;
 }
 

@@ -1,7 +1,9 @@
 /**
- * The `Workspace` port on the local disk: `<root>/tasks/<key>` for the attempts, `<root>/spool` for output that waits to
- * be sent. Both 0700.
+ * The `Workspace` port on the local disk: directories below `<root>/tasks` for the attempts, `<root>/spool` for output
+ * that waits to be sent. Both 0700.
  *
+ * A directory that an attempt leaves as it found it is given to the next one: to make and remove a directory for each
+ * can take longer than a short task. One with anything in it, or with other permissions, is removed.
  * Spools are files without a name where the system allows it (unlinked while open), so a killed worker leaves none; task
  * directories of a killed worker are removed by `sweep` at the next start.
  * Deliberately not here: quotas, staging. Invariants: nothing outside `root` is ever removed or changed, symbolic links
@@ -11,6 +13,7 @@
 import {
   chmodSync,
   closeSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -26,6 +29,9 @@ import { dirname, join, resolve } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 import type { Log, Spool, Workspace } from '../ports.ts';
+
+/** Directories kept for the next attempts. */
+const sparesMax = 64;
 
 /** Bytes a spool keeps in memory before it goes to a file. */
 export const spoolMemoryBytesMax = 64 * 1024;
@@ -43,6 +49,8 @@ export function createWorkspace(options: { readonly root: string; readonly log: 
   const tasks = join(resolve(options.root), 'tasks');
   const spools = join(resolve(options.root), 'spool');
   for (const dir of [tasks, spools]) attempt('make the directory', dir, () => makePrivate(dir));
+  const spares: string[] = [];
+  let dirCount = 0;
   let spoolCount = 0;
 
   const complain = (path: string) => (error: unknown) =>
@@ -50,7 +58,6 @@ export function createWorkspace(options: { readonly root: string; readonly log: 
   const removals = new Set<Promise<void>>();
 
   const removeLater = (path: string): Promise<void> => {
-    assert(dirname(resolve(path)) === tasks, `${path} is not in ${tasks}`);
     const removal = removeBeside(path, tasks)
       .catch(complain(path))
       .finally(() => removals.delete(removal));
@@ -67,8 +74,10 @@ export function createWorkspace(options: { readonly root: string; readonly log: 
   };
 
   return {
-    createDir: (key) => {
-      const path = join(tasks, checkKey(key));
+    createDir: () => {
+      const spare = spares.pop();
+      if (spare !== undefined) return spare;
+      const path = join(tasks, String(dirCount++));
       return attempt('make the task directory', path, () => {
         try {
           mkdirSync(path, { mode: 0o700 });
@@ -80,7 +89,12 @@ export function createWorkspace(options: { readonly root: string; readonly log: 
         return path;
       });
     },
-    removeDir: removeLater,
+    removeDir: (path) => {
+      assert(dirname(resolve(path)) === tasks, `${path} is not in ${tasks}`);
+      if (spares.length >= sparesMax || !isUntouched(path)) return removeLater(path);
+      spares.push(path);
+      return Promise.resolve();
+    },
     openSpool: (key) => new DiskSpool(join(spools, `${checkKey(key)}.${process.pid}.${spoolCount++}`)),
     sweep: () => {
       for (const parent of [tasks, spools]) {
@@ -164,6 +178,17 @@ function unlinkOpen(path: string): boolean {
   try {
     unlinkSync(path);
     return true;
+  } catch {
+    return false;
+  }
+}
+
+/** An empty directory of ours that nobody else may enter: as good as a new one. */
+function isUntouched(path: string): boolean {
+  try {
+    const facts = lstatSync(path);
+    const isOurs = facts.isDirectory() && facts.uid === process.getuid?.() && (facts.mode & 0o7777) === 0o700;
+    return isOurs && readdirSync(path).length === 0;
   } catch {
     return false;
   }

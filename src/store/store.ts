@@ -66,6 +66,7 @@ function checkOrigin(connection: Connection): void {
   const isOurs = connection.pragma('application_id') === applicationId;
   const isEmpty = connection.rows('SELECT 1 FROM sqlite_schema LIMIT 1').length === 0;
   if (!isOurs && !(isEmpty && version === 0)) throw damaged(connection.file, 'it belongs to another program');
+  if (isOurs && version === 0 && !isEmpty) throw damaged(connection.file, 'it does not say which schema it has');
   if (version > migrations.length) {
     throw new OctasklyError(
       'storage_newer',

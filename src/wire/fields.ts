@@ -53,7 +53,7 @@ export class MalformedMessage extends Error {
 export const noBytes = new Uint8Array(0);
 
 const idPattern = /^[0-9a-hjkmnp-tv-z]{12}$/;
-const namePattern = /^[A-Za-z0-9._-]{1,64}$/;
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const envNamePattern = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/;
 const labelNamePattern = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/;
 

@@ -166,7 +166,7 @@ class Running implements Execution {
   #plan(key: string): LaunchPlan {
     const { workspace, environment, workerName } = this.#parts;
     const { spec } = this.#assignment;
-    const directory = workspace.createDir(key);
+    const directory = workspace.createDir();
     this.#directory = directory;
     const env = taskEnvironment(this.#assignment, { own: environment, directory, workerName: workerName() });
     return {
@@ -209,7 +209,8 @@ class Running implements Execution {
       startedAt: this.startedAt,
       outcome,
       usage: {
-        durationMs: Math.max(0, this.#parts.clock.steady() - this.#startedSteady),
+        // Microseconds are as fine as it is true.
+        durationMs: Math.round(Math.max(0, this.#parts.clock.steady() - this.#startedSteady) * 1000) / 1000,
         cpuMs: end?.cpuMs ?? null,
         memoryPeakBytes: end?.memoryPeakBytes ?? null,
         stdoutBytes: this.streams.stdout.size,

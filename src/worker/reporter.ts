@@ -2,9 +2,10 @@
  * What goes from a worker to the dispatcher about its attempts: that they started, what they write, how they ended.
  *
  * Everything is kept until the dispatcher says that it is stored (`ack`), and sent again after a rejoin from where the
- * dispatcher says it has got to (`resume`). Ends are sent at once; starts and output wait a few milliseconds for company,
- * so that a short task is one line of one message. Output is sent at the link's pace: what the link does not take stays
- * in the spools. An end follows its attempt's output; the last bytes travel inside it.
+ * dispatcher says it has got to (`resume`). Starts and output wait a few milliseconds for company, so that a short task
+ * is one line of one message; so do ends while there is work waiting here. An idle worker sends ends at once.
+ * Output is sent at the link's pace: what the link does not take stays in the spools. An end follows its attempt's
+ * output; the last bytes travel inside it.
  */
 
 import type { AttemptKey, ReportEntry } from '../core/attempt.ts';
@@ -74,11 +75,13 @@ export class Reporter {
     this.#flushLater();
   }
 
-  ended(key: AttemptKey, result: Result): void {
+  /** `busy`: there is enough work here for now, so that nobody waits for the freed slot and the end may wait for company. */
+  ended(key: AttemptKey, result: Result, busy: boolean): void {
     const reported = this.#find(key);
     if (reported === null) return;
     reported.result = result;
-    this.flush();
+    if (busy) this.#flushLater();
+    else this.flush();
   }
 
   /** The attempt was given back, or ended before it started. */

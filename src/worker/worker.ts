@@ -311,8 +311,8 @@ export class Worker {
       onResult: (result) => {
         if (this.#isRunning(key)) this.#running.delete(taskId);
         this.#backlog.release(spec.requires);
-        this.#reporter.ended(key, result);
         this.#startNext();
+        this.#reporter.ended(key, result, this.#backlog.waiting > 0);
         this.#endIfIdle();
       },
     });

@@ -34,23 +34,37 @@ afterEach(() => rmSync(base, { recursive: true, force: true }));
 const modeOf = (path: string) => statSync(path).mode & 0o777;
 
 describe('createDir()', () => {
-  test('makes an empty private directory, also where an older one was left', () => {
-    const dir = workspace.createDir('t1.1');
+  test('makes an empty private directory, each time another', () => {
+    const dir = workspace.createDir();
     expect(isAbsolute(dir)).toBe(true);
     expect(modeOf(dir)).toBe(0o700);
+    writeFileSync(join(dir, 'file'), 'x');
+    const other = workspace.createDir();
+    expect(other).not.toBe(dir);
+    expect(readdirSync(other)).toEqual([]);
+  });
+
+  test('takes over what a predecessor left, empty', () => {
+    const dir = workspace.createDir();
     writeFileSync(join(dir, 'old'), 'x');
-    expect(workspace.createDir('t1.1')).toBe(dir);
+    expect(createWorkspace({ root, log: silentLog }).createDir()).toBe(dir);
     expect(readdirSync(dir)).toEqual([]);
+  });
+
+  test('gives an untouched directory out again, and one with other permissions never', async () => {
+    const dir = workspace.createDir();
+    await workspace.removeDir(dir);
+    expect(workspace.createDir()).toBe(dir);
+    chmodSync(dir, 0o777);
+    await workspace.removeDir(dir);
+    expect(existsSync(dir)).toBe(false);
+    expect(workspace.createDir()).not.toBe(dir);
   });
 
   test('tells when it cannot', () => {
     rmSync(join(root, 'tasks'), { recursive: true });
     writeFileSync(join(root, 'tasks'), '');
-    expect(() => workspace.createDir('t1.1')).toThrow('Cannot make the task directory');
-  });
-
-  test('takes no key that is a path', () => {
-    for (const key of ['../x', 'a/b', '', '.', '..']) expect(() => workspace.createDir(key)).toThrow();
+    expect(() => workspace.createDir()).toThrow('Cannot make the task directory');
   });
 });
 
@@ -59,7 +73,7 @@ describe('removeDir()', () => {
     const outside = join(base, 'outside');
     mkdirSync(outside);
     writeFileSync(join(outside, 'precious'), 'x');
-    const dir = workspace.createDir('t1.1');
+    const dir = workspace.createDir();
     symlinkSync(outside, join(dir, 'link'));
     symlinkSync('/no/such/file', join(dir, 'dangling'));
     mkdirSync(join(dir, 'a/b/c'), { recursive: true });
@@ -77,7 +91,7 @@ describe('removeDir()', () => {
   });
 
   test('removes trees deeper than a path can name', async () => {
-    const dir = workspace.createDir('t1.1');
+    const dir = workspace.createDir();
     const segment = Array.from({ length: 150 }, () => 'd'.repeat(20)).join('/');
     for (let part = 0; part < 4; part++) {
       mkdirSync(join(dir, `${part}`, segment), { recursive: true });
@@ -159,7 +173,7 @@ describe('openSpool()', () => {
 describe('sweep()', () => {
   test('removes what earlier workers left, and only that', () => {
     writeFileSync(join(base, 'beside'), 'x');
-    writeFileSync(join(workspace.createDir('t1.1'), 'file'), 'x');
+    writeFileSync(join(workspace.createDir(), 'file'), 'x');
     writeFileSync(join(root, 'spool', 'old'), 'x');
     symlinkSync(join(base, 'beside'), join(root, 'tasks', 'link'));
     workspace.sweep();

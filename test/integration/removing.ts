@@ -7,7 +7,7 @@ import { silentLog } from './processes.ts';
 
 const root = process.argv[2] ?? '';
 const workspace = createWorkspace({ root, log: silentLog });
-const dir = workspace.createDir('t1.1');
+const dir = workspace.createDir();
 mkdirSync(join(dir, 'a/b/c'), { recursive: true });
 mkdirSync(join(dir, 'd/b'), { recursive: true });
 writeFileSync(join(dir, 'a/b/c/file'), 'x');

@@ -1,6 +1,8 @@
 /** `retry`: submits ended tasks again and prints the ids of the new ones. */
 
+import { OctasklyError } from '../../base/errors.ts';
 import type { ClientAction } from '../command.ts';
+import { note } from '../context.ts';
 import type { retryOptions } from '../options.ts';
 import { usage } from '../parse.ts';
 import { writeTasks } from '../print.ts';
@@ -18,7 +20,22 @@ export const retry: ClientAction<typeof retryOptions> = async (context, values, 
     throw usage('Something is missing: octaskly retry SELECTOR... or --failed.');
   const selectors = [...(values.failed ? allFailed : []), ...words.map(parseSelector)];
   const selected = await selectTasks(client, selectors, ['failed', 'timed_out', 'cancelled']);
-  const tasks = await eachOf(selected, (task) => client.retry(task.id));
-  await writeTasks(context, tasks, values.output === 'json' ? 'json' : 'quiet');
-  return 0;
+  const refused: string[] = [];
+  const tried = await eachOf(selected, async (task) => {
+    try {
+      return await client.retry(task.id);
+    } catch (error) {
+      // One that cannot be repeated does not hold up the others.
+      if (!(error instanceof OctasklyError) || error.code !== 'conflict') throw error;
+      refused.push(error.message);
+      return null;
+    }
+  });
+  await writeTasks(
+    context,
+    tried.filter((task) => task !== null),
+    values.output === 'json' ? 'json' : 'quiet',
+  );
+  for (const message of refused) await note(context.terminal, message);
+  return refused.length === 0 ? 0 : 1;
 };

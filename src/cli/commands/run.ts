@@ -15,7 +15,7 @@ import { BrokenPipe, type CommandContext, type InterruptSignal, note } from '../
 import { followTask } from '../follow.ts';
 import type { runOptions } from '../options.ts';
 import { requestOf } from '../request.ts';
-import { exitOfSignal, exitOfTask } from '../status.ts';
+import { exitOfSignal, exitOfTask, exitOwnFailure } from '../status.ts';
 import { feedStdin } from '../stdin.ts';
 
 /** How long leaving waits for the answer to a request to cancel. */
@@ -85,12 +85,16 @@ export const run: ClientAction<typeof runOptions> = async (context, values, word
     const { id } = await client.submitTask(request, { signal: leave.signal });
     interrupts.arm(id);
     const feeding = hasStdin ? feedStdin(context, id, stdinDone.signal) : Promise.resolve();
+    let inputFailed = false;
     feeding.catch((error: unknown) => {
-      // The task runs on with the input it got; what went wrong is for the person to know.
-      if (!stdinDone.signal.aborted)
-        note(terminal, `Standard input was not passed on: ${reasonOf(error)}`).catch(() => {});
+      if (stdinDone.signal.aborted) return;
+      // A command that saw half of its input must not look as if it had seen all of it.
+      inputFailed = true;
+      note(terminal, `Cannot pass standard input on, cancelling task ${id}: ${reasonOf(error)}`).catch(() => {});
+      client.cancel(id, { patient: true, signal: leave.signal }).catch((why: unknown) => interrupts.leave.abort(why));
     });
-    return await settle(context, interrupts, await followOrCancel(context, id, leave.signal));
+    const status = await settle(context, interrupts, await followOrCancel(context, id, leave.signal));
+    return inputFailed ? exitOwnFailure : status;
   } catch (error) {
     if (!(error instanceof Leaving)) throw error;
     // A shell that closes sends two signals in a row: the task must not outlive that.

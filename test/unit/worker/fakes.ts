@@ -84,8 +84,8 @@ export class FakeWorkspace implements Workspace {
   readonly directories = new Set<string>();
   readonly spools = new Map<string, FakeSpool>();
 
-  createDir(key: string): string {
-    const path = `/work/${key}`;
+  createDir(): string {
+    const path = `/work/${this.directories.size + 1}`;
     this.directories.add(path);
     return path;
   }

@@ -25,8 +25,8 @@ class Bench {
     return streams;
   }
 
-  end(taskId: string): void {
-    this.reporter.ended({ taskId, attempt: 1 }, { startedAt: 7, outcome, usage: usage() });
+  end(taskId: string, busy = false): void {
+    this.reporter.ended({ taskId, attempt: 1 }, { startedAt: 7, outcome, usage: usage() }, busy);
     this.clock.settle();
   }
 
