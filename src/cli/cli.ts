@@ -66,11 +66,10 @@ type Call =
 function findCommand(argv: readonly string[]): Call {
   if (argv.length === 0) return { kind: 'text', text: firstSteps };
   if (argv[0] === '--version' || argv[0] === '-V') return { kind: 'text', text: null };
-  const before = parseLine(argv, reachOptions, 'first word');
+  const before = beforeCommand(argv);
   const [name, ...line] = before.words;
   if (name === undefined && before.help) return { kind: 'text', text: overview(commands) };
   if (name === undefined) throw usage("A command is missing. 'octaskly --help' lists them.");
-  if (name === 'version') return { kind: 'text', text: null };
   if (name === 'help') {
     const [about] = line;
     return about === undefined ? { kind: 'text', text: overview(commands) } : { kind: 'help', command: named(about) };
@@ -80,10 +79,19 @@ function findCommand(argv: readonly string[]): Call {
   return { kind: 'command', command, line: [...argv.slice(0, argv.length - line.length - 1), ...line] };
 }
 
+function beforeCommand(argv: readonly string[]): ReturnType<typeof parseLine> {
+  try {
+    return parseLine(argv, reachOptions, 'first word');
+  } catch (error) {
+    if (!(error instanceof OctasklyError) || !error.message.startsWith('There is no option')) throw error;
+    throw usage(`${error.message} Options of a command stand behind its name.`);
+  }
+}
+
 function named(name: string): Command {
   const found = commands.find((command) => command.name === name || command.aliases?.includes(name));
   if (found !== undefined) return found;
-  const names = ['version', 'help', ...commands.flatMap((command) => [command.name, ...(command.aliases ?? [])])];
+  const names = ['help', ...commands.flatMap((command) => [command.name, ...(command.aliases ?? [])])];
   throw usage(`There is no command "${name}". The nearest is "${nearest(name, names)}"; 'octaskly --help' lists all.`);
 }
 
@@ -131,6 +139,7 @@ async function runClientCommand(
     note(terminal, `${reason.replace(/\.$/, '')}; trying again.`).catch(() => {});
   };
   const token = await findToken(reach, baseUrl, environment);
+  const ownToken = token !== null && reach.token === undefined && reach.tokenFile === undefined;
   const connect: CommandContext['connect'] = (options) =>
     createClient({
       baseUrl,
@@ -139,7 +148,13 @@ async function runClientCommand(
       ...options,
     });
   const context: CommandContext = { client: connect({ onLost: tellLost }), connect, terminal, parseYaml };
-  return await action(context, values, words);
+  try {
+    return await action(context, values, words);
+  } catch (error) {
+    if (!ownToken || !(error instanceof OctasklyError) || error.code !== 'unauthorized') throw error;
+    const made = `It was made from the secret in ${reach.dataDir}, which is not this dispatcher's`;
+    throw new OctasklyError('unauthorized', `${error.message} ${made}: name its --data-dir if it runs here.`);
+  }
 }
 
 /**
@@ -198,7 +213,8 @@ async function report(error: unknown, terminal: Terminal, failureStatus: number 
 
 function explainError(error: unknown): string {
   if (!(error instanceof OctasklyError)) return `Octaskly made a mistake: ${reasonOf(error)}`;
-  const fields = error.fields.slice(0, 5).map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
+  const unsaid = error.fields.filter(({ message }) => !error.message.includes(message));
+  const fields = unsaid.slice(0, 5).map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
   const text = fields.length === 0 ? error.message : `${error.message} (${fields.join('; ')})`;
   if (error.code === 'unreachable') {
     return `${text} Start one with 'octaskly dispatcher', or say where it is with --api URL or OCTASKLY_API.`;

@@ -11,6 +11,7 @@ import {
   logsOptions,
   lookOptions,
   mapOptions,
+  printOptions,
   psOptions,
   reachOptions,
   retryOptions,
@@ -254,7 +255,14 @@ const care: readonly Command[] = [
     options: exportOptions,
     load: async () => (await import('./commands/export.ts')).exportTasks,
   }),
+  roleCommand({
+    ...{ name: 'version', group: 'Care', ...noWords, exits: [done, wrong] },
+    summary: 'the version of this program',
+    examples: ['version', 'version -o json'],
+    options: printOptions,
+    action: (given, values) => given.version(values),
+  }),
 ];
 
-/** In the order of the overview. `version` and `help` are answered before any of these. */
+/** In the order of the overview. `help` is answered before any of these. */
 export const commands: readonly Command[] = [...roles, ...work, ...looking, ...changing, ...care];

@@ -306,6 +306,7 @@ export const retryOptions = {
 export type DispatcherValues = Values<typeof dispatcherOptions>;
 export type WorkerValues = Values<typeof workerOptions>;
 export type UpValues = Values<typeof upOptions>;
+export type PrintValues = Values<typeof printOptions>;
 export type BackupValues = Values<typeof backupOptions>;
 export type ReachValues = Values<typeof reachOptions>;
 export type FilterValues = Values<typeof filterFlags>;

@@ -75,7 +75,8 @@ class Line {
     const at = word.indexOf('=');
     const name = at < 0 ? word.slice(2) : word.slice(2, at);
     const attached = at < 0 ? null : word.slice(at + 1);
-    if (name === 'help' && attached === null) {
+    if (name === 'help') {
+      if (attached !== null) throw usage('--help takes no value.');
       this.help = true;
       return;
     }

@@ -6,6 +6,7 @@ import type { TaskRequest, TaskView } from '../api/schemas.ts';
 import type { Client } from '../client/client.ts';
 import type { Pair } from './option.ts';
 import type { SubmitFlagValues } from './options.ts';
+import { usage } from './parse.ts';
 import { oneTask } from './selectors.ts';
 
 /** Everything of a request but the command. Ids of `--after` may be prefixes and `last`; they are looked up. */
@@ -39,4 +40,11 @@ export async function requestOf(
 /** A task's command as one line. */
 export function commandOf(task: Pick<TaskView, 'command' | 'argv'>): string {
   return task.command ?? task.argv?.join(' ') ?? '';
+}
+
+/** The words of a command line as one command for the shell. Throws `usage` when there is nothing in them. */
+export function commandOfWords(words: readonly string[]): string {
+  const command = words.join(' ');
+  if (command.trim() === '') throw usage('The command is empty.');
+  return command;
 }

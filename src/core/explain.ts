@@ -92,6 +92,13 @@ function waitingSummary(
   if (fitting.some((worker) => worker.reasons.length === 0)) {
     return { summary: 'It is about to be placed.', advice: [] };
   }
+  const drained = fitting.filter(({ id }) => state.workers.get(id)?.draining === true);
+  if (drained.length === fitting.length) {
+    return {
+      summary: `The ${fitting.length} of ${workers.length} workers that could run it are drained.`,
+      advice: [`Let one take work again with: octaskly undrain ${drained[0]?.name ?? ''}`],
+    };
+  }
   return {
     summary: `It waits for room: ${fitting.length} of ${workers.length} workers could run it and none has room now.`,
     advice: ['It starts by itself; add a worker, or raise --priority of what should go first.'],

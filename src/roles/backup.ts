@@ -10,6 +10,7 @@ import { absolute } from './common.ts';
 
 /** Copies the database to `file`. Exit status 0. Errors: `not_found`, `conflict`, `io`, `storage_*`. */
 export async function runBackup(values: BackupValues, file: string): Promise<number> {
+  if (file === '') throw new OctasklyError('usage', 'The name of the file to write is empty: octaskly backup FILE.');
   const database = absolute(values.dbPath ?? join(absolute(values.dataDir), 'octaskly.db'));
   if (!existsSync(database)) {
     throw new OctasklyError(

@@ -19,6 +19,10 @@ export function runTerminal(argv: readonly string[]): Promise<number> {
       dispatcher: async (values) => (await import('./dispatcher.ts')).runDispatcher(values),
       worker: async (values) => (await import('./worker.ts')).runWorker(values),
       up: async (values) => (await import('./up.ts')).runUp(values),
+      version: async (values) => {
+        process.stdout.write(values.output === 'json' ? `${JSON.stringify({ version })}\n` : `octaskly ${version}\n`);
+        return 0;
+      },
       backup: async (values, file) => (await import('./backup.ts')).runBackup(values, file),
     },
     parseToml: (text) => Bun.TOML.parse(text),

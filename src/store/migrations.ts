@@ -113,8 +113,15 @@ CREATE TABLE marks (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT
 PRAGMA application_id = ${applicationId};
 `;
 
+/** What came of ended tasks, for people who query with `sqlite3`. */
+const v2 = `
+CREATE VIEW results AS
+SELECT id AS task_id, attempt, worker_id, status, outcome, exit_code, signal, reason, stdout, stderr, duration_ms, completed_at
+FROM tasks WHERE completed_at IS NOT NULL;
+`;
+
 /** Every migration, oldest first; the position (from 1) is the version it leads to. */
-export const migrations: readonly string[] = [v1];
+export const migrations: readonly string[] = [v1, v2];
 
 /**
  * Applies what the database lacks of `list`; each migration happens whole or not at all. Returns how many were applied.

@@ -77,7 +77,8 @@ export async function until(what: string, condition: () => Promise<boolean>): Pr
   const deadline = performance.now() + 60_000;
   while (!(await condition().catch(() => false))) {
     if (performance.now() > deadline) throw new Error(`waited a minute in vain for ${what}`);
-    await Bun.sleep(5);
+    // Often enough for a round of seconds, seldom enough not to be part of what is measured.
+    await Bun.sleep(20);
   }
 }
 

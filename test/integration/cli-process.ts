@@ -9,7 +9,7 @@ process.exit(
   await runCli(process.argv.slice(2), {
     terminal: createTerminal(),
     version: '0.0.0',
-    roles: { dispatcher: role, worker: role, up: role, backup: role },
+    roles: { dispatcher: role, worker: role, up: role, backup: role, version: role },
     parseToml: (text) => Bun.TOML.parse(text),
     parseYaml: null,
     localToken: () => null,

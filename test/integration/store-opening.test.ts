@@ -102,6 +102,12 @@ describe('openStore()', () => {
     expect(refusal().message).toContain('belongs to another program');
   });
 
+  test('refuses a database of ours that does not say which schema it has', () => {
+    openStore(file, storeFiles).close();
+    tamper('PRAGMA user_version = 0');
+    expect(refusal().message).toContain('does not say which schema it has');
+  });
+
   test('refuses a damaged database: overwritten in the middle, or cut off', () => {
     fill(500);
     const sound = readFileSync(file);
@@ -153,6 +159,9 @@ describe('Store.commit()', () => {
       ...{ created_at: '2026-06-01T12:00:00.125Z', completed_at: '2026-06-01T12:00:00.142Z' },
       ...{ stdout: 'hällo\n', stderr: new Uint8Array([0xff]), kind: 'text' },
     });
+    expect(database.query('SELECT task_id, exit_code, stdout FROM results').all()).toEqual([
+      { task_id: task.id, exit_code: 0, stdout: 'hällo\n' },
+    ]);
     database.close();
   });
 

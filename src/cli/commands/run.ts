@@ -14,7 +14,7 @@ import type { ClientAction } from '../command.ts';
 import { BrokenPipe, type CommandContext, type InterruptSignal, note } from '../context.ts';
 import { followTask } from '../follow.ts';
 import type { runOptions } from '../options.ts';
-import { requestOf } from '../request.ts';
+import { commandOfWords, requestOf } from '../request.ts';
 import { exitOfSignal, exitOfTask, exitOwnFailure } from '../status.ts';
 import { feedStdin } from '../stdin.ts';
 
@@ -81,7 +81,11 @@ export const run: ClientAction<typeof runOptions> = async (context, values, word
   try {
     const flags = await requestOf(client, values, values.tag);
     const { leave } = interrupts;
-    const request = { ...flags, command: words.join(' '), ...(hasStdin ? { stdin: { stream: true as const } } : {}) };
+    const request = {
+      ...flags,
+      command: commandOfWords(words),
+      ...(hasStdin ? { stdin: { stream: true as const } } : {}),
+    };
     const { id } = await client.submitTask(request, { signal: leave.signal });
     interrupts.arm(id);
     const feeding = hasStdin ? feedStdin(context, id, stdinDone.signal) : Promise.resolve();

@@ -6,12 +6,12 @@ import { BrokenPipe, note } from '../context.ts';
 import { followTask } from '../follow.ts';
 import type { submitOptions } from '../options.ts';
 import { writeJson } from '../print.ts';
-import { requestOf } from '../request.ts';
+import { commandOfWords, requestOf } from '../request.ts';
 import { exitOfSignal, exitOfTask, exitOwnFailure } from '../status.ts';
 
 export const submit: ClientAction<typeof submitOptions> = async (context, values, words) => {
   const { client, terminal } = context;
-  const request = { ...(await requestOf(client, values, values.tag)), command: words.join(' ') };
+  const request = { ...(await requestOf(client, values, values.tag)), command: commandOfWords(words) };
   const task = await client.submitTask(request);
   if (!values.wait) {
     await (values.output === 'json' ? writeJson(terminal, task) : terminal.stdout.write(`${task.id}\n`));

@@ -85,6 +85,16 @@ describe('POST /tasks', () => {
     });
   }
 
+  test('refuses a key that objects would swallow, wherever it stands', async () => {
+    const { call, backend } = harness();
+    for (const part of ['"env":{"__proto__":"x"}', '"requires":{"labels":{"__proto__":"x"}}', '"__proto__":{}']) {
+      const json = { 'content-type': 'application/json' };
+      const response = await call('POST', '/api/v1/tasks', `{"command":"a",${part}}`, json);
+      expect(response.status).toBe(422);
+    }
+    expect(backend.submissions).toEqual([]);
+  });
+
   test('takes what is just within the limits', async () => {
     const { call } = harness();
     const body = {

@@ -134,6 +134,20 @@ describe('resolveOptions()', () => {
     expect([values.port, values.maxWorkers, values.apiPort, values.bind]).toEqual([1, 2, 3, 'f']);
   });
 
+  test('takes of two forms of a secret the one with higher precedence, and refuses both at once', () => {
+    const shown = ({ secret, secretFile }: { secret: unknown; secretFile: unknown }) => [secret, secretFile];
+    const env = { OCTASKLY_SECRET: 'e' };
+    expect(shown(dispatcher('--secret-file /f', { env }))).toEqual([undefined, '/f']);
+    expect(shown(dispatcher('', { env, file: { 'secret-file': '/f' } }))).toEqual(['e', undefined]);
+    expect(shown(dispatcher('', { env: { OCTASKLY_SECRET_FILE: '/f' }, file: { secret: 'c' } }))).toEqual([
+      undefined,
+      '/f',
+    ]);
+    expect(() => dispatcher('--secret a --secret-file /f')).toThrow(
+      '--secret-file and --secret say the same thing: give one of them.',
+    );
+  });
+
   test('reads every kind from environment and file as from the command line', () => {
     const env = { OCTASKLY_LABEL: 'a=1,b=2', OCTASKLY_GPU: 'true', OCTASKLY_VERBOSE: 'true', OCTASKLY_WORK_DIR: '~/w' };
     const file = { dispatcher: ['x:1', 'y'], memory: '1G', cpu_cores: 2, quiet: true };

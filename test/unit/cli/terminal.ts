@@ -67,7 +67,13 @@ export class Shell {
     const environment: CliEnvironment = {
       terminal: this.terminal(),
       version: '9.9.9',
-      roles: { dispatcher: role('dispatcher'), worker: role('worker'), up: role('up'), backup: role('backup') },
+      roles: {
+        dispatcher: role('dispatcher'),
+        worker: role('worker'),
+        up: role('up'),
+        backup: role('backup'),
+        version: role('version'),
+      },
       parseToml: (text) => Bun.TOML.parse(text),
       parseYaml: (text) => Bun.YAML.parse(text),
       localToken: (dataDir) => `token of ${dataDir}`,

@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test';
 import type { NewTask, Submission } from '../../../src/api/backend.ts';
 import type { ReportEntry } from '../../../src/core/attempt.ts';
 import { Dispatcher } from '../../../src/dispatcher/dispatcher.ts';
+import { feederSilenceMs } from '../../../src/dispatcher/stdin.ts';
 import type { DispatcherLink, LinkHandlers } from '../../../src/ports.ts';
 import type { DispatcherMessage, WorkerMessage } from '../../../src/wire/messages.ts';
 import { declaration, policy, spec, usage } from '../core/samples.ts';
@@ -93,6 +94,15 @@ function ended(taskId: string, stdout: { rest: string; total: number }, exitCode
   return { kind: 'ended', taskId, attempt: 1, startedAt: 0, outcome, usage: measured, stdout: rest, stderr: nothing };
 }
 
+const vitals = {
+  load1: null,
+  memoryFreeMb: null,
+  running: 0,
+  batteryPercent: null,
+  charging: null,
+  temperatureC: null,
+};
+
 test('submit() answers only once the task is stored', async () => {
   const bench = new Bench();
   let answered = false;
@@ -113,6 +123,24 @@ test('submit() fails when it cannot be stored', async () => {
   bench.store.broken = true;
   await expect(bench.submit()).rejects.toMatchObject({ code: 'storage_unavailable' });
   expect(bench.dispatcher.ready()).toEqual({ ready: false, reason: 'The disk is full.' });
+});
+
+test('input of a task that nobody feeds is ended, and such a task is not submitted again', async () => {
+  const bench = new Bench();
+  const peer = bench.join();
+  const id = await bench.submit({ stdin: { kind: 'stream' } });
+  peer.say({ kind: 'report', entries: [{ kind: 'started', taskId: id, attempt: 1, startedAt: 0 }] });
+  bench.clock.settle();
+  bench.clock.advance(feederSilenceMs / 2);
+  peer.say({ kind: 'heartbeat', vitals });
+  bench.clock.advance(feederSilenceMs / 2 - 1);
+  const inputs = () => peer.heard.filter(({ kind }) => kind === 'stdin');
+  expect(inputs()).toEqual([]);
+  bench.clock.advance(1);
+  expect(inputs()).toMatchObject([{ taskId: id, attempt: 1, offset: 0, eof: true }]);
+  peer.say({ kind: 'report', entries: [ended(id, { rest: '', total: 0 }, 3)] });
+  bench.clock.settle();
+  await expect(bench.dispatcher.retry(id, 'somebody')).rejects.toMatchObject({ code: 'conflict' });
 });
 
 test('submit() takes all or nothing when the queue is full', async () => {
@@ -234,15 +262,6 @@ test('a message before the join, or after another link took over, is not heard',
   old.say({ kind: 'goodbye' });
   expect(bench.dispatcher.state.workers.get('w1')?.session).not.toBeNull();
 });
-
-const vitals = {
-  load1: null,
-  memoryFreeMb: null,
-  running: 0,
-  batteryPercent: null,
-  charging: null,
-  temperatureC: null,
-};
 
 test('a heartbeat is answered', () => {
   const bench = new Bench();
