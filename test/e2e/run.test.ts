@@ -17,6 +17,15 @@ async function pair(): Promise<Site> {
   return site;
 }
 
+test('retry refuses a task that read live input', async () => {
+  const site = await pair();
+  const fed = await site.run(['run', 'cat >/dev/null; exit 3'], { stdin: Buffer.from('x') });
+  expect(fed.status).toBe(3);
+  const again = await site.run(['retry', 'last']);
+  expect([again.status, again.stdout.toString()]).toEqual([1, '']);
+  expect(again.stderr).toContain('run it anew');
+});
+
 test('run and submit --wait exit as the task did, and keep its streams apart', async () => {
   const site = await pair();
   for (const command of [['run'], ['submit', '--wait']]) {
