@@ -33,7 +33,18 @@ export interface Head {
   readonly entry: ReadyEntry;
 }
 
+/** Keys by requirement: tasks that ask for nothing share one, and most ask for nothing. */
+const knownKeys = new WeakMap<Requirement, string>();
+
 function classKey(requires: Requirement): string {
+  const known = knownKeys.get(requires);
+  if (known !== undefined) return known;
+  const key = makeClassKey(requires);
+  knownKeys.set(requires, key);
+  return key;
+}
+
+function makeClassKey(requires: Requirement): string {
   const labels = Object.entries(requires.labels).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
   return JSON.stringify([
     requires.cpuCores,

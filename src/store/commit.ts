@@ -13,7 +13,7 @@ import type { Task } from '../core/task.ts';
 import type { Change } from '../ports.ts';
 import { type AuditEntry, auditHash, auditStart } from './audit.ts';
 import type { Connection } from './connection.ts';
-import { attemptRowOf, isPristine, newRowOf, outputRowOf, stateRowOf, workerRowOf } from './rows.ts';
+import { attemptRowOf, isPristine, isSmooth, newRowOf, outputRowOf, stateRowOf, workerRowOf } from './rows.ts';
 import { attempts, auditLog, batches, blobs, idempotency, settings, tasks, taskTags, workers } from './schema.ts';
 
 type ChangeOf<Kind extends Change['kind']> = Extract<Change, { kind: Kind }>;
@@ -31,6 +31,7 @@ function slots<Name extends string>(table: SQLiteTable, ...columns: Name[]): Rec
 }
 
 const usage = ['durationMs', 'cpuMs', 'memoryPeakBytes', 'stdoutBytes', 'stderrBytes', 'discardedBytes'] as const;
+const outputColumns = ['stdout', 'stdoutSize', 'stdoutBlob', 'stderr', 'stderrSize', 'stderrBlob'] as const;
 const end = ['outcome', 'exitCode', 'signal', 'outcomeDetail', ...usage] as const;
 
 /** The statements on `tasks`, and the row each takes. */
@@ -38,14 +39,18 @@ function compileTaskStatements(connection: Connection) {
   const { orm } = connection;
   const asked = slots(tasks, 'id', 'createdAt', 'command', 'name', 'priority', 'batchId', 'spec');
   const assigned = slots(tasks, 'status', 'phase', 'workerId', 'attempt');
+  // What a task has whose first attempt simply ends: the other columns are as they were inserted.
+  const smooth = { ...assigned, ...slots(tasks, 'startedAt', 'completedAt', 'outcome', 'exitCode', ...usage) };
   const lived = slots(tasks, 'failures', 'losses', 'startedAt', 'cancelRequested', 'reason', 'avoid', 'notBefore');
   const state = { ...assigned, ...lived, ...slots(tasks, 'completedAt', ...end) };
-  const output = slots(tasks, 'stdout', 'stdoutSize', 'stdoutBlob', 'stderr', 'stderrSize', 'stderrBlob');
+  const output = slots(tasks, ...outputColumns);
   const update = (values: Record<string, SQL>) => orm.update(tasks).set(values).where(eq(tasks.id, asked.id));
   return {
     newTask: connection.compile<NewRow>(orm.insert(tasks).values({ ...asked, ...assigned })),
     assignment: connection.compile<AssignmentRow>(update(slots(tasks, 'phase', 'workerId', 'attempt'))),
     state: connection.compile<StateRow>(update(state)),
+    smooth: connection.compile<StateRow>(update(smooth)),
+    smoothAndOutput: connection.compile<StateRow & OutputRow>(update({ ...smooth, ...slots(tasks, ...outputColumns) })),
     stateAndOutput: connection.compile<StateRow & OutputRow>(update({ ...state, ...output })),
     output: connection.compile<OutputRow & { id: string }>(update(output)),
   };
@@ -151,10 +156,15 @@ export class Commits {
       outputs.delete(task.id);
       this.#blobs(output);
     }
-    const changed =
-      output === undefined
-        ? this.#tasks.state(state)
-        : this.#tasks.stateAndOutput(Object.assign(state, outputRowOf(output.stdout, output.stderr)));
+    const row = output === undefined ? null : Object.assign(state, outputRowOf(output.stdout, output.stderr));
+    const { smooth, smoothAndOutput, state: whole, stateAndOutput } = this.#tasks;
+    const changed = isSmooth(task, notBeforeWall)
+      ? row === null
+        ? smooth(state)
+        : smoothAndOutput(row)
+      : row === null
+        ? whole(state)
+        : stateAndOutput(row);
     assert(changed === 1, `task ${task.id} is changed but was never stored`);
   }
 

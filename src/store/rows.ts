@@ -56,11 +56,23 @@ function same(left: unknown, right: unknown): boolean {
 /** Parts of a specification that have a column of their own. */
 const specColumns: readonly string[] = ['command', 'name', 'priority', 'batchId'] satisfies (keyof TaskSpec)[];
 
+/** Objects that were found to be a default, by key: most tasks share theirs, and comparing takes longer than writing. */
+const knownDefaults = new Map(Object.keys(specDefaults).map((key) => [key, new WeakSet<object>()]));
+
+function isDefault(key: string, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return value === Reflect.get(specDefaults, key);
+  const known = knownDefaults.get(key);
+  if (known?.has(value) === true) return true;
+  if (!same(value, Reflect.get(specDefaults, key))) return false;
+  known?.add(value);
+  return true;
+}
+
 function encodeSpec(spec: TaskSpec): string {
   let rest: Record<string, unknown> | null = null;
   for (const key of Object.keys(spec)) {
     const value: unknown = Reflect.get(spec, key);
-    if (specColumns.includes(key) || same(value, Reflect.get(specDefaults, key))) continue;
+    if (specColumns.includes(key) || isDefault(key, value)) continue;
     rest ??= {};
     rest[key] = value;
   }
@@ -153,16 +165,24 @@ export function newRowOf(task: Task) {
 /** True when `newRowOf` says all there is to say about a task: nothing has happened to it but, perhaps, an assignment. */
 export function isPristine(task: Task, notBeforeWall: number | null): boolean {
   return (
-    notBeforeWall === null &&
-    task.failures === 0 &&
-    task.losses === 0 &&
+    isSmooth(task, notBeforeWall) &&
     task.startedAt === null &&
-    task.avoid.length === 0 &&
-    task.reason === null &&
-    !task.cancelRequested &&
     task.completedAt === null &&
     task.outcome === null &&
     task.usage === null
+  );
+}
+
+/** True when nothing out of the ordinary ever happened to a task: at most it ran once and exited. */
+export function isSmooth(task: Task, notBeforeWall: number | null): boolean {
+  return (
+    notBeforeWall === null &&
+    task.failures === 0 &&
+    task.losses === 0 &&
+    task.avoid.length === 0 &&
+    task.reason === null &&
+    !task.cancelRequested &&
+    (task.outcome === null || task.outcome.kind === 'exited')
   );
 }
 
