@@ -47,8 +47,9 @@ export class Connection {
   readonly #client: Database;
   /** By SQL text: what drizzle and `rows` prepare. */
   readonly #statements = new Map<string, Statement>();
-  /** What `compile` prepared. */
+  /** What `compile` and `keep` prepared. */
   readonly #compiled: Statement[] = [];
+  #keeping = false;
   #closed = false;
 
   /** Opens an existing file (or `:memory:`) for reading and writing. Errors: as `attempt`. */
@@ -134,7 +135,22 @@ export class Connection {
     this.#client.close();
   }
 
+  /** A query of drizzle's, built and prepared once for the life of the connection: `build` ends in `prepare()`. */
+  keep<T>(build: (orm: BunSQLiteDatabase) => T): T {
+    this.#keeping = true;
+    try {
+      return build(this.orm);
+    } finally {
+      this.#keeping = false;
+    }
+  }
+
   #prepared(text: string, prepare: Database['prepare']): Statement {
+    if (this.#keeping) {
+      const kept = prepare(text);
+      this.#compiled.push(kept);
+      return kept;
+    }
     const known = this.#statements.get(text);
     if (known !== undefined) return known;
     if (this.#statements.size >= statementsMax) this.#finalize();

@@ -35,11 +35,30 @@ function listed(ids: readonly string[]): SQL {
   return sql`(SELECT value FROM json_each(${JSON.stringify(ids)}))`;
 }
 
+/** The ids bound as `ids`, a JSON list, for `IN`. */
+const boundIds = sql`(SELECT value FROM json_each(${sql.placeholder('ids')}))`;
+
+/** The queries asked for every task shown: building one anew costs many times what it takes to run it. */
+function prepareQueries(connection: Connection) {
+  const taskId = sql.placeholder('taskId');
+  return {
+    rows: connection.keep((orm) => orm.select().from(tasks).where(inArray(tasks.id, boundIds)).prepare()),
+    statuses: connection.keep((orm) =>
+      orm.select({ id: tasks.id, status: tasks.status }).from(tasks).where(inArray(tasks.id, boundIds)).prepare(),
+    ),
+    attempts: connection.keep((orm) =>
+      orm.select().from(attempts).where(eq(attempts.taskId, taskId)).orderBy(attempts.attempt).prepare(),
+    ),
+  };
+}
+
 export class Reads {
   readonly #connection: Connection;
+  readonly #queries: ReturnType<typeof prepareQueries>;
 
   constructor(connection: Connection) {
     this.#connection = connection;
+    this.#queries = prepareQueries(connection);
   }
 
   get #orm() {
@@ -56,14 +75,12 @@ export class Reads {
 
   statuses(ids: readonly string[]): ReadonlyMap<string, TaskStatus> {
     if (ids.length === 0) return new Map();
-    const found = this.#orm.select({ id: tasks.id, status: tasks.status }).from(tasks);
-    const rows = found.where(inArray(tasks.id, listed(ids))).all();
+    const rows = this.#queries.statuses.all({ ids: JSON.stringify(ids) });
     return new Map(rows.map(({ id, status }) => [id, status]));
   }
 
   attempts(taskId: string): readonly AttemptRecord[] {
-    const rows = this.#orm.select().from(attempts).where(eq(attempts.taskId, taskId)).orderBy(attempts.attempt);
-    return rows.all().map(attemptOf);
+    return this.#queries.attempts.all({ taskId }).map(attemptOf);
   }
 
   batch(id: string): ReturnType<Store['batch']> {
@@ -125,11 +142,7 @@ export class Reads {
 
   #rows(ids: readonly string[]): TaskRow[] {
     if (ids.length === 0) return [];
-    const rows = this.#orm
-      .select()
-      .from(tasks)
-      .where(inArray(tasks.id, listed(ids)))
-      .all();
+    const rows = this.#queries.rows.all({ ids: JSON.stringify(ids) });
     const waiting = this.#waiting(rows);
     const found = new Map(
       rows.map((row) => [
