@@ -10,7 +10,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
-import type { WorkerDeclaration, WorkerVitals } from '../wire/messages.ts';
+import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
 
 const mebibyte = 1024 * 1024;
 const probeTimeoutMs = 3000;

@@ -4,6 +4,7 @@
  */
 
 import { unreachable } from '../base/assert.ts';
+import type { AttemptKey } from '../core/attempt.ts';
 import {
   amount,
   bool,
@@ -19,7 +20,7 @@ import {
   text,
   wrong,
 } from './fields.ts';
-import { type AttemptKey, type DispatcherMessage, outputChunkBytesMax, refusalCodes } from './messages.ts';
+import { type DispatcherMessage, outputChunkBytesMax, refusalCodes } from './messages.ts';
 import { packAssignment, packBytes, packKey, readAssignment, readAttempt, readKey } from './shapes.ts';
 
 type Welcome = Extract<DispatcherMessage, { kind: 'welcome' }>;

@@ -5,14 +5,13 @@
  * older attempt number is ignored. Nothing here assumes that a reply arrives; what matters is repeated after a rejoin.
  *
  * The walk of one attempt:  `assign` → (`report` started) → `output`* → `report` ended → `ack`.
- * Checks of what really arrived are in `check.ts`; this file is the shapes and their limits.
+ * Checks of what really arrived are in `worker-messages.ts` and `dispatcher-messages.ts`; here are the shapes and their
+ * limits.
  */
 
 import type { AttemptKey, HeldAttempt, ReportEntry } from '../core/attempt.ts';
 import type { TaskSpec } from '../core/task.ts';
 import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
-
-export type { AttemptKey, HeldAttempt, ReportEntry, WorkerDeclaration, WorkerVitals };
 
 /** Spoken version and the oldest one still understood. Exchanged in clear before the handshake. */
 export const protocolVersion = 1;

@@ -4,6 +4,7 @@
  */
 
 import { unreachable } from '../base/assert.ts';
+import type { AttemptKey } from '../core/attempt.ts';
 import type { AttemptOutcome, AttemptUsage, Requirement, StdinSpec } from '../core/task.ts';
 import {
   amount,
@@ -22,7 +23,7 @@ import {
   word,
   wrong,
 } from './fields.ts';
-import type { Assignment, AttemptKey } from './messages.ts';
+import type { Assignment } from './messages.ts';
 
 const attemptRange = { min: 1, max: fieldLimits.attemptMax };
 const exitCodeRange = { min: -(2 ** 31), max: 2 ** 32 - 1 };

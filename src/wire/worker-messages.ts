@@ -5,6 +5,8 @@
  */
 
 import { unreachable } from '../base/assert.ts';
+import type { HeldAttempt, ReportEntry } from '../core/attempt.ts';
+import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
 import {
   amount,
   bool,
@@ -24,15 +26,7 @@ import {
   word,
   wrong,
 } from './fields.ts';
-import {
-  type HeldAttempt,
-  inlineOutputBytesMax,
-  outputChunkBytesMax,
-  type ReportEntry,
-  type WorkerDeclaration,
-  type WorkerMessage,
-  type WorkerVitals,
-} from './messages.ts';
+import { inlineOutputBytesMax, outputChunkBytesMax, type WorkerMessage } from './messages.ts';
 import { packBytes, packOutcome, packUsage, readAttempt, readOutcome, readUsage } from './shapes.ts';
 
 const streams = ['stdout', 'stderr'] as const;

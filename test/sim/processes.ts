@@ -119,7 +119,7 @@ export class ProcessTable implements Launcher, Workspace {
   createDir(): string {
     if (this.#around.dice.chance(this.failedDirs)) throw new OctasklyError('io', 'no space left for directories');
     this.dirCount += 1;
-    const path = `/work/${this.dirCount}`;
+    const path = `/tasks/${this.dirCount}`;
     this.inUse.add(path);
     return path;
   }

@@ -1,6 +1,7 @@
 /** One message of every kind, with every optional part both present and absent: what the tests of the wire walk over. */
 
-import type { Assignment, DispatcherMessage, ReportEntry, WorkerMessage } from '../../../src/wire/messages.ts';
+import type { ReportEntry } from '../../../src/core/attempt.ts';
+import type { Assignment, DispatcherMessage, WorkerMessage } from '../../../src/wire/messages.ts';
 
 const key = { taskId: '01hxyz456789', attempt: 3 };
 const usage = {

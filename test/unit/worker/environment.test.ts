@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { taskEnvironment } from '../../../src/worker/environment.ts';
 import { assignment } from './fakes.ts';
 
-const here = { directory: '/work/a.1', workerName: 'attic' };
+const here = { directory: '/tasks/a.1', workerName: 'attic' };
 
 test('taskEnvironment() passes on what tools need, and nothing secret', () => {
   const own = {
@@ -17,7 +17,7 @@ test('taskEnvironment() passes on what tools need, and nothing secret', () => {
     PATH: '/bin',
     HOME: '/root',
     LANG: 'C',
-    TMPDIR: '/work/a.1',
+    TMPDIR: '/tasks/a.1',
     OCTASKLY_TASK_ID: 'a',
     OCTASKLY_ATTEMPT: '1',
     OCTASKLY_WORKER: 'attic',

@@ -32,19 +32,19 @@ test('execute() launches the shell, or the program itself, in a directory of its
   bench.run({ command: 'echo hi' });
   expect(bench.process.plan).toMatchObject({
     argv: ['/bin/sh', '-c', 'echo hi'],
-    cwd: '/work/1',
+    cwd: '/tasks/1',
     marker: 'a.1',
     stdin: { kind: 'closed' },
   });
-  expect(bench.process.plan.env).toMatchObject({ PATH: '/bin', TMPDIR: '/work/1', OCTASKLY_WORKER: 'attic' });
+  expect(bench.process.plan.env).toMatchObject({ PATH: '/bin', TMPDIR: '/tasks/1', OCTASKLY_WORKER: 'attic' });
   const other = new Bench();
   other.run({ command: null, argv: ['ls', '-l'] });
   expect(other.process.plan.argv).toEqual(['ls', '-l']);
 });
 
 test.each([
-  [null, '/work/1'],
-  ['sub/dir', '/work/1/sub/dir'],
+  [null, '/tasks/1'],
+  ['sub/dir', '/tasks/1/sub/dir'],
   ['/srv/data', '/srv/data'],
 ])('execute() with workdir %p runs in %p', (workdir, cwd) => {
   const bench = new Bench();

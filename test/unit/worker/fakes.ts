@@ -85,7 +85,7 @@ export class FakeWorkspace implements Workspace {
   readonly spools = new Map<string, FakeSpool>();
 
   createDir(): string {
-    const path = `/work/${this.directories.size + 1}`;
+    const path = `/tasks/${this.directories.size + 1}`;
     this.directories.add(path);
     return path;
   }
