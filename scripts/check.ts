@@ -59,7 +59,19 @@ async function tests(): Promise<void> {
   tally.failed += failed === 0 && exitCode !== 0 ? 1 : failed;
 }
 
+/** Programs that some tests drive the product with; where one is missing and cannot be had, those tests say so and skip. */
+const testPrograms = ['tmux'];
+
+/** Installs what tests need from Debian's packages, where that is possible: as root, with apt. */
+async function provideTestPrograms(): Promise<void> {
+  const missing = testPrograms.filter((name) => Bun.which(name) === null);
+  if (missing.length === 0 || process.getuid?.() !== 0 || Bun.which('apt-get') === null) return;
+  await run('update packages', ['apt-get', 'update', '-qq']);
+  await run('install packages', ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', ...missing]);
+}
+
 install();
+await provideTestPrograms();
 const bin = (name: string): string => join(root, 'node_modules/.bin', name);
 await check('types', [bin('tsc'), '--noEmit', '-p', root]);
 await check('lint', [bin('biome'), 'check', '--error-on-warnings', root]);
