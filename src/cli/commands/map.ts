@@ -94,12 +94,25 @@ class Collector {
     for (const stream of ['stdout', 'stderr'] as const) {
       if (task[`${stream}_bytes`] === 0) continue;
       const prefix = this.printing.tagged ? new LinePrefix(`${job.args.join(' ')}\t`) : null;
+      const whole = wholeOutput(task, stream);
+      if (whole !== null) {
+        await terminal[stream].write(prefix?.push(whole) ?? whole);
+        continue;
+      }
       // Following an ended task ends at once, and survives a dispatcher that is away.
       for await (const chunk of client.output(task.id, { stream, follow: true, signal })) {
         await terminal[stream].write(prefix?.push(chunk) ?? chunk);
       }
     }
   }
+}
+
+/** An output that the task's own view shows in full, byte for byte: most are short, and need not be asked for. */
+function wholeOutput(task: TaskView, stream: 'stdout' | 'stderr'): Uint8Array | null {
+  const tail = task[`${stream}_tail`];
+  const bytes = new TextEncoder().encode(tail);
+  // What is no UTF-8 shows as U+FFFD.
+  return bytes.length === task[`${stream}_bytes`] && !tail.includes('\ufffd') ? bytes : null;
 }
 
 /** Takes the next jobs that fit into one batch. */
