@@ -151,7 +151,12 @@ export const taskSchema = z.object({
   status: statusSchema,
   priority: z.number().int(),
   worker_id: z.string().nullable(),
-  attempt: z.number().int(),
+  attempt: z
+    .number()
+    .int()
+    .describe(
+      'Number of the current or last attempt, 0 = none. Only grows; one that was given back unstarted leaves a gap',
+    ),
   timeout: z.number(),
   retry_count: z.number().int(),
   retry_delay: z.number(),
