@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export const root = join(import.meta.dir, '../..');
-export const executable = join(root, 'dist/octaskly');
+export const executable = process.env.OCTASKLY_TEST_EXECUTABLE ?? join(root, 'dist/octaskly');
 
 /** A port nobody listens on at the moment. */
 export function freePort(): Promise<number> {
