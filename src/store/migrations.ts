@@ -113,11 +113,21 @@ CREATE TABLE marks (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT
 PRAGMA application_id = ${applicationId};
 `;
 
-/** What came of ended tasks, for people who query with `sqlite3`. */
+/** What came of ended tasks, for people who query with `sqlite3`; and the tokens that were given out, by their hashes. */
 const v2 = `
 CREATE VIEW results AS
 SELECT id AS task_id, attempt, worker_id, status, outcome, exit_code, signal, reason, stdout, stderr, duration_ms, completed_at
 FROM tasks WHERE completed_at IS NOT NULL;
+
+CREATE TABLE tokens (
+  id TEXT PRIMARY KEY NOT NULL,
+  name TEXT NOT NULL,
+  role TEXT NOT NULL,
+  hash TEXT NOT NULL,
+  created_at TEXT NOT NULL,
+  expires_at TEXT,
+  revoked_at TEXT
+);
 `;
 
 /** Every migration, oldest first; the position (from 1) is the version it leads to. */

@@ -186,6 +186,17 @@ export const idempotency = sqliteTable(
   (table) => [index('idempotency_created').on(table.createdAt)],
 );
 
+/** Tokens that were given out. Of the token itself only a hash is kept. */
+export const tokens = sqliteTable('tokens', {
+  id: text('id').primaryKey(),
+  name: text('name').notNull(),
+  role: text('role').notNull(),
+  hash: text('hash').notNull(),
+  createdAt: instant('created_at').notNull(),
+  expiresAt: instant('expires_at'),
+  revokedAt: instant('revoked_at'),
+});
+
 /** Who did what. Entries are only ever appended; each carries a hash of the one before it, see `audit.ts`. */
 export const auditLog = sqliteTable('audit_log', {
   id: integer('id').primaryKey(),
