@@ -136,18 +136,6 @@ export function outputText(line: string): string {
   return others.reduce((text, part) => text + ' '.repeat(tabCells - (text.length % tabCells)) + part, first);
 }
 
-/** `850ms`, `4.2s`, `3m05s`, `2h07m`, `3d04h`: at most six cells up to 99 days; '' for null. */
-export function formatDuration(durationMs: number | null): string {
-  if (durationMs === null) return '';
-  const two = (value: number): string => String(Math.floor(value)).padStart(2, '0');
-  const seconds = Math.max(0, durationMs) / 1000;
-  if (seconds < 1) return `${Math.round(seconds * 1000)}ms`;
-  if (seconds < 59.95) return `${seconds.toFixed(1)}s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)}m${two(seconds % 60)}s`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)}h${two((seconds % 3600) / 60)}m`;
-  return `${Math.floor(seconds / 86_400)}d${two((seconds % 86_400) / 3600)}h`;
-}
-
 /** `12s`, `3m`, `2h`, `5d`: how long ago, roughly. */
 export function formatAge(ageMs: number): string {
   const seconds = Math.max(0, ageMs) / 1000;

@@ -3,9 +3,10 @@
  */
 
 import type { TaskView } from '../api/schemas.ts';
+import { formatDuration } from '../base/duration.ts';
 import { type CommandContext, hasColor, type Terminal } from './context.ts';
 import { commandOf } from './request.ts';
-import { type Column, formatDuration, paintStatus, printable, renderTable } from './table.ts';
+import { type Column, paintStatus, printable, renderTable } from './table.ts';
 
 export type OutputForm = 'table' | 'json' | 'quiet';
 

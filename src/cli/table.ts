@@ -1,5 +1,5 @@
 /**
- * Text for people: aligned tables measured in display cells, durations, and strangers' text made harmless.
+ * Text for people: aligned tables measured in display cells, and strangers' text made harmless.
  * Pure: the width of a terminal and of a text are given.
  */
 
@@ -83,18 +83,6 @@ export function renderTable(
   };
   const titles = columns.map((column) => column.title);
   return [line(titles, -1), ...clean.map(line)].join('');
-}
-
-/** `850ms`, `4.2s`, `3m05s`, `2h07m`, `3d04h`; '' for null. */
-export function formatDuration(durationMs: number | null): string {
-  if (durationMs === null) return '';
-  const two = (value: number): string => String(Math.floor(value)).padStart(2, '0');
-  const seconds = durationMs / 1000;
-  if (durationMs < 1000) return `${Math.max(0, Math.round(durationMs))}ms`;
-  if (seconds < 60) return `${seconds.toFixed(1)}s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)}m${two(seconds % 60)}s`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)}h${two((seconds % 3600) / 60)}m`;
-  return `${Math.floor(seconds / 86_400)}d${two((seconds % 86_400) / 3600)}h`;
 }
 
 const colors: Readonly<Record<string, string>> = {

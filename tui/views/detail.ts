@@ -1,10 +1,11 @@
 /** One task opened: what it is, how it stands, and the end of its output as it comes; and an explanation. Pure. */
 
 import type { Explanation, TaskWithAttempts } from '../../src/api/schemas.ts';
+import { formatDuration } from '../../src/base/duration.ts';
 import { type Row, rule, span, styleOf } from '../lines.ts';
 import type { Detail, Model } from '../model.ts';
 import { linesOf } from '../tail.ts';
-import { cut, formatAge, formatDuration, harmless, type Look, outputText, wrap } from '../text.ts';
+import { cut, formatAge, harmless, type Look, outputText, wrap } from '../text.ts';
 import { commandOf, runTimeOf, workerOf } from './tasks.ts';
 
 const commandRows = 2;

@@ -1,9 +1,10 @@
 /** The third tab: one page of tasks, newest first. Pure. */
 
 import type { TaskView } from '../../src/api/schemas.ts';
+import { formatDuration } from '../../src/base/duration.ts';
 import { type Cell, type Column, type Row, selected, span, styleOf, tableHead, tableRow } from '../lines.ts';
 import type { Model } from '../model.ts';
-import { formatAge, formatDuration, harmless, type Look } from '../text.ts';
+import { formatAge, harmless, type Look } from '../text.ts';
 import { type Listing, wideColumns } from './workers.ts';
 
 /** What a task runs, as one line. */

@@ -1,12 +1,13 @@
 /** `show ID`: everything about one task, with its attempts and the end of its output. */
 
 import type { AttemptView, TaskWithAttempts } from '../../api/schemas.ts';
+import { formatDuration } from '../../base/duration.ts';
 import type { ClientAction } from '../command.ts';
 import type { lookOptions } from '../options.ts';
 import { writeFacts, writeJson } from '../print.ts';
 import { commandOf } from '../request.ts';
 import { oneTask } from '../selectors.ts';
-import { formatDuration, printable } from '../table.ts';
+import { printable } from '../table.ts';
 import { linesOf } from '../text.ts';
 
 const pairsOf = (record: Readonly<Record<string, string>>): string =>

@@ -1,9 +1,9 @@
 /** `stats`: counts of tasks, workers, slots and the queue. */
 
+import { formatDuration } from '../../base/duration.ts';
 import type { ClientAction } from '../command.ts';
 import type { lookOptions } from '../options.ts';
 import { writeFacts, writeJson } from '../print.ts';
-import { formatDuration } from '../table.ts';
 
 export const stats: ClientAction<typeof lookOptions> = async ({ client, terminal }, values) => {
   const found = await client.stats();

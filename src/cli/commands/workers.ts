@@ -1,9 +1,9 @@
 /** `workers`: the workers, what they have and what of it is in use. */
 
+import { formatDuration } from '../../base/duration.ts';
 import type { ClientAction } from '../command.ts';
 import type { lookOptions } from '../options.ts';
 import { writeJson, writeTable } from '../print.ts';
-import { formatDuration } from '../table.ts';
 
 export const workers: ClientAction<typeof lookOptions> = async ({ client, terminal }, values) => {
   const list = await client.workers();

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'bun:test';
+import { formatDuration } from '../../../src/base/duration.ts';
 import { csvField } from '../../../src/cli/commands/export.ts';
 import { joblogLine, joblogTitle } from '../../../src/cli/joblog.ts';
 import { formatOf, parseManifest } from '../../../src/cli/manifest.ts';
 import { combinations, expand, shellQuote, splitSources } from '../../../src/cli/placeholders.ts';
 import { exitOfSignal, exitOfTask } from '../../../src/cli/status.ts';
-import { cut, formatDuration, printable, renderTable } from '../../../src/cli/table.ts';
+import { cut, printable, renderTable } from '../../../src/cli/table.ts';
 import { LinePrefix } from '../../../src/cli/tagging.ts';
 import { linesOf } from '../../../src/cli/text.ts';
 import { FakeDispatcher } from './dispatcher.ts';

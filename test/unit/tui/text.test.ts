@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import { cut, formatAge, formatDuration, harmless, outputText, pad, wrap } from '../../../tui/text.ts';
+import { formatDuration } from '../../../src/base/duration.ts';
+import { cut, formatAge, harmless, outputText, pad, wrap } from '../../../tui/text.ts';
 import { lookOf } from './samples.ts';
 
 const look = lookOf({ columns: 80, rows: 24 });
