@@ -13,7 +13,12 @@ import type { CommandContext } from './context.ts';
 const presenceMs = 15_000;
 
 /** Resolves when all was taken, or when the task takes no more (it ended, or closed its input). Throws what the client throws. */
-export async function feedStdin({ client, terminal }: CommandContext, id: string, signal: AbortSignal): Promise<void> {
+export async function feedStdin(
+  { client, terminal }: Pick<CommandContext, 'client' | 'terminal'>,
+  id: string,
+  signal: AbortSignal,
+  everyMs = presenceMs,
+): Promise<void> {
   let offset = 0;
   const send = async (data: Uint8Array, eof: boolean): Promise<void> => {
     await client.writeStdin(id, { offset, data, eof }, { signal });
@@ -21,7 +26,7 @@ export async function feedStdin({ client, terminal }: CommandContext, id: string
   };
   const nothing = new Uint8Array(0);
   try {
-    for await (const chunk of withPauses(terminal.stdin.chunks(signal), signal)) {
+    for await (const chunk of withPauses(terminal.stdin.chunks(signal), signal, everyMs)) {
       if (chunk === null) await send(nothing, false);
       else {
         for (let at = 0; at < chunk.length; at += limits.stdinChunkBytesMax) {
@@ -36,16 +41,17 @@ export async function feedStdin({ client, terminal }: CommandContext, id: string
   }
 }
 
-/** The chunks, and a null for each `presenceMs` without one. */
+/** The chunks, and a null for each `everyMs` without one. */
 async function* withPauses(
   chunks: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
+  everyMs: number,
 ): AsyncGenerator<Uint8Array | null, void, void> {
   const source = chunks[Symbol.asyncIterator]();
   let next = source.next();
   while (!signal.aborted) {
     const stop = new AbortController();
-    const pause = sleep(presenceMs, AbortSignal.any([stop.signal, signal])).then(
+    const pause = sleep(everyMs, AbortSignal.any([stop.signal, signal])).then(
       () => null,
       () => null,
     );

@@ -17,6 +17,18 @@ async function pair(): Promise<Site> {
   return site;
 }
 
+test('map prints byte for byte what the tasks wrote, short or long, text or not', async () => {
+  const site = await pair();
+  // A character of four bytes without its last: three bytes, as many as the sign that stands in for it.
+  const truncated = String.raw`\360\237\230`;
+  const octal = String.raw`\344\377\n \303\244 \357\277\275 x\000y`;
+  const commands = [octal, String.raw`plain\n`, String.raw`\303`, truncated].map((text) => `printf '${text}'`);
+  const { status, stdout } = await site.run(['map', '-k', 'sh -c {}', ':::', ...commands, 'seq 3000']);
+  expect(status).toBe(0);
+  const here = commands.concat('seq 3000').map((command) => spawnSync('/bin/sh', ['-c', command]).stdout);
+  expect(Buffer.compare(stdout, Buffer.concat(here))).toBe(0);
+});
+
 test('retry refuses a task that read live input', async () => {
   const site = await pair();
   const fed = await site.run(['run', 'cat >/dev/null; exit 3'], { stdin: Buffer.from('x') });

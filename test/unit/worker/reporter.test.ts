@@ -75,6 +75,19 @@ test('ended() goes at once, with the last bytes, in place of a start that was no
   expect(bench.told()).toEqual([]);
 });
 
+test('ended() of a busy worker waits 5 ms for company, and an end that nobody waits for goes with it', () => {
+  const bench = new Bench();
+  bench.start('a');
+  bench.start('b');
+  bench.end('a', true);
+  bench.clock.advance(4);
+  bench.end('b', true);
+  expect(bench.told()).toEqual([]);
+  bench.clock.advance(1);
+  expect(bench.link.sent).toHaveLength(1);
+  expect(bench.told()).toEqual(['a ended 0/0', 'b ended 0/0']);
+});
+
 test('wrote() sends the start, then output, each byte once', () => {
   const bench = new Bench();
   const { stdout, stderr } = bench.start('a');
