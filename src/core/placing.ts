@@ -22,7 +22,7 @@ export const keepAfterMs = 10_000;
 export const shareOutAfterMs = 50;
 
 /** Classes of tasks that wait for room looked at in one pass: bounds it when hardly two tasks ask for the same. */
-const hinderedMax = 256;
+export const hinderedMax = 256;
 
 export function place(current: Step): void {
   const { state } = current;
