@@ -3,7 +3,7 @@
  * SQLite gives its log and shared-memory files the mode of the database, so that one file made private makes all private.
  */
 
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 
@@ -27,13 +27,22 @@ export function syncDirectory(path: string): void {
 
 /** Implements the file side of `store/`. */
 export const storeFiles = {
-  /** Makes the directory (0700) and an empty file (0600) where they are missing. Error: `storage_unavailable`. */
+  /**
+   * Makes the directory (0700) and an empty file (0600) where they are missing. Error: `storage_unavailable`, also for a
+   * file that may only be read: SQLite finds that out later, and then says different things at different times.
+   */
   ensure(file: string): void {
     try {
       mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
       if (!existsSync(file)) closeSync(openSync(file, 'wx', 0o600));
     } catch (cause) {
       const message = `Cannot make the database "${file}": ${reasonOf(cause)}.`;
+      throw new OctasklyError('storage_unavailable', message, { cause });
+    }
+    try {
+      accessSync(file, constants.R_OK | constants.W_OK);
+    } catch (cause) {
+      const message = `Cannot use the database "${file}": the file or its disk is read-only for this user; make it writable.`;
       throw new OctasklyError('storage_unavailable', message, { cause });
     }
   },
