@@ -59,12 +59,19 @@ async function tests(): Promise<void> {
   tally.failed += failed === 0 && exitCode !== 0 ? 1 : failed;
 }
 
-/** Programs that some tests drive the product with; where one is missing and cannot be had, those tests say so and skip. */
-const testPrograms = ['tmux'];
+/** Programs that some tests need, and their packages; where one is missing and cannot be had, those tests say so and skip. */
+const testPrograms = {
+  tmux: 'tmux',
+  bwrap: 'bubblewrap',
+  'qemu-system-x86_64': 'qemu-system-x86',
+  busybox: 'busybox-static',
+  cpio: 'cpio',
+};
 
 /** Installs what tests need from Debian's packages, where that is possible: as root, with apt. */
 async function provideTestPrograms(): Promise<void> {
-  const missing = testPrograms.filter((name) => Bun.which(name) === null);
+  const programs = Object.entries(testPrograms).filter(([name]) => Bun.which(name) === null);
+  const missing = programs.map(([, debian]) => debian);
   if (missing.length === 0 || process.getuid?.() !== 0 || Bun.which('apt-get') === null) return;
   await run('update packages', ['apt-get', 'update', '-qq']);
   await run('install packages', ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', ...missing]);

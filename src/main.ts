@@ -12,7 +12,10 @@ const softwareErrorStatus = 70;
 
 const [first, ...others] = process.argv.slice(2);
 
-if (others.length === 0 && (first === 'version' || first === '--version' || first === '-V')) {
+if (first === '__exec') {
+  // Part of the start of every task on some machines: before anything else is loaded, and not a command of people.
+  (await import('./confine/exec.ts')).run();
+} else if (others.length === 0 && (first === 'version' || first === '--version' || first === '-V')) {
   process.stdout.write(`octaskly ${version}\n`);
 } else {
   // A broken invariant stops the program, also where it shows in a callback: what goes on after one can only lie.

@@ -3,8 +3,9 @@
  * implements them again. Each contract says what is guaranteed, what is not, what ends it and what is bounded.
  */
 
+import type { TaskFile } from './core/files.ts';
 import type { RememberedWorker } from './core/restore.ts';
-import type { AttemptRecord, StdinSpec, Task, TaskStatus } from './core/task.ts';
+import type { AttemptOutcome, AttemptRecord, StdinSpec, Task, TaskStatus } from './core/task.ts';
 import type { DispatcherMessage, Stream, WorkerMessage } from './wire/messages.ts';
 
 // ---------------------------------------------------------------------------------------------------------- time
@@ -126,6 +127,13 @@ export type Change =
   | { readonly kind: 'task'; readonly task: Task; readonly isNew: boolean; readonly notBeforeWall: number | null }
   | { readonly kind: 'output'; readonly taskId: string; readonly stdout: StoredOutput; readonly stderr: StoredOutput }
   | { readonly kind: 'attempt'; readonly record: AttemptRecord }
+  /** The files the last attempt of a task left, in place of earlier ones. Their blobs are durable already. */
+  | {
+      readonly kind: 'outputs';
+      readonly taskId: string;
+      readonly files: readonly TaskFile[];
+      readonly problems: readonly string[];
+    }
   | {
       readonly kind: 'batch';
       readonly id: string;
@@ -170,6 +178,13 @@ export interface TaskRow {
   readonly stderr: StoredOutput | null;
 }
 
+/** The files an attempt left. */
+export interface CollectedFiles {
+  readonly files: readonly TaskFile[];
+  /** Why something that was to be collected was not: sentences for people. */
+  readonly problems: readonly string[];
+}
+
 /** A batch as it is read back. */
 export interface BatchRow {
   readonly id: string;
@@ -207,6 +222,8 @@ export interface Store {
   /** Statuses of those ids that exist. */
   statuses(ids: readonly string[]): ReadonlyMap<string, TaskStatus>;
   attempts(taskId: string): readonly AttemptRecord[];
+  /** Files the last attempt of a task left, by path; empty when none were collected. */
+  outputs(taskId: string): CollectedFiles;
   batch(id: string): BatchRow | null;
   idempotency(key: string): { readonly bodyHash: string; readonly answer: string } | null;
   /** Deletes ended tasks completed before `wallMs` with all that hangs on them; returns how many and their blobs. */
@@ -228,11 +245,80 @@ export interface OutputStore {
   /** Closes an attempt's output: what the row keeps; the whole moves to a blob when larger. */
   finish(taskId: string, attempt: number): { readonly stdout: StoredOutput; readonly stderr: StoredOutput };
   discard(taskId: string, attempt: number): void;
-  readBlob(blob: string, from: number, max: number): Uint8Array;
-  deleteBlob(blob: string): void;
+}
+
+/**
+ * Files by the hash of their content. What is here is whole and had the right hash when it came in; `read` does not
+ * hash again, so whoever takes bytes elsewhere has them checked there.
+ * Errors of all calls: `storage_unavailable` (disk full, I/O), `not_found` (no such blob).
+ */
+export interface BlobStore {
+  /** Size of a blob that is here, null when it is not. */
+  size(blob: string): number | null;
+  /** Up to `max` bytes from `from`; fewer at its end only. */
+  read(blob: string, from: number, max: number): Uint8Array;
+  /**
+   * Starts or resumes taking in a blob of `bytes` bytes. One receiver a blob at a time; a second one is `conflict`.
+   * A blob that is here already gives a receiver that has everything.
+   */
+  receive(blob: string, bytes: number): BlobReceiver;
+  /** Bytes of a blob that is not whole yet: where `receive` goes on. 0 when none came. */
+  received(blob: string): number;
+  /** Takes the hash of a blob anew: false when it is not here, or is damaged, and then it is dropped. */
+  verify(blob: string): Promise<boolean>;
+  /** Makes blobs that came in so far survive power loss. Cheap when nothing came in since the last call. */
+  sync(): Promise<void>;
+  /** Idempotent. */
+  delete(blob: string): void;
+}
+
+/** A blob coming in. */
+export interface BlobReceiver {
+  /** Bytes that are here: the next one wanted is at this offset. */
+  readonly received: number;
+  /** Appends at `received`. Errors: `storage_unavailable`, and `invalid` beyond the announced size. */
+  write(data: Uint8Array): void;
+  /** All is here: true when the hash is right and the blob is in the store; false when not, then all of it is dropped. */
+  finish(): Promise<boolean>;
+  /** Stops; what has come is kept for a later `receive`. Idempotent, nothing after `finish`. */
+  suspend(): void;
+}
+
+/** The blobs of a worker: a cache with a size limit, least recently used first out, never what is held. */
+export interface BlobCache extends BlobStore {
+  /** Keeps a blob from being deleted, here or still to come, until as many releases. */
+  hold(blob: string): void;
+  release(blob: string): void;
+}
+
+/** Files of attempts, between blobs and task directories. Errors are sentences that name the file. */
+export interface TaskFiles {
+  /**
+   * Puts `files` into the area, from blobs that are here: reflink, else a read-only hard link where the area is another
+   * account's, else a copy. Error: `io` naming the file: no place (disk full), a path that leads out, a blob that is not
+   * here or is damaged. A damaged one is dropped, though held: once it was fetched again another try makes sense, and
+   * writes over what this one left.
+   */
+  place(files: readonly TaskFile[], area: TaskArea): Promise<void>;
+  /**
+   * Takes regular files that match `patterns` as blobs, perhaps out of the area; each is held once for every file until
+   * `BlobCache.release`. Symbolic links are not followed; what is no regular file, has further names (hard links), or is
+   * beyond `bytesMax` in all, becomes a problem, as does a path asked for by name that is not there. Never rejects.
+   * Patterns: a path names a file, or a directory and all below it. `*` and `?` stay within a part, `**` goes over any
+   * number of them; `{a,b}`, `[ab]`, `[!ab]`; `!` in front takes out of what others match. Hidden names are only matched
+   * by a part that begins with a dot itself.
+   */
+  collect(patterns: readonly string[], area: TaskArea, bytesMax: number): Promise<CollectedFiles>;
 }
 
 // ------------------------------------------------------------------------------------------------------ processes
+
+/** An unprivileged account that a worker started as root runs tasks as. */
+export interface TaskUser {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+}
 
 /** What to start. `env` is complete: nothing is inherited. */
 export interface LaunchPlan {
@@ -242,13 +328,40 @@ export interface LaunchPlan {
   readonly stdin: StdinSpec;
   /** Marks every process of the tree, by environment, so that none is overlooked. */
   readonly marker: string;
+  /** Contents of the descriptors from 3 on, readable from their beginning by the first program alone. */
+  readonly descriptors: readonly Uint8Array[];
+  /** Account to start as; null = the worker's own. */
+  readonly user: TaskUser | null;
+  /** File mode creation mask; null = the worker's own. */
+  readonly umask: number | null;
+  /** Added to the niceness of the worker, 0 … 19. */
+  readonly nice: number;
+  /** The first programs of the chain that are not the task's: TERM passes them over, and goes to what they started. */
+  readonly wrappers: number;
+  readonly limits: LaunchLimits;
+  /** Directories whose content counts as the attempt's disk use. */
+  readonly directories: readonly string[];
 }
+
+/** What the launcher keeps the tree within, beside what the plan's own programs do. Null = not its part. */
+export interface LaunchLimits {
+  readonly cpuTimeMs: number | null;
+  readonly memoryBytes: number | null;
+  readonly diskBytes: number | null;
+  readonly processes: number | null;
+}
+
+/** A limit that ended an attempt, or that it ran into before it ended by itself. */
+export type LimitExceeded = Omit<Extract<AttemptOutcome, { kind: 'limit_exceeded' }>, 'kind'>;
 
 export interface ProcessEnd {
   readonly exitCode: number | null;
   readonly signal: string | null;
   readonly cpuMs: number | null;
   readonly memoryPeakBytes: number | null;
+  readonly writtenBytes: number | null;
+  /** The limit that ended it; null when none did. */
+  readonly limitExceeded: LimitExceeded | null;
 }
 
 /** A process tree that runs. */
@@ -284,11 +397,21 @@ export interface Spool {
   discard(): void;
 }
 
+/** The places of one attempt on the worker's disk. */
+export interface TaskArea {
+  /** Where the command runs: absolute, 0700, empty at first. */
+  readonly directory: string;
+  /** Its private temporary directory, beside and not below the other; null at levels that have none. */
+  readonly temporary: string | null;
+  /** Whose directories these are; null = the worker's own account. */
+  readonly user: TaskUser | null;
+}
+
 /** Places on the worker's disk. Errors: `io`. */
 export interface Workspace {
-  /** An empty private directory (0700) for one attempt; its absolute path. */
-  createDir(): string;
-  /** Removes it with all in it, whatever the task made there, beside other work; resolves when it is gone. Never rejects. */
-  removeDir(path: string): Promise<void>;
+  /** Empty private directories for one attempt. `isolated`: never used before, with a temporary one. */
+  createArea(how: { readonly isolated: boolean; readonly user: TaskUser | null }): TaskArea;
+  /** Removes them with all in them, whatever the task made there, beside other work; resolves when gone. Never rejects. */
+  removeArea(area: TaskArea): Promise<void>;
   openSpool(key: string): Spool;
 }

@@ -10,10 +10,10 @@ import { type Context, Hono } from 'hono';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 import { hostAllowed, identify, mayCall, originAllowed } from './access.ts';
 import type { Backend } from './backend.ts';
-import { checkMediaType, readBody } from './body.ts';
+import { contentOf } from './body.ts';
 import { openApiOf } from './openapi.ts';
 import { problemResponse } from './problem.ts';
-import { type ApiOptions, callerOf, type Peer, type Route, type RouteContext } from './route.ts';
+import { type ApiOptions, callerOf, type Peer, patternOf, type Route, type RouteContext } from './route.ts';
 import { routes } from './routes.ts';
 import { validateQuery } from './validate.ts';
 
@@ -63,22 +63,26 @@ async function bodyOf(request: Request, rule: Route['body']): Promise<unknown> {
   const contentType = request.headers.get('content-type');
   if (rule === null) {
     // What a page's form could send without asking is refused even where no body is looked at.
-    if (contentType !== null) checkMediaType(contentType, 'application/json');
+    if (contentType !== null) contentOf(contentType, [{ mediaType: 'application/json' }]);
     return undefined;
   }
-  // An empty body of bytes needs no type.
-  if (rule.schema !== null || contentType !== null || request.body !== null)
-    checkMediaType(contentType, rule.mediaType);
-  return rule.decode(await readBody(request, rule.maxBytes));
+  const [first] = rule.contents;
+  // An empty body of bytes needs no type, nor do bytes that are put somewhere: no page can do that without asking.
+  const untyped = contentType === null && (request.body === null || request.method === 'PUT');
+  const content = untyped && first?.schema === null ? first : contentOf(contentType, rule.contents);
+  return content.take(request, rule.maxBytes);
 }
 
 function paramsOf(context: ApiContext, route: Route): Record<string, unknown> {
   const given = context.req.param();
   const checked = route.params.safeParse(given);
   if (checked.success) return checked.data;
-  const [name = '', value = ''] = Object.entries(given)[0] ?? [];
-  const why = checked.error.issues[0]?.message ?? 'does not fit';
-  throw new OctasklyError('not_found', `There is no ${route.path.replace(`{${name}}`, value)}: "${value}" ${why}.`);
+  const [issue] = checked.error.issues;
+  const value = given[String(issue?.path[0])] ?? '';
+  throw new OctasklyError(
+    'not_found',
+    `There is no ${context.req.path}: "${value}" ${issue?.message ?? 'does not fit'}.`,
+  );
 }
 
 async function answer(context: ApiContext, route: Route, shared: RouteContext): Promise<Response> {
@@ -136,11 +140,10 @@ export function createApi(backend: Backend, options: ApiOptions): Hono<{ Binding
     for (const [name, value] of Object.entries(securityHeaders)) context.res.headers.set(name, value);
   });
   for (const route of routes) {
-    const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1');
-    app.on(route.method, path, (context) => answer(context, route, shared));
+    app.on(route.method, patternOf(route.path), (context) => answer(context, route, shared));
   }
   for (const path of new Set(routes.map((route) => route.path))) {
-    app.all(path.replaceAll(/\{(\w+)\}/g, ':$1'), ({ req }) => {
+    app.all(patternOf(path), ({ req }) => {
       const allow = allowOf(path);
       const error = new OctasklyError('method_not_allowed', `${req.path} does not take ${req.method}, only ${allow}.`);
       return problemResponse(error, { allow });

@@ -4,12 +4,20 @@
  */
 
 import type { AttemptRecord, TaskSpec } from '../core/task.ts';
-import type { BatchRow, TaskFilter, TaskRow } from '../ports.ts';
+import type { BatchRow, BlobStore, CollectedFiles, TaskFilter, TaskRow } from '../ports.ts';
 import type { Stream } from '../wire/messages.ts';
 import type { Explanation, FeedEvent, Stats, WorkerView } from './schemas.ts';
 
+/** A file a task to submit asks for. `bytes`: what the caller believes, if anything; the blob itself decides. */
+export interface NewInput {
+  readonly path: string;
+  readonly blob: string;
+  readonly bytes: number | null;
+  readonly executable: boolean;
+}
+
 /** A task to submit. `dependsOn` of a batch task may hold names of tasks of the same batch; they are resolved here. */
-export type NewTask = Omit<TaskSpec, 'batchId' | 'retryOf'>;
+export type NewTask = Omit<TaskSpec, 'batchId' | 'retryOf' | 'inputs'> & { readonly inputs: readonly NewInput[] };
 
 export interface Submission {
   readonly tasks: readonly NewTask[];
@@ -44,7 +52,12 @@ export interface OutputCursor {
 }
 
 export interface Backend {
-  /** Errors: `queue_full` (all or nothing), `shutting_down`, `storage_unavailable`, `invalid` (unknown dependency), `conflict`. */
+  /** The blobs that are here and come in. Only what was synced may be named by a task that is stored. */
+  readonly blobs: Pick<BlobStore, 'size' | 'read' | 'receive' | 'received' | 'sync'>;
+  /**
+   * Errors: `queue_full` (all or nothing), `shutting_down`, `storage_unavailable`, `conflict`, `invalid` (an unknown
+   * dependency; an input whose blob is not here).
+   */
   submit(submission: Submission): Promise<Submitted>;
   task(id: string): TaskRow | null;
   attempts(id: string): readonly AttemptRecord[];
@@ -63,6 +76,8 @@ export interface Backend {
   ): Promise<void>;
   /** Output of the current or last attempt from byte `from`; with `follow` until the task ends. Error: `not_found`. */
   output(id: string, stream: Stream, options: { from: number; follow: boolean }): OutputCursor;
+  /** The files the last attempt left. Error: `not_found`. */
+  files(id: string): CollectedFiles;
   explain(id: string): Explanation | null;
   workers(): readonly WorkerView[];
   /** Error: `not_found`. */

@@ -7,15 +7,21 @@ import type { z } from 'zod';
 import { OctasklyError } from '../base/errors.ts';
 import { validate } from './validate.ts';
 
-/** What a route takes as its body. `schema` and `example` feed the OpenAPI document; `decode` throws `OctasklyError`. */
+/** One form a body may come in. `schema` and `example` feed the OpenAPI document; without schema it is bytes. */
+export interface BodyContent<T> {
+  readonly mediaType: 'application/json' | 'application/octet-stream' | 'multipart/form-data';
+  readonly schema: z.ZodType | null;
+  readonly example: unknown;
+  /** Reads at most `maxBytes` of the rule. Throws `OctasklyError`. */
+  take(request: Request, maxBytes: number): Promise<T>;
+}
+
+/** What a route takes as its body, in one of several forms. */
 export interface BodyRule<T> {
-  readonly mediaType: 'application/json' | 'application/octet-stream';
   /** Bytes. */
   readonly maxBytes: number;
   readonly description: string;
-  readonly schema: z.ZodType<T> | null;
-  readonly example: T | null;
-  decode(bytes: Uint8Array): T;
+  readonly contents: readonly BodyContent<T>[];
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
@@ -53,23 +59,50 @@ function refuseProto(value: unknown, path: readonly string[]): void {
   }
 }
 
-/** A JSON body that fits `schema`. Refusals: `bad_request` (no JSON), `invalid` (does not fit). */
-export function jsonBody<T>(rule: Omit<BodyRule<T>, 'mediaType' | 'decode' | 'schema'> & { schema: z.ZodType<T> }) {
-  const body: BodyRule<T> = {
+/** The JSON value in `bytes`, when it fits `schema`. Refusals: `bad_request` (no JSON), `invalid` (does not fit). */
+export function decodeJson<T>(schema: z.ZodType<T>, bytes: Uint8Array): T {
+  return validate(schema, parseJson(bytes), { code: 'invalid', what: 'The request does not fit its schema' });
+}
+
+/** A JSON body that fits `schema`. Refusals as `decodeJson`. */
+export function jsonContent<T>(rule: { readonly schema: z.ZodType<T>; readonly example: T }): BodyContent<T> {
+  return {
     ...rule,
     mediaType: 'application/json',
-    decode: (bytes) =>
-      validate(rule.schema, parseJson(bytes), { code: 'invalid', what: 'The request does not fit its schema' }),
+    take: async (request, maxBytes) => decodeJson(rule.schema, await readBody(request, maxBytes)),
   };
-  return body;
+}
+
+/** Nothing but JSON that fits `schema`. */
+export function jsonBody<T>(rule: {
+  readonly maxBytes: number;
+  readonly description: string;
+  readonly schema: z.ZodType<T>;
+  readonly example: T;
+}): BodyRule<T> {
+  const { maxBytes, description, schema, example } = rule;
+  return { maxBytes, description, contents: [jsonContent({ schema, example })] };
 }
 
 /** Bytes as they are. */
-export function bytesBody(rule: { readonly maxBytes: number; readonly description: string }): BodyRule<Uint8Array> {
-  return { ...rule, mediaType: 'application/octet-stream', schema: null, example: null, decode: (bytes) => bytes };
+export function bytesBody(rule: {
+  readonly maxBytes: number;
+  readonly description: string;
+}): BodyRule<Uint8Array<ArrayBuffer>> {
+  const content = { mediaType: 'application/octet-stream', schema: null, example: null, take: readBody } as const;
+  return { ...rule, contents: [content] };
 }
 
-function join(chunks: readonly Uint8Array[], size: number): Uint8Array {
+/** Bytes that the handler takes as they come; it keeps the limit itself. Null = there are none. */
+export function streamBody(rule: {
+  readonly maxBytes: number;
+  readonly description: string;
+}): BodyRule<ReadableStream<Uint8Array> | null> {
+  const take = (request: Request): Promise<ReadableStream<Uint8Array> | null> => Promise.resolve(request.body);
+  return { ...rule, contents: [{ mediaType: 'application/octet-stream', schema: null, example: null, take }] };
+}
+
+function join(chunks: readonly Uint8Array<ArrayBuffer>[], size: number): Uint8Array<ArrayBuffer> {
   const first = chunks[0];
   if (chunks.length === 1 && first !== undefined) return first;
   const whole = new Uint8Array(size);
@@ -82,13 +115,13 @@ function join(chunks: readonly Uint8Array[], size: number): Uint8Array {
 }
 
 /** The body's bytes. Throws `too_large` as soon as more than `maxBytes` are certain, `bad_request` when it breaks off. */
-export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
+export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   const tooLarge = (): OctasklyError =>
     new OctasklyError('too_large', `The body is too large: this route takes at most ${maxBytes} bytes.`);
   if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge();
   if (request.body === null) return new Uint8Array(0);
   const reader = request.body.getReader();
-  const chunks: Uint8Array[] = [];
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
   for (;;) {
     const part = await reader.read().catch((cause: unknown) => {
@@ -105,12 +138,21 @@ export async function readBody(request: Request, maxBytes: number): Promise<Uint
   }
 }
 
-/** Refuses another media type than the wanted one; parameters (`; charset=utf-8`) are fine. */
-export function checkMediaType(contentType: string | null, wanted: string): void {
-  const given = contentType?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
-  if (given === wanted) return;
+function mediaTypeOf(contentType: string | null): string {
+  return contentType?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+}
+
+/** The one of `contents` a request comes in; parameters (`; charset=utf-8`) are fine. Throws `unsupported_media_type`. */
+export function contentOf<T extends { readonly mediaType: string }>(
+  contentType: string | null,
+  contents: readonly T[],
+): T {
+  const given = mediaTypeOf(contentType);
+  const found = contents.find(({ mediaType }) => mediaType === given);
+  if (found !== undefined) return found;
   const what = given === '' ? 'has no content type' : `has the content type "${given}"`;
-  throw new OctasklyError('unsupported_media_type', `The request ${what}; it should be "${wanted}".`);
+  const wanted = contents.map(({ mediaType }) => `"${mediaType}"`).join(' or ');
+  throw new OctasklyError('unsupported_media_type', `The request ${what}; it should be ${wanted}.`);
 }
 
 /** One text for all JSON texts of the same value: the keys of every object in order, no white space. */

@@ -3,6 +3,8 @@
  * Pure. Seconds outside are milliseconds inside, `null` outside is `null` inside, and instants become ISO 8601 in UTC.
  */
 
+import { assert } from '../base/assert.ts';
+import { type IsolationDemand, noDemand, noLimits, type TaskLimits } from '../core/isolation.ts';
 import {
   type AttemptOutcome,
   type AttemptRecord,
@@ -12,7 +14,8 @@ import {
   type StdinSpec,
 } from '../core/task.ts';
 import type { StoredOutput, TaskRow } from '../ports.ts';
-import type { Backend, NewTask } from './backend.ts';
+import type { Backend, NewInput, NewTask } from './backend.ts';
+import type { InputRequest } from './file-schemas.ts';
 import {
   type AttemptView,
   type BatchView,
@@ -26,11 +29,45 @@ import {
 export const tailBytesMax = 4096;
 
 const retryDelayDefaultMs = 1000;
-const noRequirement: Requirement = { cpuCores: 0, memoryMb: 0, gpu: 0, labels: {}, platform: null, arch: null };
+const noRequirement: Requirement = {
+  cpuCores: 0,
+  memoryMb: 0,
+  gpu: 0,
+  labels: {},
+  platform: null,
+  arch: null,
+  isolation: noDemand,
+};
 const nothing = {} as const;
+const none: readonly never[] = [];
 
-function requirementOf(requires: TaskRequest['requires']): Requirement {
-  if (requires === undefined) return noRequirement;
+type Limits = Pick<
+  TaskRequest,
+  'cpu_time_limit' | 'memory_limit_mb' | 'disk_limit_mb' | 'max_open_files' | 'max_processes'
+>;
+
+/** What is asked for of isolation; nothing is always the same object, which millions of tasks may share. */
+function demandOf(request: Limits & Pick<TaskRequest, 'sandbox_level' | 'network'>): IsolationDemand {
+  const { sandbox_level: level = null, network = false } = request;
+  const asked = limitsOf(request);
+  return level === null && !network && asked === noLimits ? noDemand : { level, network, limits: asked };
+}
+
+function limitsOf(request: Limits): TaskLimits {
+  const asked: TaskLimits = {
+    cpuTimeMs: request.cpu_time_limit === undefined ? null : Math.ceil(request.cpu_time_limit * 1000),
+    memoryMb: request.memory_limit_mb ?? null,
+    diskMb: request.disk_limit_mb ?? null,
+    openFiles: request.max_open_files ?? null,
+    processes: request.max_processes ?? null,
+  };
+  return Object.values(asked).every((limit) => limit === null) ? noLimits : asked;
+}
+
+function requirementOf(request: TaskRequest): Requirement {
+  const { requires } = request;
+  const isolation = demandOf(request);
+  if (requires === undefined) return isolation === noDemand ? noRequirement : { ...noRequirement, isolation };
   return {
     cpuCores: requires.cpu_cores ?? 0,
     memoryMb: requires.memory_mb ?? 0,
@@ -38,12 +75,18 @@ function requirementOf(requires: TaskRequest['requires']): Requirement {
     labels: requires.labels ?? nothing,
     platform: requires.platform ?? null,
     arch: requires.arch ?? null,
+    isolation,
   };
 }
 
 function stdinOf(stdin: TaskRequest['stdin']): StdinSpec {
   if (stdin === undefined) return { kind: 'closed' };
   return typeof stdin === 'string' ? { kind: 'text', text: stdin } : { kind: 'stream' };
+}
+
+function newInputOf(input: string | InputRequest): NewInput {
+  assert(typeof input !== 'string', 'parts of a request are in the place of their names');
+  return { path: input.path, blob: input.blob, bytes: input.bytes ?? null, executable: input.executable ?? false };
 }
 
 /** What a valid request asks for, in full. `defaultTimeoutMs` holds where it names no time limit. */
@@ -61,8 +104,10 @@ export function newTaskOf(request: TaskRequest, defaults: { readonly defaultTime
     env: request.env ?? nothing,
     workdir: request.workdir ?? null,
     stdin: stdinOf(request.stdin),
+    inputs: request.inputs?.map(newInputOf) ?? none,
+    outputs: request.outputs ?? none,
     maxOutputBytes: request.max_output ?? limits.outputBytesDefault,
-    requires: requirementOf(request.requires),
+    requires: requirementOf(request),
     dependsOn: request.depends_on ?? [],
     onDependencyFailure: request.on_dependency_failure ?? 'cancel',
     tags: request.tags ?? nothing,
@@ -107,6 +152,7 @@ function durationOf(startedAt: number | null, endedAt: number | null): number | 
 export function taskViewOf({ task, stdout, stderr }: TaskRow): TaskView {
   const { spec, usage, outcome } = task;
   const { requires } = spec;
+  const { level, network, limits: asked } = requires.isolation;
   return {
     id: task.id,
     name: spec.name,
@@ -135,14 +181,23 @@ export function taskViewOf({ task, stdout, stderr }: TaskRow): TaskView {
     tags: spec.tags,
     batch_id: spec.batchId,
     retry_of: spec.retryOf,
-    inputs: [],
-    outputs: [],
+    cpu_time_limit: asked.cpuTimeMs === null ? null : asked.cpuTimeMs / 1000,
+    memory_limit_mb: asked.memoryMb,
+    disk_limit_mb: asked.diskMb,
+    max_open_files: asked.openFiles,
+    max_processes: asked.processes,
+    sandbox_level: level,
+    network,
+    inputs: spec.inputs.map(({ path, blob, bytes, executable }) => ({ path, blob, bytes, executable })),
+    outputs: [...spec.outputs],
     exit_code: exitCodeOf(outcome),
     signal: signalOf(outcome),
     reason: task.reason,
     duration_ms: usage?.durationMs ?? durationOf(task.startedAt, task.completedAt),
     cpu_ms: usage?.cpuMs ?? null,
     memory_peak_bytes: usage?.memoryPeakBytes ?? null,
+    written_bytes: usage?.writtenBytes ?? null,
+    sandbox_level_used: usage?.sandboxLevel ?? null,
     stdout_bytes: stdout?.totalBytes ?? usage?.stdoutBytes ?? 0,
     stderr_bytes: stderr?.totalBytes ?? usage?.stderrBytes ?? 0,
     discarded_bytes: usage?.discardedBytes ?? 0,
@@ -164,12 +219,18 @@ export function attemptViewOf(record: AttemptRecord): AttemptView {
       detail: describeOutcome(outcome),
       exit_code: exitCodeOf(outcome),
       signal: signalOf(outcome),
+      limit:
+        outcome.kind === 'limit_exceeded'
+          ? { name: outcome.limit, value: outcome.limitValue, reached: outcome.reached }
+          : null,
     },
     started_at: isoTimeOrNull(record.startedAt),
     ended_at: isoTime(record.endedAt),
     duration_ms: usage?.durationMs ?? durationOf(record.startedAt, record.endedAt),
     cpu_ms: usage?.cpuMs ?? null,
     memory_peak_bytes: usage?.memoryPeakBytes ?? null,
+    written_bytes: usage?.writtenBytes ?? null,
+    sandbox_level: usage?.sandboxLevel ?? null,
   };
 }
 

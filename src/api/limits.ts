@@ -20,6 +20,19 @@ export const limits = {
   taskLengthMax: 2 * 1024 * 1024,
   /** Bytes in one `POST /tasks/{id}/stdin`. */
   stdinChunkBytesMax: 64 * 1024,
+  /** Characters of the paths of inputs and patterns of outputs of one task together: they too go in one message. */
+  filesLengthMax: 2 * 1024 * 1024,
+  /** Bytes of one blob. */
+  blobBytesMax: 2 ** 40,
+  /** Blobs in one `POST /blobs/missing`. */
+  missingBlobsMax: 10_000,
+  memoryMbMax: 1_048_576,
+  /** 1 PiB. */
+  diskMbMax: 2 ** 30,
+  cpuSecondsMax: 365 * 24 * 3600,
+  openFilesMin: 8,
+  openFilesMax: 1_048_576,
+  processesMax: 1_048_576,
   timeoutSecondsMax: 30 * 24 * 3600,
   outputBytesDefault: 10_000_000,
   outputBytesMax: 1_000_000_000,

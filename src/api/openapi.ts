@@ -5,14 +5,16 @@
 
 import { z } from 'zod';
 import { type ErrorCode, errorCodes } from '../base/errors.ts';
+import * as files from './file-schemas.ts';
 import { problemMediaType, problemType } from './problem.ts';
-import type { AnswerRule, Route } from './route.ts';
+import { type AnswerRule, type Route, templateOf } from './route.ts';
 import * as schemas from './schemas.ts';
 
 /** Names of the schemas in the document. */
 const named = {
   Task: schemas.taskSchema,
   TaskRequest: schemas.taskRequestSchema,
+  TaskForm: schemas.taskFormSchema,
   TaskWithAttempts: schemas.taskWithAttemptsSchema,
   TaskList: schemas.taskListSchema,
   Attempt: schemas.attemptSchema,
@@ -21,6 +23,11 @@ const named = {
   Batch: schemas.batchSchema,
   Worker: schemas.workerSchema,
   WorkerList: schemas.workerListSchema,
+  File: files.fileSchema,
+  OutputFiles: files.outputFilesSchema,
+  Upload: files.uploadSchema,
+  MissingRequest: files.missingRequestSchema,
+  Missing: files.missingSchema,
   Explanation: schemas.explanationSchema,
   Stats: schemas.statsSchema,
   Event: schemas.eventSchema,
@@ -89,15 +96,16 @@ function parametersOf(route: Route): Json[] {
 
 function requestBodyOf({ body }: Route): Json {
   if (body === null) return {};
-  const content =
-    body.schema === null
-      ? { schema: { type: 'string', format: 'binary', maxLength: body.maxBytes } }
-      : { schema: schemaOf(body.schema), example: body.example };
+  const bytes = { type: 'string', format: 'binary', maxLength: body.maxBytes };
+  const content = body.contents.map(({ mediaType, schema, example }) => [
+    mediaType,
+    schema === null ? { schema: bytes } : { schema: schemaOf(schema), example },
+  ]);
   return {
     requestBody: {
-      required: body.schema !== null,
+      required: body.contents.every(({ schema }) => schema !== null),
       description: `${body.description}. At most ${body.maxBytes} bytes.`,
-      content: { [body.mediaType]: content },
+      content: Object.fromEntries(content),
     },
   };
 }
@@ -123,7 +131,7 @@ function answerOf({ description, schema, mediaType, headers }: AnswerRule): Json
 
 /** Every code a route may answer with. */
 export function problemsOf(route: Route): ErrorCode[] {
-  const invalid: ErrorCode[] = route.body?.schema ? ['invalid'] : [];
+  const invalid: ErrorCode[] = route.body?.contents.some(({ schema }) => schema !== null) ? ['invalid'] : [];
   const body = route.body === null ? [] : withBody;
   const missing: ErrorCode[] = Object.keys(route.params.shape).length > 0 ? ['not_found'] : [];
   return [...new Set([...everywhere, ...missing, ...body, ...invalid, ...route.problems])];
@@ -162,9 +170,10 @@ function operationOf(route: Route): Json {
 export function openApiOf(routes: readonly Route[], info: { readonly version: string }): object {
   const paths: Record<string, Json> = {};
   for (const route of routes) {
-    const path = paths[route.path] ?? {};
+    const template = templateOf(route.path);
+    const path = paths[template] ?? {};
     path[route.method.toLowerCase()] = operationOf(route);
-    paths[route.path] = path;
+    paths[template] = path;
   }
   return {
     openapi: '3.1.1',

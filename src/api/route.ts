@@ -16,8 +16,8 @@ export interface ApiOptions {
   readonly version: string;
   readonly clock: Clock;
   readonly log: Log;
-  /** SHA-256 of a text's UTF-8 bytes, lower-case hex. */
-  readonly sha256Hex: (text: string) => string;
+  /** SHA-256 of bytes or of a text's UTF-8 bytes, lower-case hex. */
+  readonly sha256Hex: (data: string | Uint8Array) => string;
   /** Time limit of tasks that name none. */
   readonly defaultTimeoutMs: number;
   /** Names besides `localhost` the API answers for, lower case: the bind address, the host's name, configured ones. */
@@ -67,8 +67,8 @@ export interface AnswerRule {
 export interface RouteRule<Params extends z.ZodType, Query extends z.ZodType, Body> {
   /** `operationId` of the document, unique. */
   readonly name: string;
-  readonly method: 'GET' | 'POST' | 'DELETE';
-  /** With parameters in braces: `/api/v1/tasks/{id}`. */
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** With parameters in braces: `/api/v1/tasks/{id}`; one that may hold slashes is last: `{+path}` (RFC 6570, 3.2.3). */
   readonly path: string;
   readonly access: Access;
   readonly summary: string;
@@ -96,6 +96,16 @@ export function route<Params extends z.ZodObject, Query extends z.ZodObject, Bod
   rule: RouteRule<Params, Query, Body>,
 ): Route {
   return rule;
+}
+
+/** A route's path in the notation of Hono. */
+export function patternOf(path: string): string {
+  return path.replaceAll(/\{(\w+)\}/g, ':$1').replace(/\{\+(\w+)\}$/, ':$1{[\\s\\S]+}');
+}
+
+/** A route's path in the notation of OpenAPI, which does not tell parameters with slashes apart. */
+export function templateOf(path: string): string {
+  return path.replace('{+', '{');
 }
 
 /** What `identify` asks of a request. */

@@ -4,6 +4,8 @@
 
 import type { Route } from './route.ts';
 import { batchRoutes } from './routes/batches.ts';
+import { blobRoutes } from './routes/blobs.ts';
+import { outputRoutes } from './routes/outputs.ts';
 import { streamRoutes } from './routes/streams.ts';
 import { systemRoutes } from './routes/system.ts';
 import { taskRoutes } from './routes/tasks.ts';
@@ -12,6 +14,8 @@ import { workerRoutes } from './routes/workers.ts';
 export const routes: readonly Route[] = [
   ...taskRoutes,
   ...streamRoutes,
+  ...outputRoutes,
+  ...blobRoutes,
   ...batchRoutes,
   ...workerRoutes,
   ...systemRoutes,

@@ -5,7 +5,9 @@
  */
 
 import { z } from 'zod';
+import { enforcements, limitNames, sandboxLevels } from '../core/isolation.ts';
 import { priorities, taskStatuses } from '../core/task.ts';
+import { fileSchema, inputsSchema, outputsSchema, pathsLength } from './file-schemas.ts';
 import { limits } from './limits.ts';
 
 export { limits };
@@ -46,6 +48,7 @@ export const requiresSchema = z.strictObject({
   arch: z.enum(['x64', 'arm64', 'arm']).optional(),
 });
 
+export const sandboxLevelSchema = z.enum(sandboxLevels);
 /** Characters of everything in a task that may be long. */
 function textLength(task: {
   command?: string | undefined;
@@ -89,6 +92,38 @@ export const taskRequestSchema = z
       .describe('Text, or {"stream": true} to feed it through POST /tasks/{id}/stdin'),
     max_output: z.number().int().min(0).max(limits.outputBytesMax).optional().describe('Bytes kept of each stream'),
     requires: requiresSchema.optional(),
+    cpu_time_limit: z
+      .number()
+      .min(1)
+      .max(limits.cpuSecondsMax)
+      .optional()
+      .describe('Seconds of processor time of the whole process tree'),
+    memory_limit_mb: z
+      .number()
+      .int()
+      .min(1)
+      .max(limits.memoryMbMax)
+      .optional()
+      .describe('Memory of the whole process tree, MiB'),
+    disk_limit_mb: z.number().int().min(1).max(limits.diskMbMax).optional().describe('Disk it may fill, MiB'),
+    max_open_files: z
+      .number()
+      .int()
+      .min(limits.openFilesMin)
+      .max(limits.openFilesMax)
+      .optional()
+      .describe('Descriptors of each process'),
+    max_processes: z
+      .number()
+      .int()
+      .min(1)
+      .max(limits.processesMax)
+      .optional()
+      .describe('Processes and threads of the whole tree at once'),
+    sandbox_level: sandboxLevelSchema.optional().describe('The least isolation; a worker may give more, never less'),
+    network: z.boolean().optional().describe('The network is needed: strict gives none otherwise, very-strict never'),
+    inputs: inputsSchema.optional().describe('Files put into the task directory before the command starts'),
+    outputs: outputsSchema.optional().describe('Paths or globs below the task directory, collected after the command'),
     depends_on: z.array(idSchema).max(limits.listMax).optional(),
     on_dependency_failure: z.enum(['cancel', 'run']).optional(),
     tags: labelMap.optional(),
@@ -101,7 +136,20 @@ export const taskRequestSchema = z
     message: `command, arguments, environment and stdin must not exceed ${limits.taskLengthMax} characters together`,
     path: ['command'],
   })
+  .refine((task) => pathsLength(task) <= limits.filesLengthMax, {
+    message: `paths of inputs and patterns of outputs must not exceed ${limits.filesLengthMax} characters together`,
+    path: ['inputs'],
+  })
+  .refine((task) => task.network !== true || task.sandbox_level !== 'very-strict', {
+    message: 'very-strict never gives the network; ask for strict, or leave "network" out',
+    path: ['network'],
+  })
   .meta(oneProgram);
+
+/** A task and the bytes of its inputs in one multipart request. */
+export const taskFormSchema = z
+  .object({ task: taskRequestSchema })
+  .catchall(z.string().meta({ format: 'binary' }).describe('The bytes of the input of that name'));
 
 /** A task of a batch may wait for others of the same batch by their names. */
 export const batchRequestSchema = z.strictObject({
@@ -115,6 +163,14 @@ export const batchRequestSchema = z.strictObject({
             .max(limits.listMax)
             .optional()
             .describe('Ids, or names in this batch'),
+          inputs: inputsSchema
+            .superRefine((inputs, context) => {
+              const index = inputs.findIndex((input) => typeof input === 'string');
+              if (index < 0) return;
+              const message = 'a batch has no parts: upload the bytes with PUT /blobs/{hash} and give {"path", "blob"}';
+              context.addIssue({ code: 'custom', path: [index], message });
+            })
+            .optional(),
         })
         .meta(oneProgram),
     )
@@ -129,6 +185,10 @@ export const outcomeSchema = z.object({
   detail: z.string(),
   exit_code: z.number().int().nullable(),
   signal: z.string().nullable(),
+  limit: z
+    .object({ name: z.string(), value: z.number(), reached: z.number() })
+    .nullable()
+    .describe('The limit that was exceeded; both numbers are in the unit of its name'),
 });
 
 export const attemptSchema = z.object({
@@ -140,6 +200,8 @@ export const attemptSchema = z.object({
   duration_ms: z.number().nullable(),
   cpu_ms: z.number().nullable(),
   memory_peak_bytes: z.number().nullable(),
+  written_bytes: z.number().nullable(),
+  sandbox_level: sandboxLevelSchema.nullable().describe('The level it ran at'),
 });
 
 /** A task in answers. */
@@ -176,14 +238,23 @@ export const taskSchema = z.object({
   tags: z.record(z.string(), z.string()),
   batch_id: z.string().nullable(),
   retry_of: z.string().nullable(),
-  inputs: z.array(z.never()),
-  outputs: z.array(z.never()),
+  cpu_time_limit: z.number().nullable(),
+  memory_limit_mb: z.number().nullable(),
+  disk_limit_mb: z.number().nullable(),
+  max_open_files: z.number().int().nullable(),
+  max_processes: z.number().int().nullable(),
+  sandbox_level: sandboxLevelSchema.nullable().describe('What was asked for'),
+  network: z.boolean(),
+  inputs: z.array(fileSchema),
+  outputs: z.array(z.string()).describe('What was asked for; what was collected is at /tasks/{id}/outputs'),
   exit_code: z.number().int().nullable(),
   signal: z.string().nullable(),
   reason: z.string().nullable(),
   duration_ms: z.number().nullable(),
   cpu_ms: z.number().nullable(),
   memory_peak_bytes: z.number().nullable(),
+  written_bytes: z.number().nullable(),
+  sandbox_level_used: sandboxLevelSchema.nullable().describe('The level the last attempt ran at'),
   stdout_bytes: z.number().int(),
   stderr_bytes: z.number().int(),
   discarded_bytes: z.number().int(),
@@ -208,6 +279,28 @@ export const batchSchema = z.object({
   counts: statusCounts,
 });
 
+/** How one level is made on a worker, and how well it keeps each limit there. */
+const levelSchema = z.object({
+  level: sandboxLevelSchema,
+  mechanism: z.string(),
+  network: z.boolean().describe('A task that asks for the network can have it'),
+  limits: z.record(
+    z.enum(limitNames),
+    z.object({
+      enforcement: z
+        .enum(enforcements)
+        .describe('hard: never exceeded; per-process: not their sum; watched: ended soon after; none: not kept'),
+      mechanism: z.string(),
+    }),
+  ),
+});
+
+const sandboxSchema = z.object({
+  least: sandboxLevelSchema,
+  levels: z.array(levelSchema),
+  missing: z.array(z.object({ level: sandboxLevelSchema, reason: z.string(), remedy: z.string() })),
+});
+
 export const workerSchema = z.object({
   id: z.string(),
   name: z.string(),
@@ -229,6 +322,7 @@ export const workerSchema = z.object({
   battery_percent: z.number().nullable(),
   charging: z.boolean().nullable(),
   temperature_c: z.number().nullable(),
+  sandbox: sandboxSchema,
   first_seen_at: z.string(),
   last_seen_at: z.string(),
 });
@@ -291,6 +385,7 @@ export type BatchAnswer = z.infer<typeof batchAnswerSchema>;
 export type BatchView = z.infer<typeof batchSchema>;
 export type WorkerView = z.infer<typeof workerSchema>;
 export type WorkerList = z.infer<typeof workerListSchema>;
+export type SandboxView = z.infer<typeof sandboxSchema>;
 export type Explanation = z.infer<typeof explanationSchema>;
 export type Stats = z.infer<typeof statsSchema>;
 export type FeedEvent = z.infer<typeof eventSchema>;

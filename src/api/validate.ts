@@ -16,12 +16,17 @@ function unwrap(schema: unknown): unknown {
   return at;
 }
 
+/** Of alternatives the one that is an object. */
+function objectOf(schema: unknown): unknown {
+  return schema instanceof z.ZodUnion ? schema.options.find((option) => option instanceof z.ZodObject) : schema;
+}
+
 /** The keys a schema knows at `path`; empty where it has no fixed keys. */
 export function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   let at: unknown = unwrap(schema);
   for (const step of path) {
     if (at instanceof z.ZodObject) at = unwrap(at.shape[String(step)]);
-    else if (at instanceof z.ZodArray) at = unwrap(at.element);
+    else if (at instanceof z.ZodArray) at = objectOf(unwrap(at.element));
     else return [];
   }
   return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
@@ -41,6 +46,16 @@ function fieldErrorsOf(issue: z.core.$ZodIssue, schema: z.ZodType): FieldError[]
         message: `unknown key "${key}"${didYouMean(key, valid)}`,
       };
     });
+  }
+  if (issue.code === 'invalid_union') {
+    // One alternative is what was meant when what came is of its kind: then what is wrong inside says more.
+    const meant = issue.errors.filter((inner) =>
+      inner.every((each) => each.path.length > 0 || each.code === 'unrecognized_keys'),
+    );
+    const [inner, ...more] = meant;
+    if (inner !== undefined && more.length === 0) {
+      return inner.flatMap((each) => fieldErrorsOf({ ...each, path: [...issue.path, ...each.path] }, schema));
+    }
   }
   // The name of a record's entry is wrong: the reasons lie one level deeper.
   if (issue.code === 'invalid_key') {

@@ -24,6 +24,7 @@ export const errorCodes = {
   conflict: { http: 409, exit: 1, retriable: false, title: 'This conflicts with what is there' },
   too_large: { http: 413, exit: 2, retriable: false, title: 'The request is too large' },
   unsupported_media_type: { http: 415, exit: 2, retriable: false, title: 'The content type is not supported' },
+  range_not_satisfiable: { http: 416, exit: 1, retriable: false, title: 'That range does not exist' },
   invalid: { http: 422, exit: 2, retriable: false, title: 'The request does not fit its schema' },
   denied_command: { http: 422, exit: 2, retriable: false, title: 'The command is on the deny list' },
   queue_full: { http: 429, exit: 1, retriable: true, title: 'The queue is full' },

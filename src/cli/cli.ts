@@ -11,6 +11,7 @@ import { type Command, reachOf } from './command.ts';
 import { commands } from './commands.ts';
 import { type ConfigFile, checkFileKeys, resolveOptions, type Sources, warningsOf } from './config.ts';
 import { BrokenPipe, type CommandContext, note, type Terminal } from './context.ts';
+import type { LocalFiles } from './files.ts';
 import { commandHelp, firstSteps, overview } from './help.ts';
 import type { OptionTable, Values } from './option.ts';
 import { allTables, placeOptions, type ReachValues, reachOptions } from './options.ts';
@@ -19,6 +20,7 @@ import type { Roles } from './roles.ts';
 
 export interface CliEnvironment {
   readonly terminal: Terminal;
+  readonly files: LocalFiles;
   readonly version: string;
   readonly roles: Roles;
   /** Throws for malformed text. */
@@ -126,7 +128,7 @@ async function runClientCommand(
   words: readonly string[],
   environment: CliEnvironment,
 ): Promise<number> {
-  const { terminal, parseYaml } = environment;
+  const { terminal, files, parseYaml } = environment;
   const reach = reachOf(values);
   const action = await command.load();
   const baseUrl = /^[a-z]+:\/\//i.test(reach.api) ? reach.api : `http://${reach.api}`;
@@ -147,7 +149,7 @@ async function runClientCommand(
       ...(environment.fetch === undefined ? {} : { fetch: environment.fetch }),
       ...options,
     });
-  const context: CommandContext = { client: connect({ onLost: tellLost }), connect, terminal, parseYaml };
+  const context: CommandContext = { client: connect({ onLost: tellLost }), connect, terminal, files, parseYaml };
   try {
     return await action(context, values, words);
   } catch (error) {

@@ -7,10 +7,12 @@ import {
   backupOptions,
   batchOptions,
   dispatcherOptions,
+  doctorOptions,
   exportOptions,
   logsOptions,
   lookOptions,
   mapOptions,
+  outputsOptions,
   printOptions,
   psOptions,
   reachOptions,
@@ -37,13 +39,15 @@ const roleExits = [
 const asTask: readonly Exit[] = [
   ['n', "the task's exit status"],
   ['124', 'the task timed out'],
-  ['125', "Octaskly's own failure"],
+  ['125', "Octaskly's own failure, a limit exceeded, or a file of --out that is missing"],
   ['128+n', 'ended by signal n'],
   ['2', 'the command line is not valid'],
 ];
 const noWords = { usage: '', wordsMin: 0, wordsMax: 0 } as const;
 const oneTaskWord = { usage: 'ID', wordsMin: 1, wordsMax: 1 } as const;
 const many = Number.POSITIVE_INFINITY;
+const aboutFiles =
+  'With --in files and directories come along: a relative path keeps its place below the task directory, any other goes by its last name. What matches --out comes back into this directory when the task ends: paths, directories or globs (quote them).';
 const selectors = 'A selector is an id or its beginning, last, all, batch:ID, tag:k=v or status:STATE.';
 
 const roles: readonly Command[] = [
@@ -77,6 +81,7 @@ const work: readonly Command[] = [
     details: [
       "Several words are joined by spaces and run by the worker's shell. Quote a command that has options of its own.",
       'With --wait the exit statuses are those of run; Ctrl-C then stops waiting, the task goes on.',
+      aboutFiles,
     ],
     examples: ["submit 'ffmpeg -i /nas/in.mkv /nas/out.mp4' --cpus 2 --name encode", 'submit --wait make test'],
     exits: [...usual, ...asTask.slice(0, 4).map(([status, meaning]): Exit => [status, `with --wait: ${meaning}`])],
@@ -88,8 +93,14 @@ const work: readonly Command[] = [
     summary: 'run a command elsewhere as if it ran here',
     details: [
       'Like ssh: the words are joined by spaces, and options behind the first word belong to the command. Output and errors appear as they come, standard input is passed on when it is a file or pipe, and Ctrl-C cancels the task (twice: leaves at once).',
+      aboutFiles,
     ],
-    examples: ['run uname -a', "run --cpus 4 'xz -9 -T4' < disk.img > disk.img.xz"],
+    examples: [
+      'run uname -a',
+      "run --cpus 4 'xz -9 -T4' < disk.img > disk.img.xz",
+      "run --in report.tex --in figures --out report.pdf 'latexmk -pdf report.tex'",
+      'run --sandbox strict --mem-limit 512M --cpu-time 5m --in tool.sh ./tool.sh',
+    ],
     exits: asTask,
     optionsEnd: 'first word',
     options: runOptions,
@@ -101,11 +112,16 @@ const work: readonly Command[] = [
     details: [
       'Arguments stand behind :::, in the lines of the files behind :::: or -a, or come from standard input. Several sources are combined, each with each. They replace {} (quoted for the shell), {.} without extension, {/} without directory, {//} the directory, {/.} the name without both, {#} the number of the job, {1} {2.} one source; a command without any gets {} at its end. Output of each job is printed together, when it has ended.',
       'Options behind the first word belong to the command, unless that word is a whole quoted command.',
+      'The same replacements are made in --in and --out, for each job; files come back as each job ends.',
     ],
-    examples: ["map 'gzip -9 -k {}' ::: /nas/logs/*.log", 'map -k --tag flac -s {} < list-of-wavs.txt'],
+    examples: [
+      "map 'gzip -9 -k {}' ::: /nas/logs/*.log",
+      "map --in {} --out {.}.mp3 'ffmpeg -i {} {.}.mp3' ::: *.wav",
+      'map -k --tag flac -s {} < list-of-wavs.txt',
+    ],
     exits: [
       ['0', 'all jobs completed'],
-      ['1-100', 'that many did not'],
+      ['1-100', 'that many did not, or left files of --out that are missing'],
       ['101', 'more than 100 did not'],
       ['125', "Octaskly's own failure"],
       wrong,
@@ -119,7 +135,7 @@ const work: readonly Command[] = [
     ...{ name: 'batch', group: 'Work', usage: 'FILE', wordsMin: 1, wordsMax: 1 },
     summary: 'submit the tasks of a file together',
     details: [
-      'The file holds {"name"?, "tasks": [...]} or a list of tasks as JSON or YAML, or one task a line as JSONL; "-" is standard input. Tasks are as in the API: {"name": "b", "command": "make", "depends_on": ["a"]}.',
+      'The file holds {"name"?, "tasks": [...]} or a list of tasks as JSON or YAML, or one task a line as JSONL; "-" is standard input. Tasks are as in the API: {"name": "b", "command": "make", "depends_on": ["a"]}. There inputs may also be paths of files and directories here, from the folder of the file: {"inputs": ["data/x.csv"]}; they are uploaded first.',
     ],
     examples: ['batch nightly.yaml --wait'],
     exits: [done, ['1', 'it failed; with --wait also: not all tasks completed'], wrong],
@@ -149,6 +165,17 @@ const looking: readonly Command[] = [
     examples: ['logs -f last'],
     options: logsOptions,
     load: async () => (await import('./commands/logs.ts')).logs,
+  }),
+  clientCommand({
+    ...{ name: 'outputs', group: 'Looking', usage: 'ID [PATH...]', wordsMin: 1, wordsMax: many },
+    summary: 'files a task left (--out): list them, or bring them here',
+    details: [
+      'Without --dir and paths it lists them. A path is one of these files, or a directory and all below it; files keep their paths below --dir, and replace files that are there.',
+    ],
+    examples: ['outputs last', 'outputs last --dir results', 'outputs 01hq3v5k9m2x report.txt --stdout'],
+    exits: [done, ['1', 'it failed, or a file is not there or could not be brought'], wrong],
+    options: outputsOptions,
+    load: async () => (await import('./commands/outputs.ts')).outputs,
   }),
   clientCommand({
     ...{ name: 'wait', group: 'Looking', usage: 'SELECTOR...', wordsMin: 1, wordsMax: many },
@@ -254,6 +281,16 @@ const care: readonly Command[] = [
     examples: ['export --since 7d > week.csv', 'export --format jsonl --status failed'],
     options: exportOptions,
     load: async () => (await import('./commands/export.ts')).exportTasks,
+  }),
+  roleCommand({
+    ...{ name: 'doctor', group: 'Care', usage: '[sandbox]', wordsMin: 0, wordsMax: 1, exits: [done, wrong] },
+    summary: 'what this machine can do as a worker, and how to get what is missing',
+    details: [
+      'Topics: sandbox, the levels of isolation and how each limit is kept. Found out by trying, as a worker does when it starts.',
+    ],
+    examples: ['doctor sandbox', 'doctor sandbox -o json'],
+    options: doctorOptions,
+    action: (given, values, words) => given.doctor(values, words[0] ?? null),
   }),
   roleCommand({
     ...{ name: 'version', group: 'Care', ...noWords, exits: [done, wrong] },

@@ -1,9 +1,10 @@
 /**
- * What a command may touch: a client and a terminal, both interfaces, so that every command runs in a test without a
- * process. `runtime/terminal.ts` is the real terminal.
+ * What a command may touch: a client, a terminal and files, all interfaces, so that every command runs in a test without
+ * a process. `runtime/terminal.ts` is the real terminal.
  */
 
 import type { Client, ClientOptions } from '../client/client.ts';
+import type { LocalFiles } from './files.ts';
 
 /** Thrown by `Sink.write` when the reader is gone (`| head`): not an error, the end. */
 export class BrokenPipe extends Error {
@@ -54,6 +55,7 @@ export interface CommandContext {
   /** Another client of the same dispatcher, for a command that has its own way to tell of a loss. */
   connect(options: Pick<ClientOptions, 'onLost' | 'timeoutMs'>): Client;
   readonly terminal: Terminal;
+  readonly files: LocalFiles;
   /** Null where the runtime reads no YAML. Throws for malformed text. */
   readonly parseYaml: ((text: string) => unknown) | null;
 }

@@ -4,6 +4,7 @@
  * Fields end in their unit: `…Ms` milliseconds, `…Mb` megabytes, `…Bytes` bytes.
  */
 
+import { sandboxLevels } from '../core/isolation.ts';
 import {
   addresses,
   boolean,
@@ -134,6 +135,20 @@ export const workerOptions = {
   memoryMb: megabytes('memory', { short: 'm', defaultText: 'detected', help: 'Memory to offer' }),
   gpu: gpuCount('gpu', { defaultText: 'detected', help: 'GPUs to offer: true, false or a count' }),
   label: pairs('label', { help: 'Label that tasks can require, repeatable' }),
+  sandboxLevel: choice('sandbox-level', sandboxLevels, {
+    default: 'basic',
+    help: 'Least isolation of tasks here; a task may ask for more',
+  }),
+  taskUser: string('task-user', {
+    placeholder: 'NAME',
+    defaultText: 'octaskly-task if it exists',
+    help: 'For a worker started as root: account that runs tasks at strict and above',
+  }),
+  cacheMb: megabytes('cache-size', {
+    default: 2048,
+    defaultText: '2G',
+    help: 'Most disk for files kept for later tasks',
+  }),
   workDir: path('work-dir', { defaultText: 'in the data directory', help: 'Where task directories are made' }),
   ...secretOptions,
   ...placeOptions,
@@ -149,6 +164,9 @@ export const upOptions = {
   memoryMb: workerOptions.memoryMb,
   gpu: workerOptions.gpu,
   label: workerOptions.label,
+  sandboxLevel: workerOptions.sandboxLevel,
+  taskUser: workerOptions.taskUser,
+  cacheMb: workerOptions.cacheMb,
   workDir: workerOptions.workDir,
 } satisfies OptionTable;
 
@@ -179,6 +197,14 @@ export const printOptions = {
   }),
 } satisfies OptionTable;
 
+/** `doctor`: what a worker started here with these options would find. */
+export const doctorOptions = {
+  taskUser: workerOptions.taskUser,
+  workDir: workerOptions.workDir,
+  ...printOptions,
+  ...placeOptions,
+} satisfies OptionTable;
+
 const taskOptions = oneCall({
   timeoutMs: duration('timeout', {
     defaultText: "the dispatcher's",
@@ -193,6 +219,15 @@ const taskOptions = oneCall({
   gpus: int('gpus', { min: 0, max: 64, help: 'GPUs the task needs' }),
   label: pairs('label', { aliases: ['require'], help: 'Label the worker must have, repeatable' }),
   env: pairs('env', { help: 'Environment variable of the task, repeatable' }),
+  cpuTimeMs: duration('cpu-time', { minMs: 1000, maxMs: 365 * day, help: 'Processor time of the whole task, at most' }),
+  memoryLimitMb: megabytes('mem-limit', { help: 'Memory of the whole task, at most' }),
+  diskLimitMb: megabytes('disk-limit', { help: 'Disk the task may fill, at most' }),
+  openFilesMax: int('max-open-files', { min: 8, max: 1_048_576, help: 'Open files of each process, at most' }),
+  processesMax: int('max-processes', { min: 1, max: 1_048_576, help: 'Processes and threads of the task, at most' }),
+  sandbox: choice('sandbox', sandboxLevels, { help: 'Least isolation: none, basic, strict or very-strict' }),
+  network: boolean('network', { help: 'The task needs the network (strict gives none otherwise)' }),
+  inputs: strings('in', { placeholder: 'PATH', help: 'File or directory to bring along, repeatable' }),
+  outputs: strings('out', { placeholder: 'GLOB', help: 'Files to bring back, repeatable' }),
   workdir: string('workdir', { placeholder: 'PATH', help: 'Directory on the worker to run in' }),
   after: strings('after', { placeholder: 'ID', help: 'Start when this task is completed, repeatable' }),
   name: string('name', { help: 'Name of the task' }),
@@ -290,6 +325,15 @@ export const logsOptions = {
 /** Commands that print data and have no flags of their own. */
 export const lookOptions = { ...printOptions, ...reachOptions } satisfies OptionTable;
 
+export const outputsOptions = {
+  ...oneCall({
+    dir: path('dir', { short: 'd', defaultText: 'this directory, when files are named', help: 'Bring the files here' }),
+    stdout: boolean('stdout', { help: 'Write the one named file to standard output' }),
+  }),
+  ...printOptions,
+  ...reachOptions,
+} satisfies OptionTable;
+
 export const uiOptions = {
   ...oneCall({
     ascii: boolean('ascii', { help: 'Draw with ASCII characters only (default: if the locale is not UTF-8)' }),
@@ -308,6 +352,7 @@ export type WorkerValues = Values<typeof workerOptions>;
 export type UpValues = Values<typeof upOptions>;
 export type PrintValues = Values<typeof printOptions>;
 export type BackupValues = Values<typeof backupOptions>;
+export type DoctorValues = Values<typeof doctorOptions>;
 export type ReachValues = Values<typeof reachOptions>;
 export type FilterValues = Values<typeof filterFlags>;
 export type SubmitFlagValues = Omit<Values<typeof submitFlags>, 'tag'>;

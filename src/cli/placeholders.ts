@@ -1,7 +1,8 @@
 /**
  * GNU parallel's replacement strings: from a command with `{}` and a combination of arguments to the command of a job.
  * `{}` all arguments, `{.}` without extension, `{/}` without directory, `{//}` the directory, `{/.}` the name without
- * both, `{#}` the job's number; `{2}`, `{2/.}` … one argument. What is put in is quoted for the shell, as data.
+ * both, `{#}` the job's number; `{2}`, `{2/.}` … one argument. What is put in is quoted for the shell, as data; in names of
+ * files, which no shell sees, it stands as it is.
  */
 
 /** `text` as one word of `/bin/sh`. */
@@ -35,11 +36,37 @@ function shape(text: string, form: string): string {
 export function expand(template: string, args: readonly string[], number: number): string {
   if (template === '') return args.join(' ');
   const whole = template.search(placeholder) < 0 ? `${template} {}` : template;
-  return whole.replace(placeholder, (text: string, position: string | undefined, form = '') => {
+  return fill(whole, args, number, (words) => words.map(shellQuote).join(' '));
+}
+
+function fill(
+  template: string,
+  args: readonly string[],
+  number: number,
+  asData: (words: readonly string[], at: number) => string,
+): string {
+  return template.replace(placeholder, (text: string, position: string | undefined, form = '', at = 0) => {
     if (form === '#') return position === undefined ? String(number) : text;
     const chosen = position === undefined ? args : args.slice(Number(position) - 1, Number(position));
-    if (chosen.length === 0) return text;
-    return chosen.map((arg) => shellQuote(shape(arg, form))).join(' ');
+    return chosen.length === 0
+      ? text
+      : asData(
+          chosen.map((arg) => shape(arg, form)),
+          at,
+        );
+  });
+}
+
+/** A name of a file with its placeholders replaced, for job `number`. */
+export function expandPath(template: string, args: readonly string[], number: number): string {
+  return fill(template, args, number, (words) => words.join(' '));
+}
+
+/** A pattern of files with its placeholders replaced; what is put in matches itself alone. */
+export function expandPattern(template: string, args: readonly string[], number: number): string {
+  return fill(template, args, number, (words, at) => {
+    const literal = words.join(' ').replace(/[*?[{]/g, '[$&]');
+    return at === 0 ? literal.replace(/^!/, '{!,!}') : literal;
   });
 }
 

@@ -4,12 +4,14 @@
 
 import type { TaskRequest, TaskView } from '../api/schemas.ts';
 import type { Client } from '../client/client.ts';
+import { pathProblem } from '../core/files.ts';
+import { type InputFile, tidyPath } from './inputs.ts';
 import type { Pair } from './option.ts';
 import type { SubmitFlagValues } from './options.ts';
 import { usage } from './parse.ts';
 import { oneTask } from './selectors.ts';
 
-/** Everything of a request but the command. Ids of `--after` may be prefixes and `last`; they are looked up. */
+/** Everything of a request but the command and its files. Ids of `--after` may be prefixes and `last`; they are looked up. */
 export async function requestOf(
   client: Client,
   flags: SubmitFlagValues,
@@ -31,10 +33,42 @@ export async function requestOf(
     ...(flags.env.length === 0 ? {} : { env: Object.fromEntries(flags.env) }),
     ...(flags.workdir === undefined ? {} : { workdir: flags.workdir }),
     ...(flags.maxOutputBytes === undefined ? {} : { max_output: flags.maxOutputBytes }),
+    ...(flags.cpuTimeMs === undefined ? {} : { cpu_time_limit: flags.cpuTimeMs / 1000 }),
+    ...(flags.memoryLimitMb === undefined ? {} : { memory_limit_mb: flags.memoryLimitMb }),
+    ...(flags.diskLimitMb === undefined ? {} : { disk_limit_mb: flags.diskLimitMb }),
+    ...(flags.openFilesMax === undefined ? {} : { max_open_files: flags.openFilesMax }),
+    ...(flags.processesMax === undefined ? {} : { max_processes: flags.processesMax }),
+    ...(flags.sandbox === undefined ? {} : { sandbox_level: flags.sandbox }),
+    ...(flags.network ? { network: true } : {}),
     ...(Object.keys(requires).length === 0 ? {} : { requires }),
     ...(after.length === 0 ? {} : { depends_on: after }),
     ...(tags.length === 0 ? {} : { tags: Object.fromEntries(tags) }),
   };
+}
+
+/**
+ * The files of a request. Patterns (`--out`) are taken without `./` and a slash at the end; `.` is everything.
+ * Throws `usage` for a pattern that leads out of the task directory.
+ */
+export function filesOf(
+  inputs: readonly InputFile[],
+  patterns: readonly string[],
+): Pick<TaskRequest, 'inputs' | 'outputs'> {
+  const outputs = patterns.map((pattern) => {
+    const tidy = pattern.startsWith('/') ? pattern : tidyPath(pattern) || '**';
+    const problem = pathProblem(tidy);
+    if (problem !== null) throw usage(`--out ${pattern} is not below the task directory: it ${problem}.`);
+    return tidy;
+  });
+  return {
+    ...(inputs.length === 0 ? {} : { inputs: inputs.map(inputOf) }),
+    ...(outputs.length === 0 ? {} : { outputs }),
+  };
+}
+
+/** An uploaded file as a request names it. */
+export function inputOf({ path, blob, bytes, executable }: InputFile) {
+  return { path, blob, bytes, ...(executable ? { executable } : {}) };
 }
 
 /** A task's command as one line. */

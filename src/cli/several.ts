@@ -2,11 +2,27 @@
 
 const callsAtOnce = 8;
 
-/** Runs `action` for each item, at most `callsAtOnce` side by side; results in order. The first error ends it. */
-export async function eachOf<T, R>(items: readonly T[], action: (item: T) => Promise<R>): Promise<R[]> {
+/** Runs `action` for each item, at most `atOnce` side by side; results in order. The first error ends it: nothing new starts. */
+export async function eachOf<T, R>(
+  items: readonly T[],
+  action: (item: T) => Promise<R>,
+  atOnce = callsAtOnce,
+): Promise<R[]> {
   const results: R[] = [];
-  for (let i = 0; i < items.length; i += callsAtOnce) {
-    results.push(...(await Promise.all(items.slice(i, i + callsAtOnce).map(action))));
-  }
+  const queue = items.entries();
+  let failed = false;
+  const work = async (): Promise<void> => {
+    for (const [index, item] of queue) {
+      if (failed) return;
+      try {
+        results[index] = await action(item);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  const runs = await Promise.allSettled(Array.from({ length: Math.min(atOnce, items.length) }, work));
+  for (const run of runs) if (run.status === 'rejected') throw run.reason;
   return results;
 }

@@ -20,7 +20,7 @@ export function exitOfSignal(signal: string): number {
   return number === undefined ? exitOwnFailure : 128 + number;
 }
 
-/** Exit status for an ended task, and a sentence where its exit code alone does not say what happened. */
+/** Exit status for an ended task (`exitOwnFailure` for one that exceeded a limit other than its time), and a sentence where its exit code alone does not say what happened. */
 export function exitOfTask(task: TaskView): { readonly status: number; readonly message: string | null } {
   const why = task.reason === null ? '' : `: ${task.reason}`;
   if (task.status === 'completed') return { status: 0, message: null };

@@ -3,10 +3,11 @@
  * All faces talk to a dispatcher through it and nothing else. Answers are typed by the API's own schemas, which the
  * client trusts; errors are `OctasklyError`s with the code of the problem document (`urn:octaskly:problem:<code>`).
  *
- * What is repeated by itself: submissions, under one idempotency key (so at most one of them counts), and everything
- * that follows or waits. All other calls are made once.
+ * What is repeated by itself: submissions, under one idempotency key (so at most one of them counts), uploads and
+ * downloads, which go on where they broke off, and everything that follows or waits. All other calls are made once.
  */
 
+import type { OutputFiles } from '../api/file-schemas.ts';
 import type {
   BatchAnswer,
   BatchRequest,
@@ -22,6 +23,18 @@ import type {
 import { OctasklyError } from '../base/errors.ts';
 import type { TaskStatus } from '../core/task.ts';
 import { Backoff, sleep as realSleep, type Sleep } from './backoff.ts';
+import {
+  type Download,
+  type DownloadOptions,
+  type MissingBlob,
+  missingBlobs,
+  outputFile,
+  outputFiles,
+  putBlob,
+  readBlob,
+  type UploadOptions,
+  type UploadResult,
+} from './blobs.ts';
 import { type EventOptions, type FeedItem, readEvents } from './events.ts';
 import {
   type Connection,
@@ -109,6 +122,23 @@ export interface Client {
   /** Resolves when the task took the bytes, however long that is; waits for a dispatcher that is away. `conflict`: the task takes no more. */
   writeStdin(id: string, chunk: StdinChunk, options?: CallOptions): Promise<void>;
   explain(id: string): Promise<Explanation>;
+  /** Files a task left, by path; `problems` says why something was not collected. */
+  outputFiles(id: string, options?: CallOptions): Promise<OutputFiles>;
+  /** One of these files. Its content is not hashed here. */
+  outputFile(id: string, path: string, options?: DownloadOptions): Promise<Download>;
+  /** Which of `blobs` (`sha256:<hex>`) the dispatcher lacks, and how much of them came in before. */
+  missingBlobs(blobs: readonly string[], options?: CallOptions): Promise<readonly MissingBlob[]>;
+  /**
+   * Uploads `body`, which is the blob's bytes from `from` on, to its end or a part. `invalid`: the hash is wrong.
+   * A `ReadableStream` must hold all that is left, and is sent once; the others are sent again after a broken connection.
+   */
+  putBlob(
+    blob: string,
+    body: Blob | Uint8Array | ReadableStream<Uint8Array>,
+    options: UploadOptions,
+  ): Promise<UploadResult>;
+  /** The bytes of a blob. They are not hashed here. */
+  blob(blob: string, options?: DownloadOptions): Promise<Download>;
   batch(id: string): Promise<BatchView>;
   cancelBatch(id: string): Promise<void>;
   workers(): Promise<WorkerList>;
@@ -254,6 +284,11 @@ export function createClient(options: ClientOptions): Client {
         await (await exchange(connection, call)).body?.cancel();
       }),
     explain: (id) => get<Explanation>(at('tasks', id, '/explain')),
+    outputFiles: (id, call = {}) => outputFiles(connection, id, call.signal),
+    outputFile: (id, path, call = {}) => outputFile(connection, { id, path }, call),
+    missingBlobs: (blobs, call = {}) => missingBlobs(connection, blobs, call.signal),
+    putBlob: (blob, body, upload) => putBlob(connection, blob, body, upload),
+    blob: (blob, call = {}) => readBlob(connection, blob, call),
     batch: (id) => get<BatchView>(at('batches', id)),
     cancelBatch: (id) => order(connection, 'DELETE', at('batches', id)),
     workers: () => get<WorkerList>('/api/v1/workers'),

@@ -10,11 +10,12 @@ import { Backoff, reconnectDelays, type Sleep } from './backoff.ts';
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 export interface Exchange {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** With its query, beginning with `/`. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array<ArrayBuffer>;
+  /** A stream can be read once: such a request cannot be made again. */
+  readonly body?: string | Uint8Array<ArrayBuffer> | Blob | ReadableStream<Uint8Array>;
   readonly signal?: AbortSignal | undefined;
   /** Null: as long as it takes. Default: the connection's. */
   readonly timeoutMs?: number | null;
@@ -109,6 +110,8 @@ export async function exchange(connection: Connection, request: Exchange): Promi
       method: request.method,
       headers,
       ...(request.body === undefined ? {} : { body: request.body }),
+      // Fetch Standard, 5.4: a body that is a stream has to say that the answer comes after it.
+      ...(request.body instanceof ReadableStream ? { duplex: 'half' } : {}),
       ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
       // A redirect would carry the token to where it was not meant to go.
       redirect: 'error',

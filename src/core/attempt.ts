@@ -3,6 +3,7 @@
  * Instants in them are the worker's wall clock (ms since 1970): for records, never for decisions.
  */
 
+import type { TaskFile } from './files.ts';
 import type { AttemptOutcome, AttemptUsage } from './task.ts';
 
 /** Names one attempt. */
@@ -27,6 +28,10 @@ export type ReportEntry =
       /** The last bytes of each stream, following all `output` sent before; up to `inlineOutputBytesMax`. */
       readonly stdout: Uint8Array;
       readonly stderr: Uint8Array;
+      /** Files collected; the worker keeps their blobs until the end is acknowledged. */
+      readonly outputs: readonly TaskFile[];
+      /** Why something that was to be collected was not: one sentence each, naming it. At most `problemsMax`. */
+      readonly outputProblems: readonly string[];
     })
   /** Not started and given back. */
   | (AttemptKey & { readonly kind: 'returned' });

@@ -3,6 +3,7 @@
  * worker by worker; for an ended one from its outcome, with what to do about it.
  */
 
+import { isolationMismatches, type LimitName } from './isolation.ts';
 import { asksForAmounts, backlogLimit, hindrances, mismatches } from './placement.ts';
 import type { SchedulerState } from './state.ts';
 import { describeOutcome, isFinal, type Task } from './task.ts';
@@ -67,12 +68,13 @@ function explainWaiting(state: SchedulerState, task: Task, at: number): Explanat
     if (ahead && now.length === 1) now.push('its backlog is full');
     return { id: worker.id, name: worker.name, fits: never.length === 0, reasons: never.length > 0 ? never : now };
   });
-  return { ...waitingSummary(state, workers), workers };
+  return { ...waitingSummary(state, workers, task), workers };
 }
 
 function waitingSummary(
   state: SchedulerState,
   workers: readonly WorkerVerdict[],
+  task: Task,
 ): Pick<Explanation, 'summary' | 'advice'> {
   if (state.closing) return { summary: 'The dispatcher is going down; it goes on after the restart.', advice: [] };
   if (state.paused) return { summary: 'Dispatching is paused.', advice: ['Let it go on with: octaskly resume'] };
@@ -86,7 +88,10 @@ function waitingSummary(
   if (fitting.length === 0) {
     return {
       summary: `None of the ${workers.length} workers is made for it.`,
-      advice: ['Ask for less (--cpus, --mem, --gpus, --require), or add a worker that has what it asks for.'],
+      advice: [
+        ...isolationAdvice(state, task),
+        'Ask for less (--cpus, --mem, --gpus, --require), or add a worker that has what it asks for.',
+      ],
     };
   }
   if (fitting.some((worker) => worker.reasons.length === 0)) {
@@ -103,6 +108,17 @@ function waitingSummary(
     summary: `It waits for room: ${fitting.length} of ${workers.length} workers could run it and none has room now.`,
     advice: ['It starts by itself; add a worker, or raise --priority of what should go first.'],
   };
+}
+
+/** Where a level or limit is what is missing, the worker itself knows how to get it. */
+function isolationAdvice(state: SchedulerState, task: Task): string[] {
+  const lacking = [...state.workers.values()].find(
+    ({ declaration }) => isolationMismatches(declaration.isolation, task.spec.requires.isolation).length > 0,
+  );
+  if (lacking === undefined) return [];
+  return [
+    `See which levels and limits a worker can give, and how to get more, with: octaskly doctor sandbox (on ${lacking.name}).`,
+  ];
 }
 
 function explainEnded(task: Task): Explanation {
@@ -122,6 +138,17 @@ const knownExits: Readonly<Record<number, string>> = {
   137: 'Status 137 is 128+9: something inside the task was killed, often for want of memory.',
 };
 
+/** Flags that set the limits, by the limits' names. */
+const limitFlags: Readonly<Record<string, string>> = {
+  timeout: '--timeout',
+  max_output: '--max-output',
+  cpu_time_limit: '--cpu-time',
+  memory_limit_mb: '--mem-limit',
+  disk_limit_mb: '--disk-limit',
+  max_open_files: '--max-open-files',
+  max_processes: '--max-processes',
+} satisfies Record<LimitName, string>;
+
 function adviceFor(task: Task): string[] {
   const logs = `Read what it wrote with: octaskly logs --stderr ${task.id}`;
   const { outcome } = task;
@@ -135,7 +162,7 @@ function adviceFor(task: Task): string[] {
     case 'timed_out':
       return [`Give it more time with --timeout (it had ${outcome.limitMs / 1000} s).`, logs];
     case 'limit_exceeded':
-      return [`Raise its ${outcome.limit} limit.`, logs];
+      return [`Raise its limit with ${limitFlags[outcome.limit] ?? outcome.limit}.`, logs];
     case 'spawn_failed':
       return ['Check that the program and the working directory exist on the worker.'];
     case 'lost':

@@ -8,6 +8,7 @@
  * workers where it failed before come last; ties go by id.
  */
 
+import { isolationMismatches, keepsDemand } from './isolation.ts';
 import { rankOf } from './rank.ts';
 import type { Requirement, Task } from './task.ts';
 import { type Worker, workerStatus } from './worker.ts';
@@ -66,6 +67,7 @@ export function mismatches(worker: Worker, requires: Requirement): string[] {
     if (own === undefined) reasons.push(`it has no label ${label}, the task asks for ${label}=${value}`);
     else if (own !== value) reasons.push(`its label ${label} is ${own}, the task asks for ${value}`);
   }
+  reasons.push(...isolationMismatches(has.isolation, requires.isolation));
   return reasons;
 }
 
@@ -76,7 +78,7 @@ export function matches(worker: Worker, requires: Requirement): boolean {
   if (requires.platform !== null && requires.platform !== has.platform) return false;
   if (requires.arch !== null && requires.arch !== has.arch) return false;
   for (const label in requires.labels) if (has.labels[label] !== requires.labels[label]) return false;
-  return true;
+  return keepsDemand(has.isolation, requires.isolation);
 }
 
 /** What is asked for is free now (slots apart). Shares of a core are compared with a tolerance for rounding. */

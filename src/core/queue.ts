@@ -8,6 +8,7 @@
  */
 
 import { Heap } from './heap.ts';
+import { limitsAsked } from './isolation.ts';
 import { compareRank, type Ranked, rankOf } from './rank.ts';
 import type { Requirement, Task } from './task.ts';
 
@@ -46,7 +47,10 @@ function classKey(requires: Requirement): string {
 
 function makeClassKey(requires: Requirement): string {
   const labels = Object.entries(requires.labels).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  const { level, network, limits } = requires.isolation;
   return JSON.stringify([
+    // Which limits, not how tight: that is all placement looks at.
+    [level, network, ...limitsAsked(limits)],
     requires.cpuCores,
     requires.memoryMb,
     requires.gpu,

@@ -10,6 +10,9 @@
  * fencing token: a report that carries an older number is ignored. This file holds data and total functions only.
  */
 
+import type { TaskFile } from './files.ts';
+import type { IsolationDemand, SandboxLevel } from './isolation.ts';
+
 export const taskStatuses = ['blocked', 'queued', 'running', 'completed', 'failed', 'timed_out', 'cancelled'] as const;
 export type TaskStatus = (typeof taskStatuses)[number];
 
@@ -39,6 +42,8 @@ export interface Requirement {
   readonly platform: string | null;
   /** `x64`, `arm64`, `arm`. */
   readonly arch: string | null;
+  /** Kept, or the task is not placed there. */
+  readonly isolation: IsolationDemand;
 }
 
 /** Standard input: closed, a text given with the task, or fed by the submitter while it runs. */
@@ -66,6 +71,10 @@ export interface TaskSpec {
   /** Directory to run in: relative to the task directory, or absolute on the worker; null = the task directory. */
   readonly workdir: string | null;
   readonly stdin: StdinSpec;
+  /** Files put into the task directory before the command starts. */
+  readonly inputs: readonly TaskFile[];
+  /** Paths or globs below the task directory: what is collected after the command has ended. */
+  readonly outputs: readonly string[];
   /** Bytes kept of each output stream; more is counted and discarded. */
   readonly maxOutputBytes: number;
   readonly requires: Requirement;
@@ -82,6 +91,7 @@ export type AttemptOutcome =
   | { readonly kind: 'exited'; readonly exitCode: number }
   | { readonly kind: 'signaled'; readonly signal: string }
   | { readonly kind: 'timed_out'; readonly limitMs: number }
+  /** `limit` is named as in the API; both values are in its unit (seconds, MiB, a number). */
   | { readonly kind: 'limit_exceeded'; readonly limit: string; readonly limitValue: number; readonly reached: number }
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'spawn_failed'; readonly message: string }
@@ -97,6 +107,10 @@ export interface AttemptUsage {
   readonly stderrBytes: number;
   /** Bytes of output that were counted but not kept. */
   readonly discardedBytes: number;
+  /** Bytes its processes wrote to storage. */
+  readonly writtenBytes: number | null;
+  /** The level it really ran at; null when it never started. */
+  readonly sandboxLevel: SandboxLevel | null;
 }
 
 /** One finished attempt, as it is recorded. Times are wall-clock ms since 1970. */
@@ -180,6 +194,12 @@ export function statusOf(outcome: AttemptOutcome): FinalStatus {
   }
 }
 
+/** The value of a limit with the unit its name implies. */
+function withUnit(limit: string, value: number): string {
+  if (limit.endsWith('_mb')) return `${value} MB`;
+  return limit === 'cpu_time_limit' ? `${value} s` : String(value);
+}
+
 /** One sentence on an outcome, for people. */
 export function describeOutcome(outcome: AttemptOutcome): string {
   switch (outcome.kind) {
@@ -190,7 +210,7 @@ export function describeOutcome(outcome: AttemptOutcome): string {
     case 'timed_out':
       return `exceeded its time limit of ${outcome.limitMs / 1000} s`;
     case 'limit_exceeded':
-      return `exceeded its ${outcome.limit} limit of ${outcome.limitValue} (reached ${outcome.reached})`;
+      return `exceeded its ${outcome.limit} of ${withUnit(outcome.limit, outcome.limitValue)} (reached ${outcome.reached})`;
     case 'cancelled':
       return 'cancelled';
     case 'spawn_failed':

@@ -1,5 +1,6 @@
 /** What a worker is: what it says of itself, and what the scheduler keeps of it. Data only. */
 
+import type { Isolation } from './isolation.ts';
 import type { Task } from './task.ts';
 
 /** What a worker says it has. */
@@ -18,6 +19,7 @@ export interface WorkerDeclaration {
   readonly labels: Readonly<Record<string, string>>;
   readonly platform: string;
   readonly arch: string;
+  readonly isolation: Isolation;
 }
 
 /** How a worker feels; null = cannot be read there. */

@@ -16,21 +16,23 @@ import { explain } from '../core/explain.ts';
 import type { RememberedWorker } from '../core/restore.ts';
 import { type Policy, type SchedulerState, waitingCount } from '../core/state.ts';
 import { isFinal } from '../core/task.ts';
-import type { Clock, DispatcherLink, LinkHandlers, Log, OutputStore, Store, TaskRow } from '../ports.ts';
+import type { BlobStore, Clock, DispatcherLink, LinkHandlers, Log, OutputStore, Store, TaskRow } from '../ports.ts';
 import type { Stream, WorkerMessage } from '../wire/messages.ts';
 import { Engine } from './engine.ts';
 import { Feed } from './feed.ts';
+import { durableBlobs } from './inputs.ts';
 import { OutputWatch, openCursor } from './outputs.ts';
 import { Sessions } from './sessions.ts';
 import { LiveStdin, type StdinChunk } from './stdin.ts';
 import { prepare } from './submission.ts';
 import type { Turn } from './turn.ts';
-import { feedEvent, offlineView, statsView, workerView } from './views.ts';
+import { explanationView, feedEvent, offlineView, statsView, workerView } from './views.ts';
 
 export interface DispatcherParts {
   readonly clock: Clock;
   readonly store: Store;
   readonly outputs: OutputStore;
+  readonly blobs: BlobStore;
   readonly log: Log;
   readonly policy: Policy;
   readonly version: string;
@@ -77,6 +79,7 @@ export class Dispatcher implements Backend {
       clock: parts.clock,
       log: parts.log,
       outputs: parts.outputs,
+      blobs: parts.blobs,
       engine: () => this.#engine,
       stdin: this.#stdin,
       heartbeatMs: Math.min(heartbeatMsMax, silenceMs / 3),
@@ -123,10 +126,17 @@ export class Dispatcher implements Backend {
   // ------------------------------------------------------------------------------------------------ changing
 
   submit(submission: Submission): Promise<Submitted> {
-    return this.#submit(submission, null);
+    const durable = durableBlobs(submission, this.#parts.blobs);
+    return durable === null
+      ? this.#submit(submission, {})
+      : durable.then((set) => this.#submit(submission, { durable: set }));
   }
 
-  #submit(submission: Submission, retryOf: string | null): Promise<Submitted> {
+  /** `durable`: blobs that may be named, unless they were deleted since. */
+  #submit(
+    submission: Submission,
+    { retryOf = null, durable }: { retryOf?: string | null; durable?: ReadonlySet<string> },
+  ): Promise<Submitted> {
     return this.#inTurn((turn) => {
       const { idempotency } = submission;
       const repeated = idempotency === null ? null : this.#repeated(turn, idempotency);
@@ -138,6 +148,7 @@ export class Dispatcher implements Backend {
         wall: turn.wall,
         retryOf,
         isLive: (id) => this.state.tasks.has(id),
+        blobSize: (blob) => (durable?.has(blob) ? this.#parts.blobs.size(blob) : null),
         statuses: (ids) => new Map([...store.statuses(ids), ...turn.savedStatuses(ids)]),
       });
       const { batchId, taskIds } = prepared;
@@ -221,7 +232,8 @@ export class Dispatcher implements Backend {
     const { batchId: _batch, retryOf: _retry, ...asked } = spec;
     // What it waited for has ended: its own run shows that it may run.
     const tasks = [{ ...asked, dependsOn: [] }];
-    const { taskIds } = await this.#submit({ tasks, batch: null, idempotency: null, actor }, id);
+    const durable = new Set(spec.inputs.map(({ blob }) => blob));
+    const { taskIds } = await this.#submit({ tasks, batch: null, idempotency: null, actor }, { retryOf: id, durable });
     return taskIds[0] ?? '';
   }
 
@@ -281,12 +293,22 @@ export class Dispatcher implements Backend {
     return this.#parts.store.batch(id);
   }
 
+  get blobs(): Backend['blobs'] {
+    return this.#parts.blobs;
+  }
+
+  files(id: string): ReturnType<Backend['files']> {
+    if (this.#parts.store.task(id) === null) throw new OctasklyError('not_found', `There is no task ${id}.`);
+    return this.#parts.store.outputs(id);
+  }
+
   output(id: string, stream: Stream, { from, follow }: { from: number; follow: boolean }): OutputCursor {
     const row = this.#parts.store.task(id);
     if (row === null) throw new OctasklyError('not_found', `There is no task ${id}.`);
     const sources = {
       store: this.#parts.store,
       outputs: this.#parts.outputs,
+      blobs: this.#parts.blobs,
       watch: this.#watch,
       liveTask: (taskId: string) => this.state.tasks.get(taskId),
       isClosing: () => this.#closing,
@@ -297,14 +319,7 @@ export class Dispatcher implements Backend {
   explain(id: string): ReturnType<Backend['explain']> {
     const task = this.state.tasks.get(id) ?? this.#parts.store.task(id)?.task;
     if (task === undefined) return null;
-    const { summary, workers, advice } = explain(this.state, task, this.#parts.clock.steady());
-    return {
-      id,
-      status: task.status,
-      summary,
-      workers: workers.map((verdict) => ({ ...verdict, reasons: [...verdict.reasons] })),
-      advice: [...advice],
-    };
+    return explanationView(task, explain(this.state, task, this.#parts.clock.steady()));
   }
 
   workers(): readonly WorkerView[] {

@@ -7,7 +7,7 @@
 
 import type { OutputCursor } from '../api/backend.ts';
 import { isFinal, type Task } from '../core/task.ts';
-import type { OutputStore, Store, StoredOutput, TaskRow } from '../ports.ts';
+import type { BlobStore, OutputStore, Store, StoredOutput, TaskRow } from '../ports.ts';
 import type { Stream } from '../wire/messages.ts';
 
 const nothing = new Uint8Array(0);
@@ -40,6 +40,7 @@ export class OutputWatch {
 interface Sources {
   readonly store: Store;
   readonly outputs: OutputStore;
+  readonly blobs: BlobStore;
   readonly watch: OutputWatch;
   liveTask(id: string): Task | undefined;
   /** The dispatcher goes down: followers are let go. */
@@ -47,10 +48,10 @@ interface Sources {
 }
 
 /** Up to `max` bytes of a stored stream from `from`; the row's head and tail stand in when the blob is gone. */
-export function readStored(outputs: OutputStore, stored: StoredOutput, from: number, max: number): Uint8Array {
+export function readStored(blobs: BlobStore, stored: StoredOutput, from: number, max: number): Uint8Array {
   if (stored.blob === null) return stored.bytes.subarray(from, from + max);
   if (from >= stored.totalBytes) return nothing;
-  return outputs.readBlob(stored.blob, from, max);
+  return blobs.read(stored.blob, from, max);
 }
 
 export function openCursor(
@@ -71,7 +72,7 @@ export function openCursor(
 
   const readEnded = (max: number): Uint8Array => {
     const stored = sources.store.task(id)?.[stream] ?? null;
-    return stored === null ? nothing : readStored(sources.outputs, stored, position, max);
+    return stored === null ? nothing : readStored(sources.blobs, stored, position, max);
   };
 
   /** Moves on to the next attempt's output, if there is one on record: what could not be stored never happened. */

@@ -1,15 +1,20 @@
 /**
  * Links of workers: from the first message to the end. Here wire messages become facts for the scheduler and output for
  * the output store; nothing is decided.
+ *
+ * An end that has files is held back until they are here: it costs one entry for each attempt the worker was given, and
+ * reports of other attempts pass it. When the link breaks before, it is forgotten: the worker reports again.
  */
 
 import { unreachable } from '../base/assert.ts';
 import type { AttemptKey, ReportEntry } from '../core/attempt.ts';
+import { problemsMax } from '../core/files.ts';
 import type { RememberedWorker } from '../core/restore.ts';
 import type { SchedulerState } from '../core/state.ts';
-import type { Clock, DispatcherLink, LinkEnd, LinkHandlers, Log, OutputStore, Timer } from '../ports.ts';
+import type { BlobStore, Clock, DispatcherLink, LinkEnd, LinkHandlers, Log, OutputStore, Timer } from '../ports.ts';
 import type { DispatcherMessage, WorkerMessage } from '../wire/messages.ts';
 import type { Engine } from './engine.ts';
+import { LinkFiles } from './files.ts';
 import type { LiveStdin } from './stdin.ts';
 import type { Turn } from './turn.ts';
 
@@ -18,9 +23,14 @@ const joinMsMax = 10_000;
 /** What a refused worker should wait before it tries again. */
 const retryAfterMs = 2000;
 
+type EndedEntry = Extract<ReportEntry, { kind: 'ended' }>;
+
 interface Session {
   readonly number: number;
   readonly link: DispatcherLink;
+  readonly files: LinkFiles;
+  /** Attempts whose end waits for its files. */
+  readonly heldBack: Set<string>;
   /** Who it says it is; set when it joins. */
   joinedAs: string | null;
   /** Set once it is welcome. */
@@ -32,6 +42,7 @@ interface Parts {
   readonly clock: Clock;
   readonly log: Log;
   readonly outputs: OutputStore;
+  readonly blobs: BlobStore;
   readonly engine: () => Engine;
   readonly stdin: LiveStdin;
   readonly heartbeatMs: number;
@@ -51,13 +62,16 @@ export class Sessions {
 
   /** A link that proved to know the secret. */
   accept(link: DispatcherLink): LinkHandlers<WorkerMessage> {
-    const session: Session = { number: this.#next, link, joinedAs: null, workerId: null, joinTimer: null };
+    const { clock, blobs } = this.#parts;
+    const files = new LinkFiles({ clock, blobs, link });
+    const open = { joinedAs: null, workerId: null, joinTimer: null };
+    const session: Session = { number: this.#next, link, files, heldBack: new Set(), ...open };
     this.#next += 1;
     this.#sessions.set(session.number, session);
-    session.joinTimer = this.#parts.clock.after(joinMsMax, () => link.close('it did not join in time'));
+    session.joinTimer = clock.after(joinMsMax, () => link.close('it did not join in time'));
     return {
       onMessage: (message) => this.#put((turn) => this.#onMessage(turn, session, message), session),
-      onDrain: () => undefined,
+      onDrain: () => files.drained(),
       onEnd: (end) => this.#onEnd(session, end),
     };
   }
@@ -155,7 +169,7 @@ export class Sessions {
         turn.send(workerId, { kind: 'alive' });
         return;
       case 'report':
-        this.#onReport(turn, session, { workerId, entries: message.entries });
+        this.#onReport(turn, session, { workerId, entries: this.#holdBack(turn, session, message.entries) });
         return;
       case 'output': {
         turn.apply({ kind: 'workerHeard', ...from, vitals: null });
@@ -168,6 +182,12 @@ export class Sessions {
       case 'stdinTaken':
         turn.apply({ kind: 'workerHeard', ...from, vitals: null });
         if (isCurrent(turn, workerId, message)) this.#parts.stdin.taken(message);
+        return;
+      case 'blobWanted':
+      case 'blobData':
+      case 'blobRefused':
+        turn.apply({ kind: 'workerHeard', ...from, vitals: null });
+        session.files.take(message);
         return;
       case 'leaving':
         turn.apply({ kind: 'workerLeaving', ...from });
@@ -200,6 +220,47 @@ export class Sessions {
     });
   }
 
+  /** The entries that are taken in now: ends with files come later, of them only that they were started is known. */
+  #holdBack(turn: Turn, session: Session, entries: readonly ReportEntry[]): readonly ReportEntry[] {
+    const { workerId } = session;
+    if (workerId === null || !entries.some((entry) => entry.kind === 'ended' && entry.outputs.length > 0))
+      return entries;
+    return entries.map((entry): ReportEntry => {
+      if (entry.kind !== 'ended' || entry.outputs.length === 0 || !isCurrent(turn, workerId, entry)) return entry;
+      const { taskId, attempt, startedAt } = entry;
+      const key = `${taskId}.${attempt}`;
+      if (!session.heldBack.has(key)) {
+        session.heldBack.add(key);
+        this.#pull(session, workerId, entry);
+      }
+      return { kind: 'started', taskId, attempt, startedAt };
+    });
+  }
+
+  /** Takes the end in once its files are here. */
+  #pull(session: Session, workerId: string, entry: EndedEntry): void {
+    session.files.pull(entry.outputs).then(
+      ({ files, problems }) => {
+        this.#put((turn) => {
+          if (turn.state.workers.get(workerId)?.session !== session.number) return;
+          // Clearing away old tasks may have deleted what was here already.
+          if (isCurrent(turn, workerId, entry) && !files.every((file) => session.files.has(file))) {
+            this.#pull(session, workerId, entry);
+            return;
+          }
+          session.heldBack.delete(`${entry.taskId}.${entry.attempt}`);
+          const outputProblems = [...entry.outputProblems, ...problems].slice(0, problemsMax);
+          this.#onReport(turn, session, { workerId, entries: [{ ...entry, outputs: files, outputProblems }] });
+        }, session);
+      },
+      (error: unknown) => {
+        this.#put(() => {
+          throw error;
+        }, session);
+      },
+    );
+  }
+
   #onReport(
     turn: Turn,
     session: Session,
@@ -214,6 +275,7 @@ export class Sessions {
           this.#gap(session, entry);
           return;
         }
+        this.#finishFiles(turn, entry);
       }
     }
     turn.apply({ kind: 'workerReported', workerId, session: session.number, entries });
@@ -227,7 +289,7 @@ export class Sessions {
   }
 
   /** Puts an ended attempt's output together; false when bytes are missing in between. */
-  #finishOutput(turn: Turn, entry: Extract<ReportEntry, { kind: 'ended' }>): boolean {
+  #finishOutput(turn: Turn, entry: EndedEntry): boolean {
     const { outputs } = this.#parts;
     const { taskId, attempt, usage } = entry;
     for (const stream of ['stdout', 'stderr'] as const) {
@@ -242,11 +304,18 @@ export class Sessions {
     return true;
   }
 
+  /** Files of an ended attempt take the place of those an earlier one left. */
+  #finishFiles(turn: Turn, { taskId, outputs: files, outputProblems: problems }: EndedEntry): void {
+    const asked = turn.state.tasks.get(taskId)?.spec.outputs.length ?? 0;
+    if (asked > 0) turn.change({ kind: 'outputs', taskId, files, problems });
+  }
+
   /** What a lost attempt has written so far is all there will be of it; of one that was taken back nothing is kept. */
   closeOutputs(turn: Turn): void {
     const { outputs } = this.#parts;
     for (const { taskId, attempt } of turn.lost) {
       turn.change({ kind: 'output', taskId, ...outputs.finish(taskId, attempt) });
+      if (attempt > 1) turn.change({ kind: 'outputs', taskId, files: [], problems: [] });
     }
     for (const { taskId, attempt } of turn.over) outputs.discard(taskId, attempt);
   }
@@ -259,6 +328,7 @@ export class Sessions {
 
   #onEnd(session: Session, end: LinkEnd): void {
     session.joinTimer?.cancel();
+    session.files.close();
     this.#sessions.delete(session.number);
     this.#parts.log.debug('a link ended', { from: session.link.remote, code: end.code, detail: end.detail });
     this.#parts.engine().put({

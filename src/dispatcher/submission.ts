@@ -4,10 +4,11 @@
  */
 
 import type { Submission } from '../api/backend.ts';
-import { OctasklyError } from '../base/errors.ts';
+import { type FieldError, OctasklyError } from '../base/errors.ts';
 import type { SubmittedTask } from '../core/events.ts';
 import { idPattern, nextId } from '../core/ids.ts';
 import { isFinal, type TaskSpec, type TaskStatus } from '../core/task.ts';
+import { filesOf } from './inputs.ts';
 
 export interface Prepared {
   /** Dependencies before those that wait for them. */
@@ -25,10 +26,12 @@ export interface Surroundings {
   /** The ended task this one repeats. */
   readonly retryOf: string | null;
   isLive(id: string): boolean;
+  /** Bytes of a blob; null = it is not here. */
+  readonly blobSize: (blob: string) => number | null;
   statuses(ids: readonly string[]): ReadonlyMap<string, TaskStatus>;
 }
 
-/** Errors: `invalid`, naming the place, for an unknown dependency, an ambiguous name, or a circle. */
+/** Errors: `invalid`, naming the place, for an unknown dependency, an ambiguous name, a circle, or a missing blob. */
 export function prepare(submission: Submission, around: Surroundings): Prepared {
   let lastId = around.lastId;
   const giveId = (): string => {
@@ -39,11 +42,16 @@ export function prepare(submission: Submission, around: Surroundings): Prepared 
   const taskIds = submission.tasks.map(giveId);
   const byName = batchId === null ? new Map<string, string | null>() : namesOf(submission, taskIds);
   const waitsFor = submission.tasks.map((task, index) =>
-    task.dependsOn.map((wanted, place) => resolve(wanted, byName, pathOf(submission, index, place))),
+    task.dependsOn.map((wanted, place) => resolve(wanted, byName, pathOf(submission, index, `depends_on.${place}`))),
   );
   const own = new Set(taskIds);
   const elsewhere = [...new Set(waitsFor.flat().filter((id) => !own.has(id) && !around.isLive(id)))];
   const statuses = elsewhere.length === 0 ? new Map<string, TaskStatus>() : around.statuses(elsewhere);
+  const { inputs, wrong } = filesOf(submission, around.blobSize, (index, place) =>
+    pathOf(submission, index, `inputs.${place}`),
+  );
+  const [first] = wrong;
+  if (first !== undefined) throw invalid(first.path, first.message, wrong);
   const tasks = submission.tasks.map((task, index): SubmittedTask => {
     const dependsOn = waitsFor[index] ?? [];
     const ended = new Map<string, TaskStatus>();
@@ -51,24 +59,22 @@ export function prepare(submission: Submission, around: Surroundings): Prepared 
       if (own.has(id) || around.isLive(id)) return;
       const status = statuses.get(id);
       if (status === undefined || !isFinal(status)) {
-        throw invalid(pathOf(submission, index, place), `there is no task ${id} to wait for`);
+        throw invalid(pathOf(submission, index, `depends_on.${place}`), `there is no task ${id} to wait for`);
       }
       ended.set(id, status);
     });
-    const spec: TaskSpec = { ...task, dependsOn, batchId, retryOf: around.retryOf };
+    const spec: TaskSpec = { ...task, inputs: inputs[index] ?? [], dependsOn, batchId, retryOf: around.retryOf };
     return { id: taskIds[index] ?? '', spec, ended };
   });
   return { tasks: inOrderOfNeed(tasks, own), taskIds, batchId, lastId };
 }
 
-function pathOf(submission: Submission, index: number, place: number): string {
-  return submission.batch === null ? `depends_on.${place}` : `tasks.${index}.depends_on.${place}`;
+function pathOf(submission: Submission, index: number, place: string): string {
+  return submission.batch === null ? place : `tasks.${index}.${place}`;
 }
 
-function invalid(path: string, message: string): OctasklyError {
-  return new OctasklyError('invalid', `The submission cannot be accepted: ${path}: ${message}.`, {
-    fields: [{ path, message }],
-  });
+function invalid(path: string, message: string, fields: readonly FieldError[] = [{ path, message }]): OctasklyError {
+  return new OctasklyError('invalid', `The submission cannot be accepted: ${path}: ${message}.`, { fields });
 }
 
 /** Names of a batch's tasks and their ids; null marks a name that two of them carry. */

@@ -34,11 +34,13 @@ type Outgoing =
 export type Fact = SchedulerEvent extends infer E ? (E extends unknown ? Omit<E, 'at' | 'wall'> : never) : never;
 
 export function assignmentOf(task: Task, attempt: number): Assignment {
-  const { command, argv, name, priority, timeoutMs, env, workdir, stdin, maxOutputBytes, requires } = task.spec;
+  const { command, argv, name, priority, timeoutMs, env, workdir, stdin, inputs, outputs } = task.spec;
+  const { maxOutputBytes, requires } = task.spec;
+  const run = { command, argv, name, priority, timeoutMs, env, workdir, stdin, inputs, outputs };
   return {
     taskId: task.id,
     attempt,
-    spec: { command, argv, name, priority, timeoutMs, env, workdir, stdin, maxOutputBytes, requires },
+    spec: { ...run, maxOutputBytes, requires },
   };
 }
 

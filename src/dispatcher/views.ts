@@ -1,9 +1,12 @@
 /** What the API shows of workers and of the dispatcher itself, from the scheduler's state. Pure. */
 
-import type { FeedEvent, Stats, WorkerView } from '../api/schemas.ts';
+import type { Explanation, FeedEvent, SandboxView, Stats, WorkerView } from '../api/schemas.ts';
 import type { Effect } from '../core/events.ts';
+import type { Explanation as Findings } from '../core/explain.ts';
+import type { Isolation } from '../core/isolation.ts';
 import type { RememberedWorker } from '../core/restore.ts';
 import { type SchedulerState, waitingCount } from '../core/state.ts';
+import type { Task } from '../core/task.ts';
 import { type Worker, type WorkerDeclaration, workerStatus } from '../core/worker.ts';
 
 const iso = (wallMs: number): string => new Date(wallMs).toISOString();
@@ -19,6 +22,15 @@ function declared(has: WorkerDeclaration) {
     memory_mb: has.memoryMb,
     gpu: has.gpu,
     labels: { ...has.labels },
+    sandbox: sandboxView(has.isolation),
+  };
+}
+
+function sandboxView({ least, levels, missing }: Isolation): SandboxView {
+  return {
+    least,
+    levels: levels.map(({ level, mechanism, network, limits }) => ({ level, mechanism, network, limits })),
+    missing: missing.map(({ level, reason, remedy }) => ({ level, reason, remedy })),
   };
 }
 
@@ -87,6 +99,17 @@ export function statsView(
     queue: { size: waitingCount(state), max: state.policy.queueMax },
     stale_reports: state.staleReports,
     links_ended: { ...facts.linksEnded },
+  };
+}
+
+/** Why a task stands where it stands. */
+export function explanationView(task: Task, { summary, workers, advice }: Findings): Explanation {
+  return {
+    id: task.id,
+    status: task.status,
+    summary,
+    workers: workers.map((verdict) => ({ ...verdict, reasons: [...verdict.reasons] })),
+    advice: [...advice],
   };
 }
 

@@ -6,10 +6,11 @@ import type { Identity } from '../api/access.ts';
 import { createApi } from '../api/app.ts';
 import { limits } from '../api/schemas.ts';
 import { verifyToken } from '../api/token.ts';
-import { OctasklyError, reasonOf } from '../base/errors.ts';
+import { OctasklyError } from '../base/errors.ts';
 import type { DispatcherValues } from '../cli/options.ts';
 import { Dispatcher } from '../dispatcher/dispatcher.ts';
 import type { LinkListener, Log } from '../ports.ts';
+import { createBlobStore } from '../runtime/blobs.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { nativeCrypto, pskFromSecret } from '../runtime/crypto.ts';
 import { dispatcherSecret, ensureDir, lockDispatcher, nodeKey } from '../runtime/data-dir.ts';
@@ -21,10 +22,8 @@ import { sha256Hex, tokenHmac } from '../runtime/token-key.ts';
 import { openStore } from '../store/store.ts';
 import { version } from '../version.ts';
 import { absolute, givenSecret, logOf, onStopSignals } from './common.ts';
+import { startRetention } from './retention.ts';
 
-/** How often ended tasks past their retention are looked for, ms; and how many are deleted in one go. */
-const pruneEveryMs = 3600_000;
-const pruneBatch = 2000;
 /** How long open requests may go on after a stop. */
 const stopGraceMs = 1000;
 
@@ -68,12 +67,14 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
     const secret = dispatcherSecret(dataDir, givenSecret(values), log);
     const store = openStore(absolute(values.dbPath ?? join(dataDir, 'octaskly.db')), storeFiles);
     closers.push(() => store.close());
-    const outputs = createOutputStore({ directory: dataDir, log });
+    const blobs = createBlobStore({ directory: join(dataDir, 'blobs'), log });
+    const outputs = createOutputStore({ directory: dataDir, blobs, log });
     let listener: LinkListener | null = null;
     const dispatcher = new Dispatcher({
       clock: systemClock,
       store,
       outputs,
+      blobs,
       log,
       policy: {
         workersMax: values.maxWorkers,
@@ -84,7 +85,7 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
       runId: Date.now().toString(36),
       linksEnded: () => listener?.counts ?? {},
     });
-    outputs.sweep(dispatcher.state.tasks, store.blobs());
+    outputs.sweep(dispatcher.state.tasks);
     const links = await listenForWorkers(dispatcher, { secret, dataDir, values, log });
     listener = links;
     closers.push(() => links.close());
@@ -92,19 +93,8 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
     closers.push(() => api.stop(stopGraceMs));
     // First of all what others are told, then the sockets, then the files.
     closers.push(() => dispatcher.close());
-    const pruning = setInterval(() => pruneOld(), pruneEveryMs);
-    closers.push(() => clearInterval(pruning));
-    const pruneOld = (): void => {
-      try {
-        const { tasks, blobs } = store.prune(Date.now() - values.retentionMs, pruneBatch);
-        for (const blob of blobs) outputs.deleteBlob(blob);
-        if (tasks > 0) log.info('deleted ended tasks past their retention', { tasks });
-        if (tasks === pruneBatch) setImmediate(pruneOld);
-      } catch (error) {
-        log.warn('cannot delete old tasks', { error: reasonOf(error) });
-      }
-    };
-    pruneOld();
+    const retention = startRetention({ store, blobs, log, retentionMs: values.retentionMs });
+    closers.push(() => retention.stop());
     log.info('dispatcher ready', { workers: `${values.bind}:${links.port}`, api: api.url, data: dataDir, version });
     return { port: links.port, apiUrl: api.url, stop };
   } catch (error) {
@@ -163,6 +153,6 @@ function serveRest(
   return serveHttp((request, peer) => api.fetch(request, peer), {
     host: apiBind,
     port: values.apiPort,
-    bodyBytesMax: limits.bodyBytesMax * 2,
+    bodyBytesMax: limits.blobBytesMax,
   });
 }

@@ -3,6 +3,7 @@
 import { signToken } from '../api/token.ts';
 import { runCli } from '../cli/cli.ts';
 import { storedSecret } from '../runtime/data-dir.ts';
+import { createLocalFiles } from '../runtime/local-files.ts';
 import { createTerminal } from '../runtime/terminal.ts';
 import { tokenHmac, tokenId } from '../runtime/token-key.ts';
 import { version } from '../version.ts';
@@ -14,6 +15,7 @@ const ownTokenSeconds = 12 * 3600;
 export function runTerminal(argv: readonly string[]): Promise<number> {
   return runCli(argv, {
     terminal: createTerminal(),
+    files: createLocalFiles(),
     version,
     roles: {
       dispatcher: async (values) => (await import('./dispatcher.ts')).runDispatcher(values),
@@ -23,6 +25,7 @@ export function runTerminal(argv: readonly string[]): Promise<number> {
         process.stdout.write(values.output === 'json' ? `${JSON.stringify({ version })}\n` : `octaskly ${version}\n`);
         return 0;
       },
+      doctor: async (values, topic) => (await import('./doctor.ts')).runDoctor(values, topic),
       backup: async (values, file) => (await import('./backup.ts')).runBackup(values, file),
     },
     parseToml: (text) => Bun.TOML.parse(text),

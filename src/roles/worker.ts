@@ -4,19 +4,29 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { OctasklyError } from '../base/errors.ts';
 import type { WorkerValues } from '../cli/options.ts';
+import type { Isolation } from '../core/isolation.ts';
 import { namePattern } from '../core/names.ts';
 import type { WorkerDeclaration } from '../core/worker.ts';
 import type { Log } from '../ports.ts';
+import { createBlobCache } from '../runtime/blob-cache.ts';
+import { openCgroups } from '../runtime/cgroup.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
 import { nativeCrypto, pskFromSecret } from '../runtime/crypto.ts';
 import { ensureDir, nodeKey, storedSecret, type WorkerHome, workerHome } from '../runtime/data-dir.ts';
 import { detectResources, readVitals } from '../runtime/host.ts';
 import { createLauncher } from '../runtime/launcher.ts';
 import { createLinks } from '../runtime/links.ts';
+import { createTaskFiles } from '../runtime/task-files.ts';
+import { findTaskUser } from '../runtime/task-user.ts';
 import { createWorkspace } from '../runtime/workspace.ts';
 import { version } from '../version.ts';
+import { offersOf } from '../worker/offers.ts';
+import { createSandbox } from '../worker/sandbox.ts';
 import { Worker, type WorkerEnd } from '../worker/worker.ts';
 import { absolute, givenSecret, logOf, onStopSignals } from './common.ts';
+import { findIsolation, requireLeast, taskRoot } from './isolation.ts';
+
+const mebibyte = 1024 * 1024;
 
 /** A worker that runs. */
 export interface RunningWorker {
@@ -54,10 +64,17 @@ export async function startWorker(values: WorkerValues, log: Log): Promise<Runni
   if (values.id !== undefined) checkName('--id', values.id);
   ensureDir(dataDir);
   const home = workerHome(dataDir, values.name ?? null);
-  const root = values.workDir === undefined ? home.directory : join(absolute(values.workDir), values.id ?? home.id);
-  const workspace = createWorkspace({ root, log });
+  const taskUser = findTaskUser(values.taskUser);
+  const id = values.id ?? home.id;
+  const root = taskRoot({ workDir: values.workDir, id, directory: home.directory }, taskUser);
+  const workspace = createWorkspace({ root, shared: taskUser !== null, log });
   workspace.sweep();
-  const launcher = createLauncher({ log });
+  const cgroups = await openCgroups();
+  const host = await findIsolation({ taskUser, hidden: [dataDir, root], cgroup: cgroups.facts, workspace });
+  const isolation = offersOf(host, values.sandboxLevel);
+  requireLeast(isolation);
+  const launcher = createLauncher({ log, cgroups });
+  const blobs = createBlobCache({ directory: join(root, 'blobs'), bytesMax: values.cacheMb * mebibyte, log });
   const worker = new Worker({
     clock: systemClock,
     random: systemRandom,
@@ -70,8 +87,10 @@ export async function startWorker(values: WorkerValues, log: Log): Promise<Runni
     log,
     launcher,
     workspace,
-    environment: process.env,
-    declaration: await declare(values, home),
+    blobs,
+    files: createTaskFiles({ cache: blobs, log }),
+    sandbox: createSandbox(host, { least: values.sandboxLevel, ownEnvironment: process.env }),
+    declaration: await declare(values, home, isolation),
     addresses: (values.dispatcher.length === 0 ? [{ host: '127.0.0.1', port: null }] : values.dispatcher).map(
       ({ host, port }) => ({ host, port: port ?? values.port }),
     ),
@@ -117,7 +136,7 @@ function checkName(flag: string, value: string): void {
   );
 }
 
-async function declare(values: WorkerValues, home: WorkerHome): Promise<WorkerDeclaration> {
+async function declare(values: WorkerValues, home: WorkerHome, isolation: Isolation): Promise<WorkerDeclaration> {
   const detected = await detectResources();
   return {
     ...detected,
@@ -130,6 +149,7 @@ async function declare(values: WorkerValues, home: WorkerHome): Promise<WorkerDe
     memoryMb: values.memoryMb ?? detected.memoryMb,
     gpu: values.gpu ?? detected.gpu,
     labels: Object.fromEntries(values.label),
+    isolation,
   };
 }
 

@@ -17,7 +17,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { reasonOf } from '../base/errors.ts';
 import type { Log } from '../ports.ts';
-import type { LinuxCalls, QueueLimit } from './libc.ts';
+import type { Limit, LinuxCalls } from './libc.ts';
 
 /** Name of the environment variable every process of a task is started with. */
 export const guardVariable = 'OCTASKLY_GUARD';
@@ -69,7 +69,7 @@ export class Guard {
   readonly queueBytes: bigint | null;
   readonly #calls: LinuxCalls | null;
   readonly #log: Log;
-  readonly #original: QueueLimit | null;
+  readonly #original: Limit | null;
   #process: Bun.Subprocess<'pipe', 'ignore', 'ignore'> | null = null;
   #restarts = 0;
   #closed = false;

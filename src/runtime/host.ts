@@ -67,7 +67,8 @@ async function countNvidia(): Promise<number> {
   }
 }
 
-function isAndroid(): boolean {
+/** Linux programs run there too, but what is forbidden them kills instead of failing. */
+export function isAndroid(): boolean {
   return process.platform === 'android' || (process.platform === 'linux' && process.env.ANDROID_ROOT !== undefined);
 }
 

@@ -7,27 +7,35 @@
  * that open for ever.
  * `true` must stay cheap, so the usual path makes no stream, walks no /proc and awaits nothing it need not.
  *
+ * Limits on memory, CPU time, disk and processes are kept by the attempt's control group where there is one, else by the
+ * watcher; which of them ended an attempt is settled when it has ended, from what was measured and from how it ended.
+ *
  * Deliberately not here: time limits, the grace between TERM and KILL, sandboxes (the plan holds their argv).
  * Invariants: descriptors are close-on-exec, so no task holds another's pipes; one set of trees and one guard a process,
  * shared by all launchers in it. Nothing else in this process may start processes in sessions of their own meanwhile.
  */
 
-import { statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import type { Launched, Launcher, LaunchPlan, Log, ProcessEnd } from '../ports.ts';
+import type { Launched, Launcher, LaunchPlan, LimitExceeded, Log, ProcessEnd } from '../ports.ts';
 import type { Stream } from '../wire/messages.ts';
+import type { Cgroups, TaskCgroup } from './cgroup.ts';
 import { Guard, guardVariable } from './guard.ts';
 import { type LinuxCalls, openLinuxCalls } from './libc.ts';
-import { watchPeak } from './peak.ts';
-import { type InputPipe, type OutputPipe, openInputPipe, openKernelPipe, openStreamPipe, quietMs } from './pipes.ts';
+import { openInputPipe, openKernelPipe, openStreamPipe, quietMs } from './pipes.ts';
 import { GroupTrees } from './process-groups.ts';
-import { LinuxTrees, markerVariable, type ProcessTrees } from './process-tree.ts';
+import { LinuxTrees, markerVariable, type OrphansUse, type ProcessTrees } from './process-tree.ts';
+import { describe, type Pipes, spawn } from './spawning.ts';
+import { limitMet } from './verdict.ts';
+import { type Watch, Watcher } from './watcher.ts';
 
 /** What a process has once, however many launchers there are. */
 interface Nursery {
   readonly calls: LinuxCalls | null;
   readonly guard: Guard;
   readonly trees: ProcessTrees;
+  readonly watcher: Watcher;
+  readonly countsWrites: boolean;
   launchers: number;
 }
 
@@ -44,16 +52,13 @@ function openNursery(log: Log): Nursery {
     calls === null
       ? new GroupTrees(log)
       : new LinuxTrees({ calls, log, queueBytes: guard.queueBytes, guardPid: () => guard.pid });
-  return { calls, guard, trees, launchers: 0 };
+  const watcher = new Watcher(trees.survey, calls);
+  // Where the kernel does not count what processes write (CONFIG_TASK_IO_ACCOUNTING), its sums are 0.
+  const countsWrites = calls !== null && existsSync('/proc/self/io');
+  return { calls, guard, trees, watcher, countsWrites, launchers: 0 };
 }
 
 type Output = (stream: Stream, data: Uint8Array) => Promise<void> | undefined;
-
-interface Pipes {
-  readonly stdin: InputPipe | null;
-  readonly stdout: OutputPipe;
-  readonly stderr: OutputPipe;
-}
 
 /** How a main process ended, as Bun says it. */
 interface Exit {
@@ -68,7 +73,11 @@ interface Exit {
  * an odd limit on message queues.
  * `close` takes that back where it can. What still runs then is ended by the guard when this process ends. Idempotent.
  */
-export function createLauncher(options: { readonly log: Log }): Launcher & { close(): void } {
+export function createLauncher(options: {
+  readonly log: Log;
+  /** Where attempts get control groups; null or left out = nowhere. */
+  readonly cgroups?: Cgroups | null;
+}): Launcher & { close(): void } {
   nursery ??= openNursery(options.log);
   const shared = nursery;
   shared.launchers++;
@@ -76,7 +85,7 @@ export function createLauncher(options: { readonly log: Log }): Launcher & { clo
   return {
     launch: (plan, onOutput) => {
       shared.guard.ensure();
-      return launch(shared, plan, onOutput);
+      return launch(shared, { plan, cgroup: openGroup(plan, options) }, onOutput);
     },
     close: () => {
       if (closed) return;
@@ -86,18 +95,40 @@ export function createLauncher(options: { readonly log: Log }): Launcher & { clo
       // With tasks still running the guard stays on duty: it ends them when this process does.
       if (shared.trees.size === 0) shared.guard.close();
       shared.trees.close();
+      shared.watcher.close();
       nursery = null;
     },
   };
 }
 
-function launch(shared: Nursery, plan: LaunchPlan, onOutput: Output): Launched {
-  const { trees } = shared;
-  const pipes = openPipes(shared.calls, plan, onOutput);
+/** An attempt's own group; without it, when that cannot be made, the watcher keeps its limits. */
+function openGroup(
+  plan: LaunchPlan,
+  { log, cgroups }: { readonly log: Log; readonly cgroups?: Cgroups | null },
+): TaskCgroup | null {
+  try {
+    return cgroups?.create(plan.limits) ?? null;
+  } catch (error) {
+    log.warn('Cannot make a control group for an attempt', { marker: plan.marker, reason: reasonOf(error) });
+    return null;
+  }
+}
+
+interface Attempt {
+  readonly plan: LaunchPlan;
+  readonly cgroup: TaskCgroup | null;
+}
+
+function launch(shared: Nursery, attempt: Attempt, onOutput: Output): Launched {
+  const { trees, guard, calls } = shared;
+  const { plan, cgroup } = attempt;
+  const pipes = openPipes(calls, plan, onOutput);
   const peakBefore = process.resourceUsage().maxRSS * 1024;
   const exit = Promise.withResolvers<Exit>();
-  const child = spawn(shared, plan, pipes, (code, signal) => exit.resolve({ code, signal }));
-  trees.add(child.pid, plan.marker);
+  const env = { ...plan.env, [markerVariable]: plan.marker, [guardVariable]: guard.nonce };
+  const onExit = (code: number | null, signal: string | number | null) => exit.resolve({ code, signal });
+  const child = spawn(plan, { calls, pipes, env, cgroup: cgroup?.dir ?? null, onExit });
+  const orphans = trees.add(child.pid, plan);
   pipes.stdout.started(streamOf(child.stdout));
   pipes.stderr.started(streamOf(child.stderr));
   pipes.stdin?.started(typeof child.stdin === 'object' ? child.stdin : undefined);
@@ -105,7 +136,16 @@ function launch(shared: Nursery, plan: LaunchPlan, onOutput: Output): Launched {
     void pipes.stdin.write(new TextEncoder().encode(plan.stdin.text));
     pipes.stdin.close();
   }
-  const peak = watchPeak(child.pid);
+  const kill = (): void => {
+    cgroup?.kill();
+    trees.kill(child.pid);
+  };
+  let limit: LimitExceeded | null = null;
+  const onExceeded = (exceeded: LimitExceeded): void => {
+    limit = exceeded;
+    kill();
+  };
+  const watch = shared.watcher.add({ pid: child.pid, plan, orphans, cgroup, onExceeded });
   const following = setTimeout(() => {
     pipes.stdout.follow();
     pipes.stderr.follow();
@@ -114,13 +154,17 @@ function launch(shared: Nursery, plan: LaunchPlan, onOutput: Output): Launched {
   const settle = async (): Promise<ProcessEnd> => {
     const { code, signal } = await exit.promise;
     clearTimeout(following);
-    peak.stop();
     if (plan.stdin.kind === 'stream') pipes.stdin?.close();
     const rest = trees.finish(child.pid);
     if (rest !== null) await rest;
     const outputs = [pipes.stdout.finish(), pipes.stderr.finish()].filter((output) => output !== null);
     if (outputs.length > 0) await Promise.all(outputs);
-    return { exitCode: code, signal: nameOf(signal), ...usageOf(child, { before: peakBefore, seen: peak.bytes }) };
+    const used = usageOf(child, { shared, attempt, watch, orphans, peakBefore });
+    const how = { exitCode: code, signal: nameOf(signal) };
+    const met = limit ?? (hasLimits(plan) ? await limitAtEnd(attempt, { how, used, watch }) : null);
+    watch.stop({ freeMemory: met?.limit === 'memory_limit_mb' });
+    if (cgroup !== null) await cgroup.remove();
+    return { ...how, ...used, limitExceeded: met };
   };
 
   return {
@@ -130,9 +174,33 @@ function launch(shared: Nursery, plan: LaunchPlan, onOutput: Output): Launched {
       if (plan.stdin.kind === 'stream') pipes.stdin?.close();
     },
     terminate: () => trees.terminate(child.pid),
-    kill: () => trees.kill(child.pid),
+    kill,
     ended: settle(),
   };
+}
+
+function hasLimits({ limits }: LaunchPlan): boolean {
+  const { cpuTimeMs, memoryBytes, diskBytes, processes } = limits;
+  return cpuTimeMs !== null || memoryBytes !== null || diskBytes !== null || processes !== null;
+}
+
+type Used = Pick<ProcessEnd, 'cpuMs' | 'memoryPeakBytes' | 'writtenBytes'>;
+
+/** The limit an attempt ran into that nobody ended for it. */
+async function limitAtEnd(
+  { plan, cgroup }: Attempt,
+  end: { readonly how: Pick<ProcessEnd, 'exitCode' | 'signal'>; readonly used: Used; readonly watch: Watch },
+): Promise<LimitExceeded | null> {
+  const { how, used, watch } = end;
+  const disk = await watch.measureDisk();
+  const measured = {
+    cpuMs: used.cpuMs,
+    memoryBytes: used.memoryPeakBytes,
+    diskBytes: disk?.bytes ?? null,
+    processes: watch.highest.processes,
+  };
+  const events = cgroup?.events() ?? { kernelKills: 0, refusedForks: 0 };
+  return limitMet(plan.limits, measured, { ...how, ...events, largestFileBytes: disk?.largestFileBytes ?? 0 });
 }
 
 function openPipes(calls: LinuxCalls | null, plan: LaunchPlan, onOutput: Output): Pipes {
@@ -150,77 +218,45 @@ function openPipes(calls: LinuxCalls | null, plan: LaunchPlan, onOutput: Output)
   return { stdin: plan.stdin.kind === 'closed' ? null : openInputPipe(calls), stdout, stderr };
 }
 
-function spawn(
-  { guard }: Nursery,
-  plan: LaunchPlan,
-  { stdin, stdout, stderr }: Pipes,
-  onExit: (code: number | null, signal: string | number | null) => void,
-) {
-  try {
-    return Bun.spawn([...plan.argv], {
-      cwd: plan.cwd,
-      env: { ...plan.env, [markerVariable]: plan.marker, [guardVariable]: guard.nonce },
-      stdin: stdin?.theirs ?? 'ignore',
-      stdout: stdout.theirs,
-      stderr: stderr.theirs,
-      detached: true,
-      onExit: (_child, code, signal) => onExit(code, signal),
-    });
-  } catch (error) {
-    stdout.discard();
-    stderr.discard();
-    stdin?.started(undefined);
-    stdin?.close();
-    throw new OctasklyError('io', `Cannot start ${describe(plan)}: ${whyNot(plan, error)}.`, { cause: error });
-  }
-}
-
 function streamOf(end: number | ReadableStream<Uint8Array> | undefined): ReadableStream<Uint8Array> | undefined {
   return typeof end === 'object' ? end : undefined;
-}
-
-function describe(plan: LaunchPlan): string {
-  return JSON.stringify(plan.argv[0] ?? '');
-}
-
-/** The end of the sentence "Cannot start …: ". */
-function whyNot(plan: LaunchPlan, error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : null;
-  const cwd = statSync(plan.cwd, { throwIfNoEntry: false });
-  if (cwd === undefined) return `its directory ${plan.cwd} does not exist`;
-  if (!cwd.isDirectory()) return `${plan.cwd}, the directory to run it in, is not a directory`;
-  switch (code) {
-    case 'ENOENT':
-      return 'there is no such program, or the interpreter it names is missing';
-    case 'EACCES':
-      return `it is not executable, or ${plan.cwd} may not be entered`;
-    case 'E2BIG':
-      return 'its arguments and environment together are longer than the system takes';
-    case 'ENOEXEC':
-      return 'it is not a program for this system';
-    default:
-      return reasonOf(error);
-  }
 }
 
 function nameOf(signal: string | number | null): string | null {
   return typeof signal === 'number' ? `SIG${signal}` : signal;
 }
 
+/** Bytes of a block as the kernel counts what processes write (getrusage(2), ru_oublock). */
+const blockBytes = 512;
+
 /**
- * What main process and the descendants it waited for have used. A process starts as a copy of this one (vfork), and the
- * kernel counts our own memory into its peak: one that is not clearly higher than ours says nothing, and what was seen
- * by looking stands in for it; null for what was too short to be looked at.
+ * What a tree has used: the main process and the descendants it waited for by the kernel's sums, the others as far as they
+ * were seen; all of it by the control group where there is one.
+ * A process starts as a copy of this one (vfork), and the kernel counts our own memory into its peak: one that is not
+ * clearly higher than ours says nothing, and what was seen by looking stands in for it; null for what was too short to be
+ * looked at.
  */
 function usageOf(
   child: Bun.Subprocess,
-  peak: { readonly before: number; readonly seen: number | null },
-): Pick<ProcessEnd, 'cpuMs' | 'memoryPeakBytes'> {
+  by: {
+    readonly shared: Nursery;
+    readonly attempt: Attempt;
+    readonly watch: Watch;
+    readonly orphans: OrphansUse;
+    /** The highest this process had been before the start. */
+    readonly peakBefore: number;
+  },
+): Used {
+  const { watch, orphans } = by;
+  const group = by.attempt.cgroup?.usage() ?? null;
   const usage = child.resourceUsage();
-  if (usage === undefined) return { cpuMs: null, memoryPeakBytes: peak.seen };
-  const telling = usage.maxRSS > peak.before * 1.05 + peakSlackBytes;
+  const seen = group?.memoryPeakBytes ?? watch.highest.memoryBytes;
+  if (usage === undefined) return { cpuMs: watch.highest.cpuMs, memoryPeakBytes: seen, writtenBytes: null };
+  const telling = usage.maxRSS > by.peakBefore * 1.05 + peakSlackBytes;
+  const cpuMs = Number(usage.cpuTime.total) / 1000 + watch.unwaitedCpuMs;
   return {
-    cpuMs: Number(usage.cpuTime.total) / 1000,
-    memoryPeakBytes: telling ? Math.max(usage.maxRSS, peak.seen ?? 0) : peak.seen,
+    cpuMs: group?.cpuMs ?? Math.max(cpuMs, watch.highest.cpuMs ?? 0),
+    memoryPeakBytes: telling ? Math.max(usage.maxRSS, seen ?? 0) : seen,
+    writtenBytes: by.shared.countsWrites ? usage.ops.out * blockBytes + orphans.writtenBytes : null,
   };
 }

@@ -1,15 +1,17 @@
 /**
- * The few calls of the C library that Bun does not offer, by bun:ffi: pipes that are real pipes, reaping of adopted
- * processes, the subreaper flag, advisory locks.
+ * The few calls of the C library that Bun does not offer, by bun:ffi: pipes that are real pipes, files in memory, reaping
+ * of adopted processes, the subreaper flag, priorities of groups, limits, advisory locks.
  *
  * Deliberately not here: anything Bun or node: can do, and any call whose variadic arguments would go wrong on the
  * platforms where it is used (Linux passes them like fixed ones on x64 and arm64; macOS on arm64 does not, so only
- * `flock` is used there).
+ * `flock`, and `openat` without its variadic one, are used there).
  * Invariant: everything is optional. Where the library cannot be opened `openLinuxCalls` gives null and callers do without.
- * References: pipe2(2), prctl(2), wait(2), getrlimit(2), flock(2).
+ * References: pipe2(2), memfd_create(2), prctl(2), wait(2), getrlimit(2), setpriority(2),
+ * flock(2), openat(2).
  */
 
 import { dlopen, FFIType } from 'bun:ffi';
+import { constants, readdirSync } from 'node:fs';
 
 const { i32, u64, i64, ptr } = FFIType;
 
@@ -19,6 +21,7 @@ const linuxNames = [
   'libc.so', // Android's bionic
 ];
 
+const openCalls = { openat: { args: [i32, ptr, i32], returns: i32 } } as const;
 const lockCalls = { flock: { args: [i32, i32], returns: i32 } } as const;
 const linuxCalls = {
   ...lockCalls,
@@ -29,7 +32,12 @@ const linuxCalls = {
   prctl: { args: [i32, u64, u64, u64, u64], returns: i32 },
   getrlimit: { args: [i32, ptr], returns: i32 },
   setrlimit: { args: [i32, ptr], returns: i32 },
+  getxattr: { args: [ptr, ptr, ptr, u64], returns: i64 },
+  sched_setscheduler: { args: [i32, i32, ptr], returns: i32 },
+  setpriority: { args: [i32, i32, i32], returns: i32 },
 } as const;
+/** Apart, since C libraries of older Androids lack it. */
+const memoryCalls = { memfd_create: { args: [ptr, i32], returns: i32 } } as const;
 
 // Numbers of the Linux ABI, the same on every architecture Octaskly is built for.
 const O_NONBLOCK = 0o4000;
@@ -38,7 +46,13 @@ const F_SETFL = 4;
 const WNOHANG = 1;
 const PR_SET_DUMPABLE = 4;
 const PR_SET_CHILD_SUBREAPER = 36;
+const RLIMIT_CORE = 4;
 const RLIMIT_MSGQUEUE = 12;
+const PRIO_PGRP = 1;
+const SCHED_OTHER = 0;
+const SCHED_RR = 2;
+const SCHED_RESET_ON_FORK = 0x4000_0000;
+const MFD_CLOEXEC = 1;
 const LOCK_EX_NB = 2 | 4;
 
 function openFirst<Calls extends Parameters<typeof dlopen>[1]>(names: readonly string[], calls: Calls) {
@@ -52,8 +66,8 @@ function openFirst<Calls extends Parameters<typeof dlopen>[1]>(names: readonly s
   return null;
 }
 
-/** Soft and hard RLIMIT_MSGQUEUE in bytes; `2n ** 64n - 1n` means unlimited. */
-export interface QueueLimit {
+/** Soft and hard limit in bytes; `2n ** 64n - 1n` means unlimited. */
+export interface Limit {
   readonly soft: bigint;
   readonly hard: bigint;
 }
@@ -73,8 +87,22 @@ export interface LinuxCalls {
   /** Keeps other processes of this user from tracing this one and from reading its memory and environment. */
   protectMemory(): void;
   /** Limit on POSIX message queues; null when unknown. Children inherit it. */
-  queueLimit(): QueueLimit | null;
-  setQueueLimit(limit: QueueLimit): boolean;
+  queueLimit(): Limit | null;
+  setQueueLimit(limit: Limit): boolean;
+  /** Limit on core dumps; null when unknown. Children inherit it. */
+  coreLimit(): Limit | null;
+  setCoreLimit(limit: Limit): boolean;
+  /** Sets the niceness, -20 … 19, of every process in a group. False when refused. */
+  setGroupNiceness(group: number, niceness: number): boolean;
+  /**
+   * Runs this process before all ordinary ones, or like them again; what it starts is not meant. All its threads, since
+   * the main one waits for those that collect garbage. Needs root; does nothing when refused.
+   */
+  setUrgent(on: boolean): void;
+  /** An extended attribute of a file, as text of up to 64 bytes; null when there is none. */
+  attribute(path: string, name: string): string | null;
+  /** An empty file that is in memory only. Null when there is no such thing here, or descriptors ran out. */
+  openMemoryFile(): number | null;
 }
 
 /** `flock(2)`, exclusive, without waiting: true when this process now holds it. Null where there is none. */
@@ -84,6 +112,27 @@ export function openFlock(): ((fd: number) => boolean) | null {
   return symbols === null ? null : (fd) => symbols.flock(fd, LOCK_EX_NB) === 0;
 }
 
+/**
+ * `openat(2)` for reading: opens `name` in the open directory `directory` and follows no symbolic link there; a descriptor
+ * of a directory when `wanted` says so. -1 when refused. It never waits, whatever it opens. Null where there is none.
+ */
+export function openOpenAt(): ((directory: number, name: string, wanted: 'file' | 'directory') => number) | null {
+  const isDarwin = process.platform === 'darwin';
+  const symbols =
+    process.platform === 'win32' ? null : openFirst(isDarwin ? ['libSystem.B.dylib'] : linuxNames, openCalls);
+  if (symbols === null) return null;
+  const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK: nonblock } = constants;
+  const always = O_NOFOLLOW | nonblock | (isDarwin ? 0x1000000 : O_CLOEXEC);
+  return (directory, name, wanted) => {
+    const flags = wanted === 'directory' ? always | O_DIRECTORY : always;
+    return symbols.openat(directory, Buffer.from(`${name}\0`), flags);
+  };
+}
+
+function cString(text: string): Uint8Array {
+  return new TextEncoder().encode(`${text}\0`);
+}
+
 /** Opens the C library on Linux and Android; null elsewhere. Never throws. */
 export function openLinuxCalls(): LinuxCalls | null {
   if (process.platform !== 'linux' && process.platform !== 'android') return null;
@@ -91,12 +140,24 @@ export function openLinuxCalls(): LinuxCalls | null {
   if (symbols === null) return null;
   const ends = new Int32Array(2);
   const limits = new BigUint64Array(2);
+  let memory: { memfd_create(name: Uint8Array, flags: number): number } | null = null;
+  const memoryFileName = cString('octaskly');
 
   const openPipe = (ours: 0 | 1) => {
     if (symbols.pipe2(ends, O_CLOEXEC) !== 0) return null;
     const [read = -1, write = -1] = ends;
     symbols.fcntl(ours === 0 ? read : write, F_SETFL, O_NONBLOCK);
     return { read, write };
+  };
+
+  const getLimit = (resource: number): Limit | null => {
+    if (symbols.getrlimit(resource, limits) !== 0) return null;
+    const [soft = 0n, hard = 0n] = limits;
+    return { soft, hard };
+  };
+  const setLimit = (resource: number, { soft, hard }: Limit): boolean => {
+    limits.set([soft, hard]);
+    return symbols.setrlimit(resource, limits) === 0;
   };
 
   return {
@@ -108,14 +169,26 @@ export function openLinuxCalls(): LinuxCalls | null {
     protectMemory: () => {
       symbols.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     },
-    queueLimit: () => {
-      if (symbols.getrlimit(RLIMIT_MSGQUEUE, limits) !== 0) return null;
-      const [soft = 0n, hard = 0n] = limits;
-      return { soft, hard };
+    queueLimit: () => getLimit(RLIMIT_MSGQUEUE),
+    setQueueLimit: (limit) => setLimit(RLIMIT_MSGQUEUE, limit),
+    coreLimit: () => getLimit(RLIMIT_CORE),
+    setCoreLimit: (limit) => setLimit(RLIMIT_CORE, limit),
+    setGroupNiceness: (group, niceness) => symbols.setpriority(PRIO_PGRP, group, niceness) === 0,
+    setUrgent: (on) => {
+      const policy = on ? SCHED_RR | SCHED_RESET_ON_FORK : SCHED_OTHER;
+      const priority = Int32Array.of(on ? 1 : 0);
+      if (symbols.sched_setscheduler(0, policy, priority) !== 0) return;
+      for (const thread of readdirSync('/proc/self/task')) symbols.sched_setscheduler(Number(thread), policy, priority);
     },
-    setQueueLimit: ({ soft, hard }) => {
-      limits.set([soft, hard]);
-      return symbols.setrlimit(RLIMIT_MSGQUEUE, limits) === 0;
+    attribute: (path, name) => {
+      const value = new Uint8Array(64);
+      const length = Number(symbols.getxattr(cString(path), cString(name), value, value.length));
+      return length < 0 ? null : new TextDecoder().decode(value.subarray(0, length));
+    },
+    openMemoryFile: () => {
+      memory ??= openFirst(linuxNames, memoryCalls) ?? { memfd_create: () => -1 };
+      const fd = memory.memfd_create(memoryFileName, MFD_CLOEXEC);
+      return fd < 0 ? null : fd;
     },
   };
 }

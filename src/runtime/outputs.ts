@@ -3,45 +3,29 @@
  *
  * A stream stays in memory up to 64 KiB; what grows beyond that, or finds the memory for all streams used up, goes to
  * `<data>/output/<task>.<attempt>.<stream>` at once. At the end of an attempt a row gets all of a small stream; of a larger
- * one its head and tail, and the whole becomes `<data>/blobs/<ab>/<hex>`, named by its SHA-256, durable before the row is.
+ * one its head and tail, and the whole moves to the store of blobs, named by its SHA-256, durable before the row is.
  *
- * Deliberately not here: compression, limits on what a task may write (the worker keeps those), and counting who refers
- * to a blob (the database knows).
+ * Deliberately not here: compression, limits on what a task may write (the worker keeps those), and what becomes of blobs.
  * Invariants: `size` bytes are readable, never more; an append that fails has changed nothing; no file stays open between
  * calls; files 0600, directories 0700. After a crash the length of a file is the size of its stream.
  */
 
 import { createHash, type Hash } from 'node:crypto';
-import {
-  closeSync,
-  constants,
-  fdatasyncSync,
-  fstatSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  renameSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { closeSync, constants, ftruncateSync, mkdirSync, openSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
-import { OctasklyError, reasonOf } from '../base/errors.ts';
 import type { Log, OutputStore, StoredOutput } from '../ports.ts';
 import type { Stream } from '../wire/messages.ts';
-import { storeFiles, syncDirectory } from './store-files.ts';
+import type { FileBlobStore } from './blobs.ts';
+import { blobNameOf, onDisk, readRange, sliceBytes, writeDescriptor } from './file-bytes.ts';
+import { storeFiles } from './store-files.ts';
 
 /** Bytes of a stream that stay in memory, and that a row keeps of it; of a larger one half of it each from head and tail. */
 export const keptBytesMax = 64 * 1024;
 /** Bytes in memory over all live attempts; beyond it every stream goes to its file. */
 const memoryBytesMaxDefault = 64 * 1024 * 1024;
-/** Bytes read at a time where a file is hashed anew. */
-const hashStepBytes = 1024 * 1024;
 
 const streams = ['stdout', 'stderr'] as const;
-const blobPattern = /^sha256:([0-9a-f]{2})([0-9a-f]{62})$/;
 const fileNamePattern = /^([0-9a-z]+)\.(\d+)\.(stdout|stderr)$/;
 const noBytes = new Uint8Array(0);
 const nothing: StoredOutput = { bytes: noBytes, totalBytes: 0, blob: null };
@@ -61,43 +45,52 @@ interface Live {
 /** The port, and what a start needs besides. */
 export interface FileOutputStore extends OutputStore {
   /**
-   * After a restart, before the first append: deletes output of attempts other than the current ones of live tasks (by
-   * id), and blobs that no row refers to.
+   * After a restart, before the first append: deletes output of attempts other than the current ones of live tasks, by id.
    */
-  sweep(live: ReadonlyMap<string, { readonly attempt: number }>, blobs: ReadonlySet<string>): void;
+  sweep(live: ReadonlyMap<string, { readonly attempt: number }>): void;
 }
 
 /**
- * Opens the folders `output` and `blobs` in `directory`, the data directory, making them where they are missing.
- * `memoryBytesMax` bounds the bytes in memory over all live attempts. Errors of all calls: `storage_unavailable`.
+ * Opens the folder `output` in `directory`, the data directory, making it where it is missing; `blobs` lies on the same
+ * file system. `memoryBytesMax` bounds the bytes in memory over all live attempts. Errors of all calls: `storage_unavailable`.
  */
 export function createOutputStore(options: {
   readonly directory: string;
+  readonly blobs: Pick<FileBlobStore, 'adoptDurably'>;
   readonly log: Log;
   readonly memoryBytesMax?: number;
 }): FileOutputStore {
-  return onDisk('open the output folders', () => {
-    const folders = { live: join(options.directory, 'output'), blobs: join(options.directory, 'blobs') };
-    for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true, mode: 0o700 });
-    return new Outputs(folders, options.log, options.memoryBytesMax ?? memoryBytesMaxDefault);
+  return onDisk('open the output folder', () => {
+    const folder = join(options.directory, 'output');
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    return new Outputs({ memoryBytesMax: memoryBytesMaxDefault, ...options, folder });
   });
+}
+
+interface Parts {
+  readonly folder: string;
+  readonly blobs: Pick<FileBlobStore, 'adoptDurably'>;
+  readonly log: Log;
+  readonly memoryBytesMax: number;
 }
 
 class Outputs implements FileOutputStore {
   readonly #log: Log;
-  readonly #folders: { readonly live: string; readonly blobs: string };
+  readonly #folder: string;
+  readonly #blobs: Pick<FileBlobStore, 'adoptDurably'>;
   readonly #memoryBytesMax: number;
   /** By `<task>.<attempt>.<stream>`, which is also the name of the file. */
   readonly #live = new Map<string, Live>();
   #memoryBytes = 0;
 
-  constructor(folders: { live: string; blobs: string }, log: Log, memoryBytesMax: number) {
+  constructor({ folder, blobs, log, memoryBytesMax }: Parts) {
     this.#log = log;
-    this.#folders = folders;
+    this.#folder = folder;
+    this.#blobs = blobs;
     this.#memoryBytesMax = memoryBytesMax;
-    for (const name of readdirSync(folders.live)) {
+    for (const name of readdirSync(folder)) {
       if (!fileNamePattern.test(name)) continue;
-      const file = join(folders.live, name);
+      const file = join(folder, name);
       this.#live.set(name, { file, size: statSync(file).size, memory: null, hash: null, kept: null });
     }
   }
@@ -149,17 +142,7 @@ class Outputs implements FileOutputStore {
     this.#forget(taskId, attempt);
   }
 
-  readBlob(blob: string, from: number, max: number): Uint8Array {
-    const file = this.#blobFile(blob);
-    return onDisk(`read ${blob}`, () => readRange(file, from, max));
-  }
-
-  deleteBlob(blob: string): void {
-    const file = this.#blobFile(blob);
-    onDisk(`delete ${blob}`, () => storeFiles.remove(file));
-  }
-
-  sweep(live: ReadonlyMap<string, { readonly attempt: number }>, blobs: ReadonlySet<string>): void {
+  sweep(live: ReadonlyMap<string, { readonly attempt: number }>): void {
     onDisk('clear away old output', () => {
       const files: string[] = [];
       for (const [name, { file }] of this.#live) {
@@ -167,11 +150,6 @@ class Outputs implements FileOutputStore {
         if (live.get(taskId)?.attempt === Number(attempt)) continue;
         this.#live.delete(name);
         files.push(file);
-      }
-      for (const folder of readdirSync(this.#folders.blobs)) {
-        for (const name of readdirSync(join(this.#folders.blobs, folder))) {
-          if (!blobs.has(`sha256:${folder}${name}`)) files.push(join(this.#folders.blobs, folder, name));
-        }
       }
       for (const file of files) storeFiles.remove(file);
       if (files.length > 0) this.#log.debug('cleared away output that nothing refers to', { files: files.length });
@@ -183,7 +161,7 @@ class Outputs implements FileOutputStore {
   #start(name: string): Live {
     // Also a guard: what comes from a worker never names a file outside the folder.
     assert(fileNamePattern.test(name), `"${name}" is not the name of an output`);
-    const file = join(this.#folders.live, name);
+    const file = join(this.#folder, name);
     const live: Live = { file, size: 0, memory: noBytes, hash: null, kept: null };
     this.#live.set(name, live);
     return live;
@@ -237,38 +215,20 @@ class Outputs implements FileOutputStore {
     bytes.set(readRange(file, size - half, half), half);
     const hash = live.hash ?? hashOf(file, size);
     // The digest ends a hash, so it is taken from a copy: what follows may fail and be tried again.
-    const blob = `sha256:${hash.copy().digest('hex')}`;
+    const blob = blobNameOf(hash.copy());
     this.#moveToBlobs(live, blob);
     return { bytes, totalBytes: size, blob };
   }
 
-  /** A blob of that name already there holds the same bytes: it is replaced, whole, by its equal. */
   #moveToBlobs({ file, size }: Live, blob: string): void {
-    const target = this.#blobFile(blob);
-    const folder = dirname(target);
-    const made = mkdirSync(folder, { recursive: true, mode: 0o700 });
     const fd = openSync(file, 'r+');
     try {
       // A write that failed halfway may have left more than `size` bytes.
       ftruncateSync(fd, size);
-      fdatasyncSync(fd);
     } finally {
       closeSync(fd);
     }
-    renameSync(file, target);
-    syncDirectory(folder);
-    if (made !== undefined) syncDirectory(this.#folders.blobs);
-  }
-
-  #blobFile(blob: string): string {
-    const [, folder, rest] = blobPattern.exec(blob) ?? [];
-    if (folder === undefined || rest === undefined) {
-      throw new OctasklyError(
-        'not_found',
-        `"${blob}" is not the name of a blob; those look like sha256:<64 hex digits>.`,
-      );
-    }
-    return join(this.#folders.blobs, folder, rest);
+    this.#blobs.adoptDurably(file, blob);
   }
 
   #forget(taskId: string, attempt: number): void {
@@ -290,10 +250,7 @@ function nameOf(taskId: string, attempt: number, stream: Stream): string {
 function write(live: Live, data: Uint8Array): void {
   const fd = openSync(live.file, constants.O_WRONLY | constants.O_CREAT, 0o600);
   try {
-    let written = 0;
-    while (written < data.length) {
-      written += writeSync(fd, data, written, data.length - written, live.size + written);
-    }
+    writeDescriptor(fd, data, live.size);
   } finally {
     closeSync(fd);
   }
@@ -301,38 +258,10 @@ function write(live: Live, data: Uint8Array): void {
   live.size += data.length;
 }
 
-/** Up to `length` bytes from `from`; fewer at the end of the file. */
-function readRange(file: string, from: number, length: number): Uint8Array {
-  const fd = openSync(file, 'r');
-  try {
-    const bytes = new Uint8Array(Math.max(0, Math.min(length, fstatSync(fd).size - from)));
-    let read = 0;
-    while (read < bytes.length) {
-      const count = readSync(fd, bytes, read, bytes.length - read, from + read);
-      if (count === 0) break;
-      read += count;
-    }
-    return bytes.subarray(0, read);
-  } finally {
-    closeSync(fd);
-  }
-}
-
 function hashOf(file: string, size: number): Hash {
   const hash = createHash('sha256');
-  for (let from = 0; from < size; from += hashStepBytes) {
-    hash.update(readRange(file, from, Math.min(hashStepBytes, size - from)));
+  for (let from = 0; from < size; from += sliceBytes) {
+    hash.update(readRange(file, from, Math.min(sliceBytes, size - from)));
   }
   return hash;
-}
-
-/** Runs `action`; trouble with the disk becomes `storage_unavailable` with a sentence on what was tried. */
-function onDisk<T>(tried: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    if (!(error instanceof Error && 'syscall' in error)) throw error;
-    const message = `Cannot ${tried}: ${reasonOf(error)}; check the free space and permissions of the data directory.`;
-    throw new OctasklyError('storage_unavailable', message, { cause: error });
-  }
 }

@@ -6,7 +6,8 @@
  */
 
 import type { Log } from '../ports.ts';
-import { markerVariable, type ProcessTrees, signal } from './process-tree.ts';
+import { markerVariable, type OrphansUse, type ProcessTrees, type Survey, signal } from './process-tree.ts';
+import { type ProcessFacts, withDescendants } from './procfs.ts';
 
 const roundsMax = 20;
 const pauseMs = 20;
@@ -24,8 +25,10 @@ export class GroupTrees implements ProcessTrees {
     return this.#markers.size;
   }
 
-  add(pid: number, marker: string): void {
+  add(pid: number, { marker }: { readonly marker: string }): OrphansUse {
     this.#markers.set(pid, marker);
+    // Orphans go to pid 1 here, and their sums with them.
+    return { cpuMs: 0, writtenBytes: 0 };
   }
 
   terminate(pid: number): void {
@@ -49,6 +52,17 @@ export class GroupTrees implements ProcessTrees {
     return this.#sweep(marker);
   }
 
+  readonly survey: Survey = async (trees) => {
+    const all = process.platform === 'win32' ? new Map<number, ProcessFacts>() : await listProcesses();
+    return new Map(
+      trees.map(({ pid }) => {
+        const members = withDescendants(all, [pid]);
+        const tree = [...all.values()].filter((facts) => facts.group === pid || members.has(facts.pid));
+        return [pid, { members: tree, count: tree.length }];
+      }),
+    );
+  };
+
   close(): void {
     this.#markers.clear();
   }
@@ -65,6 +79,45 @@ export class GroupTrees implements ProcessTrees {
       this.#log.debug('Cannot look for processes of an ended task', { marker, reason: String(error) });
     }
   }
+}
+
+/** All processes, as far as ps tells: threads count as one, and what a process has waited for is not known. */
+async function listProcesses(): Promise<Map<number, ProcessFacts>> {
+  const listing = Bun.spawn(['ps', '-axo', 'pid=,ppid=,pgid=,rss=,time=,state='], {
+    env: { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C' },
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'ignore',
+  });
+  const lines = (await new Response(listing.stdout).text()).split('\n');
+  return new Map(
+    lines
+      .map(parseListing)
+      .filter((facts) => facts !== null)
+      .map((facts) => [facts.pid, facts]),
+  );
+}
+
+/** One line of `ps -o pid=,ppid=,pgid=,rss=,time=,state=`; null when it is none. */
+export function parseListing(line: string): ProcessFacts | null {
+  const match = /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+([\d:.-]+)\s+(\S)/.exec(line);
+  if (match === null) return null;
+  const [pid = 0, parent = 0, group = 0, kilobytes = 0] = match.slice(1, 5).map(Number);
+  // [days-][hours:]minutes:seconds[.hundredths]
+  const [time = '', days = '0'] = (match[5] ?? '').split('-').reverse();
+  const seconds = time.split(':').reduce((sum, part) => sum * 60 + Number(part), 0) + Number(days) * 86_400;
+  return {
+    pid,
+    parent,
+    group,
+    session: group,
+    state: match[6] ?? '',
+    startedTicks: 0,
+    threads: 1,
+    cpuMs: Math.round(seconds * 1000),
+    waitedCpuMs: 0,
+    residentBytes: kilobytes * 1024,
+  };
 }
 
 /** Pids of living processes started with the marker; `ps -E` shows the environment behind the command. */

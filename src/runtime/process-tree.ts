@@ -24,11 +24,15 @@ import type { LinuxCalls } from './libc.ts';
 import {
   ChildList,
   isAlive,
+  listDescendants,
   type ProcessFacts,
+  readChildren,
   readProcess,
   readProcesses,
   readQueueLimit,
   readVariable,
+  readWrittenBytes,
+  walkDescendants,
   withDescendants,
 } from './procfs.ts';
 
@@ -39,16 +43,47 @@ export const markerVariable = 'OCTASKLY_MARK';
 export interface ProcessTrees {
   /** Trees that have not ended. */
   readonly size: number;
-  /** A main process was started, as leader of its own session. */
-  add(pid: number, marker: string): void;
-  /** Sends TERM to everything of the tree. */
+  /**
+   * A main process was started, as leader of its own session. Returns sums that grow: what orphans of the tree had used
+   * when their remains were taken, which is in nobody else's sums.
+   */
+  add(pid: number, tree: { readonly marker: string; readonly wrappers: number }): OrphansUse;
+  /** Sends TERM to everything of the tree but its wrappers; to these too while they have nothing else below them. */
   terminate(pid: number): void;
   /** Kills everything of the tree that is there now; what it still manages to start goes with `finish`. */
   kill(pid: number): void;
   /** The main process ended: ends the rest. Null when nothing was left, which is the usual case. Never rejects. */
   finish(pid: number): Promise<void> | null;
+  /** Whether trees can be surveyed here. */
+  readonly survey: Survey;
   /** Stops watching. Trees that still run are left alone. */
   close(): void;
+}
+
+/** Who belongs to each of the trees named by their pids now. A tree that has ended is not in the answer. */
+export type Survey = (
+  trees: readonly SurveyWish[],
+) => ReadonlyMap<number, SurveyedTree> | Promise<ReadonlyMap<number, SurveyedTree>>;
+
+export interface SurveyWish {
+  readonly pid: number;
+  /** More processes than this need not be told apart. */
+  readonly enough: number;
+  /** It may be a bomb, which grows faster than it is looked at: then it is only counted. */
+  readonly suspect: boolean;
+}
+
+export interface SurveyedTree {
+  /** Members, also the dead that still have a parent to wait for them; none when they were only counted. */
+  readonly members: readonly ProcessFacts[];
+  /** Processes and threads, at least. */
+  readonly count: number;
+}
+
+/** Sums over orphans that are gone. */
+export interface OrphansUse {
+  readonly cpuMs: number;
+  readonly writtenBytes: number;
 }
 
 /** Rounds of killing before something that cannot die (stuck in the kernel, another user's) is given up. */
@@ -56,12 +91,16 @@ const roundsMax = 100;
 /** Passes of stopping within one round. */
 const passesMax = 20;
 const pauseMsMax = 100;
+/** Trees up to this many processes are found by lists of children, larger ones by a look at all processes. */
+const walkedMax = 128;
 /** How often orphans of running tasks are looked at: takes the remains of dead ones, learns whose the others are. */
 const sweepMs = 1000;
 
 interface Root {
   readonly pid: number;
   readonly marker: string;
+  readonly wrappers: number;
+  readonly orphans: { cpuMs: number; writtenBytes: number };
   running: boolean;
   /** Read when first needed; null = not yet. */
   startedTicks: number | null;
@@ -103,18 +142,23 @@ export class LinuxTrees implements ProcessTrees {
     return this.#roots.size;
   }
 
-  add(pid: number, marker: string): void {
+  add(pid: number, { marker, wrappers }: { readonly marker: string; readonly wrappers: number }): OrphansUse {
     this.#owners.delete(pid);
-    this.#roots.set(pid, { pid, marker, running: true, startedTicks: null });
+    const orphans = { cpuMs: 0, writtenBytes: 0 };
+    this.#roots.set(pid, { pid, marker, wrappers, orphans, running: true, startedTicks: null });
     this.#sweeper ??= setInterval(() => this.#sweep(), sweepMs);
     this.#sweeper.unref();
+    return orphans;
   }
 
   terminate(pid: number): void {
     const root = this.#roots.get(pid);
     if (root?.running !== true) return;
+    const wrappers = wrappersOf(root);
     // The main process first, so that a shell ends by the signal too and not by what its children then say.
-    for (const member of new Set([pid]).union(this.#membersOf(root, readProcesses()))) {
+    const all = new Set([pid]).union(this.#membersOf(root, readProcesses()));
+    const inner = all.difference(wrappers);
+    for (const member of inner.size > 0 ? inner : all) {
       signal(member, 'SIGTERM');
       signal(member, 'SIGCONT');
     }
@@ -123,7 +167,12 @@ export class LinuxTrees implements ProcessTrees {
   kill(pid: number): void {
     const root = this.#roots.get(pid);
     if (root === undefined) return;
+    this.#options.calls.setUrgent(true);
+    // One call ends the usual bomb, which has not left its group: nobody in it forks once he is killed.
+    if (root.running) signal(-pid, 'SIGKILL');
+    this.#freezeBlindly(root);
     for (const member of this.#freeze(root)) signal(member, 'SIGKILL');
+    this.#options.calls.setUrgent(false);
   }
 
   finish(pid: number): Promise<void> | null {
@@ -136,6 +185,32 @@ export class LinuxTrees implements ProcessTrees {
     return null;
   }
 
+  readonly survey: Survey = (trees) => {
+    const found = new Map<number, SurveyedTree>();
+    const orphans = this.#orphans();
+    let all: Map<number, ProcessFacts> | null = null;
+    for (const { pid, enough, suspect } of trees) {
+      const root = this.#roots.get(pid);
+      if (root === undefined) continue;
+      const tops = [pid, ...orphans.filter((orphan) => this.#isOf(root, orphan))];
+      const count = suspect ? listDescendants(tops, enough).size : 0;
+      if (count > walkedMax) {
+        found.set(pid, { members: [], count });
+        continue;
+      }
+      const living = tops.filter((top) => top === pid || !this.#reapIfDead(top, readProcess(top) ?? undefined));
+      let members = walkDescendants(living, { max: walkedMax, enough });
+      if (members === null) {
+        all ??= readProcesses();
+        members = [...withDescendants(all, living)]
+          .map((member) => all?.get(member))
+          .filter((each) => each !== undefined);
+      }
+      found.set(pid, { members, count: countThreads(members) });
+    }
+    return found;
+  };
+
   close(): void {
     this.#options.calls.setSubreaper(false);
     if (this.#sweeper !== null) clearInterval(this.#sweeper);
@@ -143,6 +218,8 @@ export class LinuxTrees implements ProcessTrees {
   }
 
   async #endAll(root: Root): Promise<void> {
+    // Against hundreds that want to run, an ordinary thread would hardly ever get its turn.
+    this.#options.calls.setUrgent(true);
     for (let round = 0, pauseMs = 1; ; round++, pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
       const living = this.#freeze(root);
       if (living.size === 0) break;
@@ -153,6 +230,7 @@ export class LinuxTrees implements ProcessTrees {
       }
       await Bun.sleep(pauseMs);
     }
+    this.#options.calls.setUrgent(false);
     this.#forget(root);
   }
 
@@ -164,22 +242,47 @@ export class LinuxTrees implements ProcessTrees {
   }
 
   /** Stops everything of the tree, until nothing new turns up; returns what was stopped. */
-  #freeze(root: Root): Set<number> {
+  #freeze(root: Root): ReadonlySet<number> {
+    const stopped = new Map<number, ProcessFacts>();
+    for (let pass = 0; pass < passesMax; pass++) {
+      const all = readProcesses(stopped);
+      let isNew = false;
+      for (const pid of this.#membersOf(root, all)) {
+        const facts = all.get(pid);
+        if (stopped.has(pid) || facts === undefined) continue;
+        signal(pid, 'SIGSTOP');
+        stopped.set(pid, facts);
+        isNew = true;
+      }
+      if (!isNew) break;
+    }
+    return new Set(stopped.keys());
+  }
+
+  /** Stops what can be found without looking at any process, so that a bomb has come to rest before it is looked at. */
+  #freezeBlindly(root: Root): void {
     const stopped = new Set<number>();
     for (let pass = 0; pass < passesMax; pass++) {
-      const found = this.#membersOf(root, readProcesses()).difference(stopped);
+      const tops = [root.pid, ...this.#orphans().filter((orphan) => this.#isOf(root, orphan))];
+      const found = listDescendants(tops, Number.POSITIVE_INFINITY).difference(stopped);
       if (found.size === 0) break;
       for (const pid of found) {
         signal(pid, 'SIGSTOP');
         stopped.add(pid);
       }
     }
-    return stopped;
   }
 
   /** Living processes of a tree; takes the remains of its dead orphans on the way. */
-  #membersOf(root: Root, all: ReadonlyMap<number, ProcessFacts>): Set<number> {
-    const tops = this.#orphans().filter((pid) => !this.#reapIfDead(pid, all.get(pid)) && this.#isOf(root, pid));
+  #membersOf(root: Root, all: Map<number, ProcessFacts>): Set<number> {
+    const tops: number[] = [];
+    for (const pid of this.#orphans()) {
+      // It may have come here since `all` was read.
+      const facts = all.get(pid) ?? readProcess(pid);
+      if (facts === null || this.#reapIfDead(pid, facts) || !this.#isOf(root, pid)) continue;
+      all.set(pid, facts);
+      tops.push(pid);
+    }
     for (const facts of all.values()) {
       if ((facts.group === root.pid || facts.session === root.pid) && isAlive(facts)) tops.push(facts.pid);
     }
@@ -213,6 +316,12 @@ export class LinuxTrees implements ProcessTrees {
 
   #reapIfDead(pid: number, facts: ProcessFacts | undefined): boolean {
     if (facts === undefined || isAlive(facts) || facts.session === this.#ownSession) return false;
+    for (const root of this.#roots.values()) {
+      if (!this.#isOf(root, pid)) continue;
+      root.orphans.cpuMs += facts.cpuMs + facts.waitedCpuMs;
+      root.orphans.writtenBytes += readWrittenBytes(pid);
+      break;
+    }
     this.#options.calls.reap(pid);
     this.#owners.delete(pid);
     return true;
@@ -265,6 +374,24 @@ export class LinuxTrees implements ProcessTrees {
     if (queueBytes !== null && readQueueLimit(facts.pid) !== queueBytes) return { kind: 'foreign' };
     return { kind: 'unknown', startedTicks: facts.startedTicks };
   }
+}
+
+/** Processes and threads; the dead count as long as their parent lets them wait, since they keep their number. */
+export function countThreads(members: readonly ProcessFacts[]): number {
+  let count = 0;
+  for (const facts of members) count += Math.max(1, facts.threads);
+  return count;
+}
+
+/** The first programs of a tree's chain, each the only child of the one before. */
+function wrappersOf(root: Root): Set<number> {
+  const wrappers = new Set<number>();
+  for (let pid: number | undefined = root.pid; pid !== undefined && wrappers.size < root.wrappers; ) {
+    wrappers.add(pid);
+    const children: readonly number[] = readChildren(pid) ?? [];
+    pid = children.length === 1 ? children[0] : undefined;
+  }
+  return wrappers;
 }
 
 /** Sends a signal to a process, or to a group by its negative number; false when there is none or it is not ours. */

@@ -1,11 +1,11 @@
 /**
  * Linux's /proc as far as process trees need it: who is whose parent, in which group and session, with which
- * environment. Deliberately not here: decisions; they are in `process-tree.ts`.
+ * environment, and what it has used. Deliberately not here: decisions; they are in `process-tree.ts` and `watcher.ts`.
  * Invariant: a process may vanish between any two calls, so everything answers null or nothing instead of throwing.
  * Reference: proc(5).
  */
 
-import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 
 /** One process at one moment. `pid` and `startedTicks` together name it for ever; `pid` alone is used again. */
 export interface ProcessFacts {
@@ -17,7 +17,19 @@ export interface ProcessFacts {
   readonly session: number;
   /** Clock ticks from boot to its start. */
   readonly startedTicks: number;
+  readonly threads: number;
+  /** Processor time of its own, and of the children it has waited for. */
+  readonly cpuMs: number;
+  readonly waitedCpuMs: number;
+  /** Memory it has in RAM, pages shared with others included. */
+  readonly residentBytes: number;
 }
+
+/** One clock tick as /proc counts time (USER_HZ), the same on every architecture Octaskly is built for. */
+const tickMs = 10;
+
+/** Bytes of a page; 4096 on x64, up to 65536 on arm64. */
+const pageBytes = measurePage();
 
 /** Reads one line of /proc/PID/stat; the name in it may hold blanks and brackets. Null when it is no such line. */
 export function parseStat(text: string): ProcessFacts | null {
@@ -25,9 +37,21 @@ export function parseStat(text: string): ProcessFacts | null {
   const pid = Number.parseInt(text, 10);
   const fields = text.slice(nameEnd + 2).split(' ');
   const [state, parent, group, session] = fields;
-  const startedTicks = Number(fields[19]);
+  const field = (index: number) => Number(fields[index]);
+  const startedTicks = field(19);
   if (nameEnd < 0 || state === undefined || !Number.isInteger(pid) || !Number.isFinite(startedTicks)) return null;
-  return { pid, state, parent: Number(parent), group: Number(group), session: Number(session), startedTicks };
+  return {
+    pid,
+    state,
+    parent: Number(parent),
+    group: Number(group),
+    session: Number(session),
+    startedTicks,
+    threads: field(17),
+    cpuMs: (field(11) + field(12)) * tickMs,
+    waitedCpuMs: (field(13) + field(14)) * tickMs,
+    residentBytes: (field(21) || 0) * pageBytes,
+  };
 }
 
 /** False for zombies, which only wait for their parent to take note. */
@@ -40,16 +64,73 @@ export function readProcess(pid: number): ProcessFacts | null {
   return parseStat(readText(`/proc/${pid}/stat`));
 }
 
-/** All processes that can be seen. Takes about 15 µs for each of them. */
-export function readProcesses(): Map<number, ProcessFacts> {
+/** All processes that can be seen. Takes about 15 µs for each of them that is not among the `known` already. */
+export function readProcesses(known?: ReadonlyMap<number, ProcessFacts>): Map<number, ProcessFacts> {
   const all = new Map<number, ProcessFacts>();
   for (const name of readdirSync('/proc')) {
     const first = name.charCodeAt(0);
     if (first < 0x30 || first > 0x39) continue;
-    const facts = readProcess(Number(name));
+    const facts = known?.get(Number(name)) ?? readProcess(Number(name));
     if (facts !== null) all.set(facts.pid, facts);
   }
   return all;
+}
+
+/** More threads than this in one process make a look at all processes cheaper than one list of children a thread. */
+const walkThreadsMax = 16;
+
+/**
+ * `roots` and all their descendants, found by lists of children: about 30 µs each, however many other processes there
+ * are. Stops beyond `enough` processes. Null when that is not the cheap way: more than `max` processes, many threads, or
+ * a kernel without such lists.
+ */
+export function walkDescendants(
+  roots: Iterable<number>,
+  { max, enough }: { readonly max: number; readonly enough: number },
+): ProcessFacts[] | null {
+  const found = new Map<number, ProcessFacts>();
+  const open = [...roots];
+  for (let pid = open.pop(); pid !== undefined; pid = open.pop()) {
+    if (found.has(pid)) continue;
+    const facts = readProcess(pid);
+    if (facts === null) continue;
+    if (facts.threads > walkThreadsMax || found.size >= max) return null;
+    found.set(pid, facts);
+    if (found.size > enough) break;
+    if (!isAlive(facts)) continue;
+    const children = readChildren(pid, facts.threads);
+    if (children === null) return null;
+    open.push(...children);
+  }
+  return [...found.values()];
+}
+
+/**
+ * Pids of `roots` and their descendants, by lists of children alone; stops beyond `enough`. For trees that grow faster
+ * than they can be looked at: reading `stat` waits for a process that is just being started, and among thousands that one
+ * may not get its turn for many seconds. Misses children of threads other than the main one.
+ */
+export function listDescendants(roots: Iterable<number>, enough: number): Set<number> {
+  const found = new Set<number>();
+  const open = [...roots];
+  for (let pid = open.pop(); pid !== undefined && found.size <= enough; pid = open.pop()) {
+    if (found.has(pid)) continue;
+    found.add(pid);
+    open.push(...(readChildren(pid) ?? []));
+  }
+  return found;
+}
+
+/** Children of one process, of all its threads; null when the kernel does not list them. */
+export function readChildren(pid: number, threads = 1): number[] | null {
+  const tasks = threads > 1 ? listQuietly(`/proc/${pid}/task`) : [String(pid)];
+  const children: number[] = [];
+  for (const task of tasks) {
+    const text = readText(`/proc/${pid}/task/${task}/children`, null);
+    if (text === null && existsSync(`/proc/${pid}/task/${task}`)) return null;
+    for (const child of (text ?? '').split(' ')) if (child !== '') children.push(Number(child));
+  }
+  return children;
 }
 
 /** Pids of `roots` and all their descendants that are in `all`. */
@@ -78,6 +159,16 @@ export function readVariable(pid: number, name: string): string | null {
 export function readQueueLimit(pid: number): bigint | null {
   const digits = /^Max msgqueue size +(\d+) /m.exec(readText(`/proc/${pid}/limits`))?.[1];
   return digits === undefined ? null : BigInt(digits);
+}
+
+/** Bytes a process, and the children it has waited for, caused to be written to storage; 0 when not readable. */
+export function readWrittenBytes(pid: number): number {
+  return Number(/^write_bytes: (\d+)$/m.exec(readText(`/proc/${pid}/io`))?.[1] ?? 0);
+}
+
+/** A line `name:  12 kB` of a file of /proc, in bytes; 0 when it is not there. */
+export function readKilobytes(text: string, name: string): number {
+  return Number(new RegExp(`^${name}: +(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024;
 }
 
 /**
@@ -127,10 +218,32 @@ function openQuietly(path: string): number | null {
   }
 }
 
-function readText(path: string): string {
+/** A file of /proc; `otherwise` when it or its process is gone, or not for us to read. */
+export function readText(path: string): string;
+export function readText<Otherwise>(path: string, otherwise: Otherwise): string | Otherwise;
+export function readText(path: string, otherwise: unknown = ''): unknown {
   try {
     return readFileSync(path, 'latin1');
   } catch {
-    return '';
+    return otherwise;
   }
+}
+
+function listQuietly(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+/** Page size by the auxiliary vector, whose entries are pairs of words: AT_PAGESZ is entry 6 (getauxval(3)). */
+function measurePage(): number {
+  try {
+    const words = new BigUint64Array(Uint8Array.from(readFileSync('/proc/self/auxv')).buffer);
+    for (let index = 0; index + 1 < words.length; index += 2) if (words[index] === 6n) return Number(words[index + 1]);
+  } catch {
+    // Not Linux, or already not dumpable: the usual size.
+  }
+  return 4096;
 }

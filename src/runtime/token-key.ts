@@ -11,9 +11,9 @@ export function tokenHmac(secret: string): HmacSha256 {
   return (data) => new Uint8Array(createHmac('sha256', key).update(data).digest());
 }
 
-/** SHA-256 of a text, lower-case hex. */
-export function sha256Hex(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+/** SHA-256 of bytes or of a text, lower-case hex. */
+export function sha256Hex(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex');
 }
 
 /** An id no other token has. */

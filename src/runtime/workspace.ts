@@ -1,9 +1,13 @@
 /**
  * The `Workspace` port on the local disk: directories below `<root>/tasks` for the attempts, `<root>/spool` for output
- * that waits to be sent. Both 0700.
+ * that waits to be sent. Both 0700; where areas may be another account's, that account can pass through `root` and
+ * `tasks` (0711), not list them.
  *
- * A directory that an attempt leaves as it found it is given to the next one: to make and remove a directory for each
- * can take longer than a short task. One with anything in it, or with other permissions, is removed.
+ *   tasks/7      the task's directory          tasks/7.tmp     its private /tmp, in an isolated area
+ *
+ * A directory that a plain attempt leaves as it found it is given to the next one: to make and remove a directory for each
+ * can take longer than a short task. One with anything in it, or with other permissions, is removed. Isolated areas are
+ * new every time: nothing of one task, not even a time stamp, is there for another.
  * Spools are files without a name where the system allows it (unlinked while open), so a killed worker leaves none; task
  * directories of a killed worker are removed by `sweep` at the next start.
  * Deliberately not here: quotas, staging. Invariants: nothing outside `root` is ever removed or changed, symbolic links
@@ -12,6 +16,7 @@
 
 import {
   chmodSync,
+  chownSync,
   closeSync,
   lstatSync,
   mkdirSync,
@@ -28,7 +33,7 @@ import { rm, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import type { Log, Spool, Workspace } from '../ports.ts';
+import type { Log, Spool, TaskUser, Workspace } from '../ports.ts';
 
 /** Directories kept for the next attempts. */
 const sparesMax = 64;
@@ -44,13 +49,27 @@ export interface DiskWorkspace extends Workspace {
   settled(): Promise<void>;
 }
 
-/** Opens the workspace in `root`, an absolute path, made if missing. Errors: `io`. */
-export function createWorkspace(options: { readonly root: string; readonly log: Log }): DiskWorkspace {
-  const tasks = join(resolve(options.root), 'tasks');
-  const spools = join(resolve(options.root), 'spool');
-  for (const dir of [tasks, spools]) attempt('make the directory', dir, () => makePrivate(dir));
+/**
+ * Opens the workspace in `root`, an absolute path, made if missing. `shared`: areas may be another account's, which can
+ * reach `root`; the worker is root then. Errors: `io`.
+ */
+export function createWorkspace(options: {
+  readonly root: string;
+  readonly shared?: boolean;
+  readonly log: Log;
+}): DiskWorkspace {
+  const root = resolve(options.root);
+  const tasks = join(root, 'tasks');
+  const spools = join(root, 'spool');
+  const passable = options.shared === true ? 0o711 : 0o700;
+  attempt('make the directory', tasks, () => {
+    mkdirSync(root, { recursive: true, mode: passable });
+    if (options.shared === true) chmodSync(root, passable);
+    makeDirectory(tasks, passable);
+  });
+  attempt('make the directory', spools, () => makeDirectory(spools, 0o700));
   const spares: string[] = [];
-  let dirCount = 0;
+  let areaCount = 0;
   let spoolCount = 0;
 
   const complain = (path: string) => (error: unknown) =>
@@ -74,25 +93,23 @@ export function createWorkspace(options: { readonly root: string; readonly log: 
   };
 
   return {
-    createDir: () => {
-      const spare = spares.pop();
-      if (spare !== undefined) return spare;
-      const path = join(tasks, String(dirCount++));
-      return attempt('make the task directory', path, () => {
-        try {
-          mkdirSync(path, { mode: 0o700 });
-        } catch {
-          // Left by a predecessor, perhaps; if it is something else, this says what.
-          removeTree(path, tasks);
-          mkdirSync(path, { mode: 0o700 });
-        }
-        return path;
-      });
+    createArea: ({ isolated, user }) => {
+      if (!isolated) {
+        const directory = spares.pop() ?? makeTaskDirectory(tasks, String(areaCount++), null);
+        return { directory, temporary: null, user: null };
+      }
+      const name = String(areaCount++);
+      return {
+        directory: makeTaskDirectory(tasks, name, user),
+        temporary: makeTaskDirectory(tasks, `${name}.tmp`, user),
+        user,
+      };
     },
-    removeDir: (path) => {
-      assert(dirname(resolve(path)) === tasks, `${path} is not in ${tasks}`);
-      if (spares.length >= sparesMax || !isUntouched(path)) return removeLater(path);
-      spares.push(path);
+    removeArea: ({ directory, temporary }) => {
+      for (const path of [directory, temporary ?? directory]) assertIn(tasks, path);
+      if (temporary !== null) return Promise.all([directory, temporary].map(removeLater)).then(() => undefined);
+      if (spares.length >= sparesMax || !isUntouched(directory)) return removeLater(directory);
+      spares.push(directory);
       return Promise.resolve();
     },
     openSpool: (key) => new DiskSpool(join(spools, `${checkKey(key)}.${process.pid}.${spoolCount++}`)),
@@ -105,6 +122,25 @@ export function createWorkspace(options: { readonly root: string; readonly log: 
       await Promise.all(removals);
     },
   };
+}
+
+function assertIn(parent: string, path: string): void {
+  assert(dirname(resolve(path)) === parent, `${path} is not in ${parent}`);
+}
+
+function makeTaskDirectory(tasks: string, name: string, user: TaskUser | null): string {
+  const path = join(tasks, name);
+  return attempt('make the task directory', path, () => {
+    try {
+      mkdirSync(path, { mode: 0o700 });
+    } catch {
+      // Left by a predecessor, perhaps; if it is something else, this says what.
+      removeTree(path, tasks);
+      mkdirSync(path, { mode: 0o700 });
+    }
+    if (user !== null) chownSync(path, user.uid, user.gid);
+    return path;
+  });
 }
 
 /** Bytes in memory up to `spoolMemoryBytesMax`, then all of them in a file. */
@@ -194,9 +230,9 @@ function isUntouched(path: string): boolean {
   }
 }
 
-function makePrivate(dir: string): void {
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
-  chmodSync(dir, 0o700);
+function makeDirectory(dir: string, mode: number): void {
+  mkdirSync(dir, { recursive: true, mode });
+  chmodSync(dir, mode);
 }
 
 /**

@@ -13,8 +13,21 @@ import type { Task } from '../core/task.ts';
 import type { Change } from '../ports.ts';
 import { type AuditEntry, auditHash, auditStart } from './audit.ts';
 import type { Connection } from './connection.ts';
+import { pruneBlobs } from './prune.ts';
 import { attemptRowOf, isPristine, isSmooth, newRowOf, outputRowOf, stateRowOf, workerRowOf } from './rows.ts';
-import { attempts, auditLog, batches, blobs, idempotency, settings, tasks, taskTags, workers } from './schema.ts';
+import {
+  attempts,
+  auditLog,
+  batches,
+  blobs,
+  idempotency,
+  inputBlobs,
+  outputs,
+  settings,
+  tasks,
+  taskTags,
+  workers,
+} from './schema.ts';
 
 type ChangeOf<Kind extends Change['kind']> = Extract<Change, { kind: Kind }>;
 type NewRow = ReturnType<typeof newRowOf>;
@@ -30,7 +43,10 @@ function slots<Name extends string>(table: SQLiteTable, ...columns: Name[]): Rec
   return Object.fromEntries(columns.map((name) => [name, slot(name)])) as Record<Name, SQL>;
 }
 
-const usage = ['durationMs', 'cpuMs', 'memoryPeakBytes', 'stdoutBytes', 'stderrBytes', 'discardedBytes'] as const;
+const usage = [
+  ...(['durationMs', 'cpuMs', 'memoryPeakBytes', 'stdoutBytes', 'stderrBytes', 'discardedBytes'] as const),
+  ...(['writtenBytes', 'sandboxLevel'] as const),
+] as const;
 const outputColumns = ['stdout', 'stdoutSize', 'stdoutBlob', 'stderr', 'stderrSize', 'stderrBlob'] as const;
 const end = ['outcome', 'exitCode', 'signal', 'outcomeDetail', ...usage] as const;
 
@@ -62,6 +78,8 @@ function compileStatements(connection: Connection) {
   const tag = slots(taskTags, 'taskId', 'key', 'value');
   const attempt = slots(attempts, 'taskId', 'attempt', 'workerId', 'startedAt', 'endedAt', ...end);
   const blob = slots(blobs, 'hash', 'bytes');
+  const inputBlob = slots(inputBlobs, 'taskId', 'blob');
+  const file = slots(outputs, 'taskId', 'path', 'blob', 'bytes', 'executable', 'problem');
   const batch = slots(batches, 'id', 'name', 'createdAt', 'size');
   const answer = slots(idempotency, 'key', 'bodyHash', 'answer', 'createdAt');
   const worker = slots(workers, 'name', 'publicKey', 'firstSeenAt', 'lastSeenAt', 'draining', 'declaration');
@@ -75,6 +93,13 @@ function compileStatements(connection: Connection) {
     tag: connection.compile<Insert<typeof taskTags>>(orm.insert(taskTags).values(tag)),
     attempt: connection.compile<Insert<typeof attempts>>(orm.insert(attempts).values(attempt)),
     blob: connection.compile<Insert<typeof blobs>>(orm.insert(blobs).values(blob).onConflictDoNothing()),
+    inputBlob: connection.compile<Insert<typeof inputBlobs>>(
+      orm.insert(inputBlobs).values(inputBlob).onConflictDoNothing(),
+    ),
+    noFiles: connection.compile<Pick<Insert<typeof outputs>, 'taskId'>>(
+      orm.delete(outputs).where(eq(outputs.taskId, file.taskId)),
+    ),
+    file: connection.compile<Insert<typeof outputs>>(orm.insert(outputs).values(file)),
     batch: connection.compile<Insert<typeof batches>>(orm.insert(batches).values(batch)),
     idempotency: connection.compile<Insert<typeof idempotency>>(orm.insert(idempotency).values(answer)),
     worker: connection.compile<Insert<typeof workers>>(
@@ -93,28 +118,36 @@ function compileStatements(connection: Connection) {
   };
 }
 
+function prepareFilesOf(connection: Connection) {
+  const ofTask = eq(outputs.taskId, sql.placeholder('taskId'));
+  return connection.keep((orm) => orm.select({ blob: outputs.blob }).from(outputs).where(ofTask).prepare());
+}
+
 /** Writes the changes of one commit. Errors: SQLite's own; `AssertionError` for a change that contradicts the rows. */
 export class Commits {
   readonly #connection: Connection;
   readonly #write: ReturnType<typeof compileStatements>;
   readonly #tasks: ReturnType<typeof compileTaskStatements>;
+  readonly #filesOf: ReturnType<typeof prepareFilesOf>;
 
   constructor(connection: Connection) {
     this.#connection = connection;
     this.#write = compileStatements(connection);
     this.#tasks = compileTaskStatements(connection);
+    this.#filesOf = prepareFilesOf(connection);
   }
 
   /** Applies `changes`. A task is among them at most once, so is its output; otherwise their order does not matter. */
   apply(changes: readonly Change[]): void {
-    const outputs = new Map<string, ChangeOf<'output'>>();
-    for (const change of changes) if (change.kind === 'output') outputs.set(change.taskId, change);
+    const streams = new Map<string, ChangeOf<'output'>>();
+    for (const change of changes) if (change.kind === 'output') streams.set(change.taskId, change);
     for (const change of changes) {
       switch (change.kind) {
         case 'task':
-          this.#task(change, outputs);
+          this.#task(change, streams);
           break;
         case 'output':
+        case 'outputs':
           break;
         case 'attempt':
           this.#write.attempt(attemptRowOf(change.record));
@@ -137,23 +170,28 @@ export class Commits {
           unreachable(change);
       }
     }
-    for (const output of outputs.values()) this.#output(output);
+    for (const output of streams.values()) this.#output(output);
+    for (const change of changes) if (change.kind === 'outputs') this.#files(change);
     this.#audit(changes.filter((change) => change.kind === 'audit'));
   }
 
-  #task({ task, isNew, notBeforeWall }: ChangeOf<'task'>, outputs: Map<string, ChangeOf<'output'>>): void {
+  #task({ task, isNew, notBeforeWall }: ChangeOf<'task'>, streams: Map<string, ChangeOf<'output'>>): void {
     if (isNew) {
       this.#tasks.newTask(newRowOf(task));
       for (const [key, value] of Object.entries(task.spec.tags)) this.#write.tag({ taskId: task.id, key, value });
+      for (const { blob, bytes } of task.spec.inputs) {
+        this.#write.blob({ hash: blob, bytes });
+        this.#write.inputBlob({ taskId: task.id, blob });
+      }
     }
     if (isPristine(task, notBeforeWall)) {
       // The status of a task that never was blocked is as it was; not to name it leaves its index alone.
       if (isNew || this.#assignment(task)) return;
     }
     const state = stateRowOf(task, notBeforeWall);
-    const output = outputs.get(task.id);
+    const output = streams.get(task.id);
     if (output !== undefined) {
-      outputs.delete(task.id);
+      streams.delete(task.id);
       this.#blobs(output);
     }
     const row = output === undefined ? null : Object.assign(state, outputRowOf(output.stdout, output.stderr));
@@ -186,6 +224,28 @@ export class Commits {
     for (const { blob, totalBytes } of [stdout, stderr]) {
       if (blob !== null) this.#write.blob({ hash: blob, bytes: totalBytes });
     }
+  }
+
+  /** What an earlier attempt left makes way. */
+  #files({ taskId, files, problems }: ChangeOf<'outputs'>): void {
+    const earlier = this.#filesOf.all({ taskId }).flatMap(({ blob }) => blob ?? []);
+    this.#write.noFiles({ taskId });
+    for (const { path, blob, bytes, executable } of files) {
+      this.#write.blob({ hash: blob, bytes });
+      this.#write.file({ taskId, path, blob, bytes, executable, problem: null });
+    }
+    for (const [number, problem] of problems.entries()) {
+      // No path begins with a slash, so this is none of a file.
+      this.#write.file({
+        taskId,
+        path: `/${String(number).padStart(2, '0')}`,
+        blob: null,
+        bytes: 0,
+        executable: false,
+        problem,
+      });
+    }
+    pruneBlobs(this.#connection.orm, earlier);
   }
 
   /** Entries are rare, so the end of the chain is looked up rather than remembered: a rolled-back commit leaves no trace. */

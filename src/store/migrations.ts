@@ -130,8 +130,34 @@ CREATE TABLE tokens (
 );
 `;
 
+/** Files of tasks, and what more an attempt used. */
+const v3 = `
+ALTER TABLE tasks ADD COLUMN written_bytes INTEGER;
+ALTER TABLE tasks ADD COLUMN sandbox_level TEXT;
+ALTER TABLE attempts ADD COLUMN written_bytes INTEGER;
+ALTER TABLE attempts ADD COLUMN sandbox_level TEXT;
+
+CREATE TABLE input_blobs (
+  task_id TEXT NOT NULL REFERENCES tasks (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+  blob TEXT NOT NULL,
+  PRIMARY KEY (task_id, blob)
+) WITHOUT ROWID;
+CREATE INDEX input_blobs_blob ON input_blobs (blob);
+
+CREATE TABLE outputs (
+  task_id TEXT NOT NULL REFERENCES tasks (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+  path TEXT NOT NULL,
+  blob TEXT,
+  bytes INTEGER NOT NULL,
+  executable INTEGER NOT NULL,
+  problem TEXT,
+  PRIMARY KEY (task_id, path)
+) WITHOUT ROWID;
+CREATE INDEX outputs_blob ON outputs (blob) WHERE blob IS NOT NULL;
+`;
+
 /** Every migration, oldest first; the position (from 1) is the version it leads to. */
-export const migrations: readonly string[] = [v1, v2];
+export const migrations: readonly string[] = [v1, v2, v3];
 
 /**
  * Applies what the database lacks of `list`; each migration happens whole or not at all. Returns how many were applied.

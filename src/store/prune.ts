@@ -8,7 +8,7 @@
 
 import { and, eq, inArray, isNotNull, lt, max, notExists, sql } from 'drizzle-orm';
 import type { Connection } from './connection.ts';
-import { batches, blobs, idempotency, marks, tasks } from './schema.ts';
+import { batches, blobs, idempotency, inputBlobs, marks, outputs, tasks } from './schema.ts';
 
 interface Pruned {
   readonly tasks: number;
@@ -31,12 +31,20 @@ export function prune(orm: Orm, wallMs: number, limit: number): Pruned {
   if (old.length === 0) return { tasks: 0, blobs: [] };
   rememberLastId(orm);
   const ids = old.map(({ id }) => id);
+  const files = [inputBlobs, outputs].flatMap((table) =>
+    orm
+      .selectDistinct({ blob: table.blob })
+      .from(table)
+      .where(inArray(table.taskId, listed(ids)))
+      .all()
+      .map(({ blob }) => blob),
+  );
   orm
     .delete(tasks)
     .where(inArray(tasks.id, listed(ids)))
     .run();
   pruneBatches(orm, unique(old.map(({ batchId }) => batchId)));
-  const candidates = unique(old.flatMap(({ stdoutBlob, stderrBlob }) => [stdoutBlob, stderrBlob]));
+  const candidates = unique([...files, ...old.flatMap(({ stdoutBlob, stderrBlob }) => [stdoutBlob, stderrBlob])]);
   return { tasks: old.length, blobs: pruneBlobs(orm, candidates) };
 }
 
@@ -74,14 +82,22 @@ function pruneBatches(orm: Orm, ids: readonly string[]): void {
     .run();
 }
 
-function pruneBlobs(orm: Orm, hashes: readonly string[]): string[] {
+/** Deletes those of the blobs `hashes` that no row refers to, and gives their names. Inside the caller's transaction. */
+export function pruneBlobs(orm: Orm, hashes: readonly string[]): string[] {
   if (hashes.length === 0) return [];
   const used = (column: typeof tasks.stdoutBlob | typeof tasks.stderrBlob) =>
     orm
       .select({ id: tasks.id })
       .from(tasks)
       .where(and(isNotNull(column), eq(column, blobs.hash)));
-  const unused = and(notExists(used(tasks.stdoutBlob)), notExists(used(tasks.stderrBlob)));
+  const brought = orm.select({ blob: inputBlobs.blob }).from(inputBlobs).where(eq(inputBlobs.blob, blobs.hash));
+  const left = orm.select({ blob: outputs.blob }).from(outputs).where(eq(outputs.blob, blobs.hash));
+  const unused = and(
+    notExists(used(tasks.stdoutBlob)),
+    notExists(used(tasks.stderrBlob)),
+    notExists(brought),
+    notExists(left),
+  );
   const gone = orm.delete(blobs).where(and(inArray(blobs.hash, listed(hashes)), unused));
   return gone
     .returning({ hash: blobs.hash })

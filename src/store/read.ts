@@ -13,10 +13,10 @@ import type { SQLiteColumn, SQLiteSelect } from 'drizzle-orm/sqlite-core';
 import { firstIdAt } from '../core/ids.ts';
 import type { RememberedWorker } from '../core/restore.ts';
 import { type AttemptRecord, isFinal, type Task, type TaskStatus, taskStatuses } from '../core/task.ts';
-import type { Loaded, Store, TaskFilter, TaskRow } from '../ports.ts';
+import type { CollectedFiles, Loaded, Store, TaskFilter, TaskRow } from '../ports.ts';
 import type { Connection } from './connection.ts';
 import { attemptOf, type BareTaskRow, dependenciesOf, outputOf, taskOf, workerOf } from './rows.ts';
-import { attempts, batches, blobs, idempotency, marks, settings, tasks, taskTags, workers } from './schema.ts';
+import { attempts, batches, blobs, idempotency, marks, outputs, settings, tasks, taskTags, workers } from './schema.ts';
 
 type Counts = Record<TaskStatus, number>;
 type Page = Parameters<Store['tasks']>[1];
@@ -45,6 +45,13 @@ function prepareQueries(connection: Connection) {
     rows: connection.keep((orm) => orm.select().from(tasks).where(inArray(tasks.id, boundIds)).prepare()),
     statuses: connection.keep((orm) =>
       orm.select({ id: tasks.id, status: tasks.status }).from(tasks).where(inArray(tasks.id, boundIds)).prepare(),
+    ),
+    blob: connection.keep((orm) =>
+      orm
+        .select({ hash: blobs.hash })
+        .from(blobs)
+        .where(eq(blobs.hash, sql.placeholder('blob')))
+        .prepare(),
     ),
     attempts: connection.keep((orm) =>
       orm.select().from(attempts).where(eq(attempts.taskId, taskId)).orderBy(attempts.attempt).prepare(),
@@ -83,6 +90,14 @@ export class Reads {
     return this.#queries.attempts.all({ taskId }).map(attemptOf);
   }
 
+  outputs(taskId: string): CollectedFiles {
+    const rows = this.#orm.select().from(outputs).where(eq(outputs.taskId, taskId)).orderBy(outputs.path).all();
+    const files = rows.flatMap(({ path, blob, bytes, executable }) =>
+      blob === null ? [] : [{ path, blob, bytes, executable }],
+    );
+    return { files, problems: rows.flatMap(({ problem }) => problem ?? []) };
+  }
+
   batch(id: string): ReturnType<Store['batch']> {
     const batch = this.#orm.select().from(batches).where(eq(batches.id, id)).get();
     if (batch === undefined) return null;
@@ -101,10 +116,9 @@ export class Reads {
     return this.#orm.select({ bodyHash, answer }).from(idempotency).where(eq(idempotency.key, key)).get() ?? null;
   }
 
-  /** Every blob that a row refers to. */
-  blobs(): ReadonlySet<string> {
-    const rows = this.#orm.select({ hash: blobs.hash }).from(blobs).all();
-    return new Set(rows.map(({ hash }) => hash));
+  /** A row refers to the blob. */
+  usesBlob(blob: string): boolean {
+    return this.#queries.blob.get({ blob }) !== undefined;
   }
 
   load(): Loaded {

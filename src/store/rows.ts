@@ -8,6 +8,7 @@
 
 import { present, unreachable } from '../base/assert.ts';
 import { OctasklyError } from '../base/errors.ts';
+import { noDemand, unknownIsolation } from '../core/isolation.ts';
 import type { RememberedWorker } from '../core/restore.ts';
 import type { AttemptOutcome, AttemptRecord, AttemptUsage, Task, TaskSpec } from '../core/task.ts';
 import type { StoredOutput } from '../ports.ts';
@@ -37,7 +38,9 @@ const specDefaults: SpecRest = {
   workdir: null,
   stdin: { kind: 'closed' },
   maxOutputBytes: 10_000_000,
-  requires: { cpuCores: 0, memoryMb: 0, gpu: 0, labels: {}, platform: null, arch: null },
+  requires: { cpuCores: 0, memoryMb: 0, gpu: 0, labels: {}, platform: null, arch: null, isolation: noDemand },
+  inputs: [],
+  outputs: [],
   dependsOn: [],
   onDependencyFailure: 'cancel',
   tags: {},
@@ -77,6 +80,12 @@ function encodeSpec(spec: TaskSpec): string {
     rest[key] = value;
   }
   return rest === null ? '{}' : JSON.stringify(rest);
+}
+
+/** The parts of a specification that are stored. What it requires was stored with fewer fields by earlier versions. */
+function decodeSpec(json: string): Partial<SpecRest> {
+  const rest = parse<Partial<SpecRest>>(json);
+  return rest.requires === undefined ? rest : { ...rest, requires: { ...specDefaults.requires, ...rest.requires } };
 }
 
 // ------------------------------------------------------------------------------------------- outcomes and usage
@@ -125,12 +134,15 @@ const noUsage = {
   stdoutBytes: null,
   stderrBytes: null,
   discardedBytes: null,
+  writtenBytes: null,
+  sandboxLevel: null,
 };
 
 type UsageRow = Pick<FullTaskRow, keyof typeof noUsage>;
 
 function usageOf(row: UsageRow): AttemptUsage | null {
-  const { durationMs, cpuMs, memoryPeakBytes, stdoutBytes, stderrBytes, discardedBytes } = row;
+  const { durationMs, cpuMs, memoryPeakBytes, stdoutBytes, stderrBytes, discardedBytes, writtenBytes, sandboxLevel } =
+    row;
   if (durationMs === null) return null;
   return {
     durationMs,
@@ -139,6 +151,8 @@ function usageOf(row: UsageRow): AttemptUsage | null {
     stdoutBytes: stdoutBytes ?? 0,
     stderrBytes: stderrBytes ?? 0,
     discardedBytes: discardedBytes ?? 0,
+    writtenBytes,
+    sandboxLevel,
   };
 }
 
@@ -234,7 +248,7 @@ export function taskOf(row: BareTaskRow, waitingFor: Set<string>): Task {
   return {
     ...{ id, status, createdAt, attempt, phase, workerId, failures, losses, notBefore, waitingFor },
     ...{ cancelRequested, startedAt, completedAt, reason },
-    spec: { ...specDefaults, ...parse<Partial<SpecRest>>(row.spec), command, name, priority, batchId },
+    spec: { ...specDefaults, ...decodeSpec(row.spec), command, name, priority, batchId },
     avoid: row.avoid === null ? [] : parse<string[]>(row.avoid),
     outcome: outcomeOf(row),
     usage: usageOf(row),
@@ -273,7 +287,9 @@ export function workerRowOf(record: RememberedWorker): WorkerRow {
 }
 
 export function workerOf({ id, declaration, ...columns }: WorkerRow): RememberedWorker {
-  return { ...columns, declaration: parse<RememberedWorker['declaration']>(declaration) };
+  // Earlier versions declared nothing about isolation.
+  const known = parse<Partial<RememberedWorker['declaration']>>(declaration);
+  return { ...columns, declaration: { isolation: unknownIsolation, ...known } as RememberedWorker['declaration'] };
 }
 
 function parse<T>(json: string): T {

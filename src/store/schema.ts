@@ -10,6 +10,7 @@
 
 import { sql } from 'drizzle-orm';
 import { customType, index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { sandboxLevels } from '../core/isolation.ts';
 import { taskStatuses } from '../core/task.ts';
 
 /** Last instant whose ISO form has a four-digit year; beyond it text would no longer sort by time. */
@@ -84,6 +85,8 @@ const usageColumns = {
   stdoutBytes: integer('stdout_bytes'),
   stderrBytes: integer('stderr_bytes'),
   discardedBytes: integer('discarded_bytes'),
+  writtenBytes: integer('written_bytes'),
+  sandboxLevel: text('sandbox_level', { enum: sandboxLevels }),
 };
 
 export const tasks = sqliteTable(
@@ -160,6 +163,38 @@ export const attempts = sqliteTable(
     ...usageColumns,
   },
   (table) => [primaryKey({ columns: [table.taskId, table.attempt] })],
+);
+
+/** Files that tasks brought along: which blobs are in use, and by whom. Where they lie is in the specification. */
+export const inputBlobs = sqliteTable(
+  'input_blobs',
+  {
+    taskId: text('task_id')
+      .notNull()
+      .references(() => tasks.id, { onDelete: 'cascade' }),
+    blob: text('blob').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.taskId, table.blob] }), index('input_blobs_blob').on(table.blob)],
+);
+
+/** Files that the last attempts of tasks left. A row without a blob says why there is none. */
+export const outputs = sqliteTable(
+  'outputs',
+  {
+    taskId: text('task_id')
+      .notNull()
+      .references(() => tasks.id, { onDelete: 'cascade' }),
+    /** Path below the task directory; of a problem `/` and its number. */
+    path: text('path').notNull(),
+    blob: text('blob'),
+    bytes: integer('bytes').notNull(),
+    executable: integer('executable', { mode: 'boolean' }).notNull(),
+    problem: text('problem'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.taskId, table.path] }),
+    index('outputs_blob').on(table.blob).where(sql`blob IS NOT NULL`),
+  ],
 );
 
 export const workers = sqliteTable('workers', {

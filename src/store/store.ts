@@ -33,9 +33,9 @@ const busyTimeoutMsDefault = 5000;
 /** Files up to this many pages (64 MiB) are checked in full when opened; it takes about 3 ms per MiB. */
 const checkedPagesMax = 16_384;
 
-/** A store that can also say which blobs its rows refer to, for clearing away others at the start. */
+/** A store that can also say whether its rows refer to a blob, for clearing away others. */
 export interface SqliteStore extends Store {
-  blobs(): ReadonlySet<string>;
+  usesBlob(blob: string): boolean;
 }
 
 /**
@@ -112,9 +112,10 @@ function storeOn(connection: Connection, files: StoreFiles): SqliteStore {
     tasks: (filter: TaskFilter, page): readonly TaskRow[] => read(() => reads.tasks(filter, page)),
     statuses: (ids) => read(() => reads.statuses(ids)),
     attempts: (taskId) => read(() => reads.attempts(taskId)),
+    outputs: (taskId) => read(() => reads.outputs(taskId)),
     batch: (id) => read(() => reads.batch(id)),
     idempotency: (key) => read(() => reads.idempotency(key)),
-    blobs: () => read(() => reads.blobs()),
+    usesBlob: (blob) => read(() => reads.usesBlob(blob)),
     prune: (wallMs, limit) => connection.transaction(() => prune(connection.orm, wallMs, limit)),
     backup: (target) => backup(connection, files, target),
     close: () => connection.close(),

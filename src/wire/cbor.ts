@@ -8,7 +8,7 @@
  * recurse, allocates nothing, and leaves cbor-x nothing but what is known to be harmless. No maps: see `fields.ts`.
  *
  * It does not know what a message is. Byte strings are decoded into arrays of their own, so that keeping a few bytes of
- * a message does not keep all of it in memory.
+ * a message does not keep all of it in memory; only where one large byte string is most of a message, all are views of it.
  */
 
 import { Encoder } from 'cbor-x/encode';
@@ -17,7 +17,11 @@ import { MalformedMessage } from './fields.ts';
 /** Deepest nesting of arrays; the deepest message has 8. */
 export const nestingMax = 12;
 
-const codec = new Encoder({ useRecords: false, mapsAsObjects: true, tagUint8Array: false, copyBuffers: true });
+const options = { useRecords: false, mapsAsObjects: true, tagUint8Array: false };
+const codec = new Encoder({ ...options, copyBuffers: true });
+const viewingCodec = new Encoder({ ...options, copyBuffers: false });
+/** A byte string from this size on that is at least half of its message is not copied. */
+const viewedBytesMin = 64 * 1024;
 
 /**
  * The bytes of `value`, which may hold numbers, strings, booleans, null, `Uint8Array`s and arrays of these.
@@ -27,11 +31,15 @@ export function encodeCbor(value: unknown): Uint8Array {
   return plain(codec.encode(value));
 }
 
-/** The value in `bytes`. Throws `MalformedMessage` for anything but one whole value of the subset above. */
+/**
+ * The value in `bytes`, which the caller leaves to it: large byte strings are views. Throws `MalformedMessage` for
+ * anything but one whole value of the subset above.
+ */
 export function decodeCbor(bytes: Uint8Array): unknown {
-  refuseBeyondSubset(bytes);
+  const longest = refuseBeyondSubset(bytes);
+  const views = longest >= viewedBytesMin && longest * 2 >= bytes.length;
   try {
-    return codec.decode(plain(bytes));
+    return (views ? viewingCodec : codec).decode(plain(bytes));
   } catch (error) {
     throw new MalformedMessage(`is not CBOR: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -42,8 +50,12 @@ function plain(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-/** One pass over the encoded items: RFC 8949 section 3, initial byte = major type (3 bits) and argument (5 bits). */
-function refuseBeyondSubset(bytes: Uint8Array): void {
+/**
+ * One pass over the encoded items: RFC 8949 section 3, initial byte = major type (3 bits) and argument (5 bits). Returns
+ * the length of the longest byte string or text.
+ */
+function refuseBeyondSubset(bytes: Uint8Array): number {
+  let longest = 0;
   /** Items still due on the current level, and on each level around it. */
   let due = 1;
   const around: number[] = [];
@@ -61,8 +73,11 @@ function refuseBeyondSubset(bytes: Uint8Array): void {
         argument = 0;
         for (let i = 0; i < extra; i++) argument = argument * 256 + (bytes[at++] ?? 0);
       }
-      if (major === 2 || major === 3) at += argument;
-      else if (major > 4) throw new MalformedMessage(`holds a CBOR ${major === 5 ? 'map' : 'tag'}, which is not taken`);
+      if (major === 2 || major === 3) {
+        at += argument;
+        longest = Math.max(longest, argument);
+      } else if (major > 4)
+        throw new MalformedMessage(`holds a CBOR ${major === 5 ? 'map' : 'tag'}, which is not taken`);
     }
     if (at > bytes.length) throw new MalformedMessage('is not CBOR: it ends in the middle of a value');
     due--;
@@ -74,6 +89,7 @@ function refuseBeyondSubset(bytes: Uint8Array): void {
     while (due === 0 && around.length > 0) due = around.pop() ?? 0;
   }
   if (at !== bytes.length) throw new MalformedMessage(`has ${bytes.length - at} bytes after its end`);
+  return longest;
 }
 
 /** Bytes of a false, true, null (20 to 22) or float (25 to 27). */

@@ -38,14 +38,16 @@ export class SealingChannel {
     this.#rekeyPieces = rekeyPieces;
   }
 
-  /** The frame body of a message. */
-  seal(data: Uint8Array): Uint8Array {
-    if (data.length <= pieceDataBytesMax) return this.#sealPiece(data, finalPiece);
-    const count = Math.ceil(data.length / pieceDataBytesMax);
-    const body = new Uint8Array(data.length + count * (tagBytes + flagBytes));
+  /** The body of the frame of a message, with `headBytes` left free in front of it. */
+  seal(data: Uint8Array, headBytes = 0): Uint8Array {
+    const count = Math.max(1, Math.ceil(data.length / pieceDataBytesMax));
+    const body = new Uint8Array(headBytes + data.length + count * (tagBytes + flagBytes));
     for (let i = 0; i < count; i++) {
       const piece = data.subarray(i * pieceDataBytesMax, (i + 1) * pieceDataBytesMax);
-      body.set(this.#sealPiece(piece, i === count - 1 ? finalPiece : furtherPiece), i * noiseMessageBytesMax);
+      body.set(
+        this.#sealPiece(piece, i === count - 1 ? finalPiece : furtherPiece),
+        headBytes + i * noiseMessageBytesMax,
+      );
     }
     return body;
   }

@@ -5,6 +5,7 @@
 
 import { unreachable } from '../base/assert.ts';
 import type { AttemptKey } from '../core/attempt.ts';
+import { checkBlobMessage, packBlobMessage } from './blob-messages.ts';
 import {
   amount,
   bool,
@@ -45,6 +46,10 @@ export function packDispatcherMessage(message: DispatcherMessage): unknown[] {
       return [message.kind, message.attempts.map(packKey)];
     case 'stdin':
       return ['stdin', message.taskId, message.attempt, message.offset, packBytes(message.data), message.eof];
+    case 'blobWanted':
+    case 'blobData':
+    case 'blobRefused':
+      return packBlobMessage(message);
     case 'alive':
     case 'closing':
       return [message.kind];
@@ -94,6 +99,10 @@ export function checkDispatcherMessage(value: unknown): DispatcherMessage {
         eof: bool(fields[5], 'eof'),
       };
     }
+    case 'blobWanted':
+    case 'blobData':
+    case 'blobRefused':
+      return checkBlobMessage(kind, value);
     case 'alive':
     case 'closing':
       row(value, 1, kind);
@@ -133,6 +142,9 @@ export function halveDispatcherMessage(
     case 'welcome':
     case 'refused':
     case 'stdin':
+    case 'blobWanted':
+    case 'blobData':
+    case 'blobRefused':
     case 'alive':
     case 'closing':
       return null;

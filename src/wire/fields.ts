@@ -37,6 +37,8 @@ export const fieldLimits = {
   memoryMbMax: 1_000_000_000,
   gpuMax: 100_000,
   priorityMax: 100,
+  /** Any one limit of a task, whatever its unit. */
+  limitMax: 1e12,
 } as const;
 
 /** What arrived is not a message. `message` says where and why: "report.entries.3.attempt is ...". */

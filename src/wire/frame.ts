@@ -2,7 +2,8 @@
  * Frames: a 4-byte big-endian length, then that many bytes. The decoder takes bytes in any chunking.
  *
  * It knows nothing of what a frame holds. Invariants: every byte is copied at most a constant number of times whatever
- * the chunking; memory held is at most twice what has arrived of the current frame, never what its prefix claims.
+ * the chunking; memory held is at most twice what has arrived of the largest frame so far, never what a prefix claims,
+ * and between frames at most `keptBytesMax`.
  */
 
 /** Bytes of the length prefix. */
@@ -12,16 +13,24 @@ export const frameHeaderBytes = 4;
 export const frameBytesMax = 16 * 1024 * 1024;
 
 const smallestBufferBytes = 1024;
+/** A buffer of up to this size is used for the next frame too: growing one anew costs as much as copying the frame. */
+const keptBytesMax = 1024 * 1024;
 const noBytes = new Uint8Array(0);
 
 /** A frame around `body` (at most `frameBytesMax` bytes, which the caller guarantees), in one new array. */
 export function encodeFrame(body: Uint8Array): Uint8Array {
   const frame = new Uint8Array(frameHeaderBytes + body.length);
-  frame[0] = body.length >>> 24;
-  frame[1] = body.length >>> 16;
-  frame[2] = body.length >>> 8;
-  frame[3] = body.length;
   frame.set(body, frameHeaderBytes);
+  return withLength(frame);
+}
+
+/** Writes the length prefix of a frame whose body stands in its place already; returns it. */
+export function withLength(frame: Uint8Array): Uint8Array {
+  const length = frame.length - frameHeaderBytes;
+  frame[0] = length >>> 24;
+  frame[1] = length >>> 16;
+  frame[2] = length >>> 8;
+  frame[3] = length;
   return frame;
 }
 
@@ -58,8 +67,8 @@ export class FrameDecoder {
         at += this.#fill(chunk, at, frameHeaderBytes + length);
         if (this.#pendingBytes < frameHeaderBytes + length) return null;
         const body = this.#pending.subarray(frameHeaderBytes, frameHeaderBytes + length);
-        this.#pending = noBytes;
         this.#pendingBytes = 0;
+        if (this.#pending.length > keptBytesMax) this.#pending = noBytes;
         if (!onFrame(body)) return null;
         continue;
       }

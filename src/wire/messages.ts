@@ -4,7 +4,8 @@
  * Every message is idempotent: any of them may arrive twice (a link broke after it was handled), and a report with an
  * older attempt number is ignored. Nothing here assumes that a reply arrives; what matters is repeated after a rejoin.
  *
- * The walk of one attempt:  `assign` → (`report` started) → `output`* → `report` ended → `ack`.
+ * The walk of one attempt:  `assign` → (`report` started) → `output`* → `report` ended → `ack`. Files travel beside it:
+ * the worker pulls inputs before it starts the command, the dispatcher pulls outputs before it takes the end in.
  * Checks of what really arrived are in `worker-messages.ts` and `dispatcher-messages.ts`; here are the shapes and their
  * limits.
  */
@@ -14,8 +15,8 @@ import type { TaskSpec } from '../core/task.ts';
 import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
 
 /** Spoken version and the oldest one still understood. Exchanged in clear before the handshake. */
-export const protocolVersion = 1;
-export const protocolVersionMin = 1;
+export const protocolVersion = 2;
+export const protocolVersionMin = 2;
 
 /** Most entries in one `assign`, `report`, `recall`, `ack` or `join.held`. */
 export const entriesMax = 4096;
@@ -24,10 +25,37 @@ export const outputChunkBytesMax = 64 * 1024;
 /** Output up to this many bytes a stream travels inside the `ended` report. */
 export const inlineOutputBytesMax = 16 * 1024;
 
+/** Most bytes of blobs in one `blobData` message. */
+export const blobDataBytesMax = 512 * 1024;
+/** Most ranges in one `blobWanted`, and parts in one `blobData`. */
+export const blobRangesMax = 512;
+
 export type Stream = 'stdout' | 'stderr';
+
+/** Bytes of a blob: `length` of them from `offset`. */
+export interface BlobRange {
+  readonly blob: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/**
+ * Bytes of files, pulled by whoever lacks them; the same in both directions. Each range is answered once, in order of
+ * asking, cut into parts as the answering side likes; a range that cannot be answered is refused. What arrives is only
+ * believed once the whole has the hash that names it.
+ */
+export type BlobMessage =
+  | { readonly kind: 'blobWanted'; readonly ranges: readonly BlobRange[] }
+  | {
+      readonly kind: 'blobData';
+      readonly parts: readonly { readonly blob: string; readonly offset: number; readonly data: Uint8Array }[];
+    }
+  /** It is not here, or cannot be read: `detail` says which. All ranges of it that are open are answered by this. */
+  | { readonly kind: 'blobRefused'; readonly blob: string; readonly detail: string };
 
 export type WorkerMessage =
   | { readonly kind: 'join'; readonly worker: WorkerDeclaration; readonly held: readonly HeldAttempt[] }
+  | BlobMessage
   | { readonly kind: 'heartbeat'; readonly vitals: WorkerVitals }
   | { readonly kind: 'report'; readonly entries: readonly ReportEntry[] }
   | (AttemptKey & {
@@ -48,7 +76,18 @@ export type WorkerMessage =
 export interface Assignment extends AttemptKey {
   readonly spec: Pick<
     TaskSpec,
-    'command' | 'argv' | 'name' | 'priority' | 'timeoutMs' | 'env' | 'workdir' | 'stdin' | 'maxOutputBytes' | 'requires'
+    | 'command'
+    | 'argv'
+    | 'name'
+    | 'priority'
+    | 'timeoutMs'
+    | 'env'
+    | 'workdir'
+    | 'stdin'
+    | 'inputs'
+    | 'outputs'
+    | 'maxOutputBytes'
+    | 'requires'
   >;
 }
 
@@ -78,6 +117,7 @@ export type DispatcherMessage =
   /** The end of these is stored; the worker may forget them. */
   | { readonly kind: 'ack'; readonly attempts: readonly AttemptKey[] }
   | (AttemptKey & { readonly kind: 'stdin'; readonly offset: number; readonly data: Uint8Array; readonly eof: boolean })
+  | BlobMessage
   /** Answers a heartbeat. */
   | { readonly kind: 'alive' }
   /** The dispatcher goes down; keep running, keep results, come back later. */

@@ -26,7 +26,7 @@ import { assert, present, unreachable } from '../base/assert.ts';
 import { decodeCbor, encodeCbor } from './cbor.ts';
 import { messageBytesMax, OpeningChannel, rekeyPiecesDefault, SealingChannel } from './channel.ts';
 import { MalformedMessage } from './fields.ts';
-import { encodeFrame, FrameDecoder, frameBytesMax } from './frame.ts';
+import { encodeFrame, FrameDecoder, frameBytesMax, frameHeaderBytes, withLength } from './frame.ts';
 import {
   type DeclineReason,
   decodeDecline,
@@ -143,7 +143,7 @@ export class Session<Sends, Receives> {
     const tooMany = row.some((field) => Array.isArray(field) && field.length > entriesMax);
     const encoded = tooMany ? null : encodeCbor(row);
     if (encoded !== null && encoded.length <= messageBytesMax) {
-      this.#transmit(sealing.seal(encoded));
+      this.#options.sink.transmit(withLength(sealing.seal(encoded, frameHeaderBytes)));
       return;
     }
     const halves = this.#options.dialect.halve(message);

@@ -5,9 +5,13 @@
 
 import { unreachable } from '../base/assert.ts';
 import type { AttemptKey } from '../core/attempt.ts';
+import { filesMax, patternsMax, type TaskFile } from '../core/files.ts';
+import { type IsolationDemand, noDemand, sandboxLevels } from '../core/isolation.ts';
 import type { AttemptOutcome, AttemptUsage, Requirement, StdinSpec } from '../core/task.ts';
+import { packBlob, readBlob } from './blob-messages.ts';
 import {
   amount,
+  bool,
   count,
   environment,
   fieldLimits,
@@ -16,6 +20,7 @@ import {
   list,
   measure,
   nullOr,
+  oneOf,
   row,
   taskId,
   text,
@@ -106,11 +111,13 @@ export function packUsage(usage: AttemptUsage): unknown[] {
     usage.stdoutBytes,
     usage.stderrBytes,
     usage.discardedBytes,
+    usage.writtenBytes,
+    usage.sandboxLevel,
   ];
 }
 
 export function readUsage(value: unknown): AttemptUsage {
-  const fields = row(value, 6, 'usage');
+  const fields = row(value, 8, 'usage');
   return {
     durationMs: measure(fields[0], 'durationMs'),
     cpuMs: fields[1] === null ? null : measure(fields[1], 'cpuMs'),
@@ -118,6 +125,8 @@ export function readUsage(value: unknown): AttemptUsage {
     stdoutBytes: count(fields[3], 'stdoutBytes'),
     stderrBytes: count(fields[4], 'stderrBytes'),
     discardedBytes: count(fields[5], 'discardedBytes'),
+    writtenBytes: nullOr(fields[6], (written) => count(written, 'writtenBytes')),
+    sandboxLevel: nullOr(fields[7], (level) => oneOf(level, 'sandboxLevel', sandboxLevels)),
   };
 }
 
@@ -129,11 +138,12 @@ function packRequirement(requires: Requirement): unknown[] {
     Object.entries(requires.labels),
     requires.platform,
     requires.arch,
+    packDemand(requires.isolation),
   ];
 }
 
 function readRequirement(value: unknown): Requirement {
-  const fields = row(value, 6, 'requires');
+  const fields = row(value, 7, 'requires');
   return {
     cpuCores: amount(fields[0], 'cpuCores', { min: 0, max: fieldLimits.cpuCoresMax }),
     memoryMb: amount(fields[1], 'memoryMb', { min: 0, max: fieldLimits.memoryMbMax }),
@@ -141,7 +151,52 @@ function readRequirement(value: unknown): Requirement {
     labels: labels(fields[3]),
     platform: nullOr(fields[4], (platform) => word(platform, 'platform')),
     arch: nullOr(fields[5], (arch) => word(arch, 'arch')),
+    isolation: readDemand(fields[6]),
   };
+}
+
+/** Most demands are none, which is one byte. */
+function packDemand({ level, network, limits }: IsolationDemand): unknown[] | null {
+  const { cpuTimeMs, memoryMb, diskMb, openFiles, processes } = limits;
+  const row = [level, network, cpuTimeMs, memoryMb, diskMb, openFiles, processes];
+  return row.every((field) => field === null || field === false) ? null : row;
+}
+
+function readDemand(value: unknown): IsolationDemand {
+  if (value === null) return noDemand;
+  const fields = row(value, 7, 'isolation');
+  const limit = (field: unknown, name: string): number | null =>
+    nullOr(field, (given) => amount(given, name, { min: 0, max: fieldLimits.limitMax }));
+  return {
+    level: nullOr(fields[0], (level) => oneOf(level, 'level', sandboxLevels)),
+    network: bool(fields[1], 'network'),
+    limits: {
+      cpuTimeMs: limit(fields[2], 'cpuTimeMs'),
+      memoryMb: limit(fields[3], 'memoryMb'),
+      diskMb: limit(fields[4], 'diskMb'),
+      openFiles: limit(fields[5], 'openFiles'),
+      processes: limit(fields[6], 'processes'),
+    },
+  };
+}
+
+export function packFile({ path, blob, bytes, executable }: TaskFile): unknown[] {
+  return [path, packBlob(blob), bytes, executable];
+}
+
+/** A file with its place. The path is only text here: whoever meets a disk with it checks it there. */
+export function readFile(value: unknown): TaskFile {
+  const fields = row(value, 4, 'file');
+  return {
+    path: text(fields[0], 'path', fieldLimits.pathLengthMax),
+    blob: readBlob(fields[1]),
+    bytes: count(fields[2], 'bytes'),
+    executable: bool(fields[3], 'executable'),
+  };
+}
+
+export function readPattern(value: unknown): string {
+  return text(value, 'pattern', fieldLimits.pathLengthMax);
 }
 
 function packStdin(stdin: StdinSpec): unknown[] {
@@ -181,13 +236,15 @@ export function packAssignment(assignment: Assignment): unknown[] {
     Object.entries(spec.env),
     spec.workdir,
     packStdin(spec.stdin),
+    spec.inputs.map(packFile),
+    spec.outputs,
     spec.maxOutputBytes,
     packRequirement(spec.requires),
   ];
 }
 
 export function readAssignment(value: unknown): Assignment {
-  const fields = row(value, 12, 'assignment');
+  const fields = row(value, 14, 'assignment');
   const command = nullOr(fields[2], (given) => text(given, 'command', fieldLimits.commandLengthMax));
   const argv = nullOr(fields[3], (given) => list(given, 'argv', readArgument, fieldLimits.argvMax));
   if ((command === null) === (argv === null)) throw wrong('command', 'given when argv is not, and only then', command);
@@ -203,8 +260,10 @@ export function readAssignment(value: unknown): Assignment {
       env: environment(fields[7]),
       workdir: nullOr(fields[8], (given) => text(given, 'workdir', fieldLimits.pathLengthMax)),
       stdin: readStdin(fields[9]),
-      maxOutputBytes: count(fields[10], 'maxOutputBytes'),
-      requires: readRequirement(fields[11]),
+      inputs: list(fields[10], 'inputs', readFile, filesMax),
+      outputs: list(fields[11], 'outputs', readPattern, patternsMax),
+      maxOutputBytes: count(fields[12], 'maxOutputBytes'),
+      requires: readRequirement(fields[13]),
     },
   };
 }

@@ -6,7 +6,18 @@
 
 import { unreachable } from '../base/assert.ts';
 import type { HeldAttempt, ReportEntry } from '../core/attempt.ts';
+import { filesMax, problemsMax } from '../core/files.ts';
+import {
+  enforcements,
+  type Isolation,
+  type LevelLack,
+  type LevelOffer,
+  type LimitOffer,
+  limitNames,
+  sandboxLevels,
+} from '../core/isolation.ts';
 import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
+import { checkBlobMessage, packBlobMessage } from './blob-messages.ts';
 import {
   amount,
   bool,
@@ -22,14 +33,26 @@ import {
   oneOf,
   row,
   taskId,
+  text,
   whole,
   word,
   wrong,
 } from './fields.ts';
 import { inlineOutputBytesMax, outputChunkBytesMax, type WorkerMessage } from './messages.ts';
-import { packBytes, packOutcome, packUsage, readAttempt, readOutcome, readUsage } from './shapes.ts';
+import {
+  packBytes,
+  packFile,
+  packOutcome,
+  packUsage,
+  readAttempt,
+  readFile,
+  readOutcome,
+  readUsage,
+} from './shapes.ts';
 
 const streams = ['stdout', 'stderr'] as const;
+/** Characters of a sentence a worker says of itself. */
+const sentenceLengthMax = 1000;
 const heldPhases = ['waiting', 'running', 'ended'] as const;
 
 /** The message as a row for CBOR. */
@@ -49,6 +72,10 @@ export function packWorkerMessage(message: WorkerMessage): unknown[] {
       return ['output', message.taskId, message.attempt, message.stream, message.offset, packBytes(message.data)];
     case 'stdinTaken':
       return ['stdinTaken', message.taskId, message.attempt, message.offset, message.open];
+    case 'blobWanted':
+    case 'blobData':
+    case 'blobRefused':
+      return packBlobMessage(message);
     case 'leaving':
     case 'goodbye':
       return [message.kind];
@@ -90,6 +117,10 @@ export function checkWorkerMessage(value: unknown): WorkerMessage {
         open: bool(fields[4], 'open'),
       };
     }
+    case 'blobWanted':
+    case 'blobData':
+    case 'blobRefused':
+      return checkBlobMessage(kind, value);
     case 'leaving':
     case 'goodbye':
       row(value, 1, kind);
@@ -123,6 +154,8 @@ function packEntry(entry: ReportEntry): unknown[] {
         packUsage(entry.usage),
         packBytes(entry.stdout),
         packBytes(entry.stderr),
+        entry.outputs.map(packFile),
+        entry.outputProblems,
       ];
     case 'returned':
       return ['returned', entry.taskId, entry.attempt];
@@ -144,7 +177,7 @@ function readEntry(value: unknown): ReportEntry {
       };
     }
     case 'ended': {
-      const fields = row(value, 8, kind);
+      const fields = row(value, 10, kind);
       return {
         kind,
         taskId: taskId(fields[1]),
@@ -154,6 +187,8 @@ function readEntry(value: unknown): ReportEntry {
         usage: readUsage(fields[5]),
         stdout: bytes(fields[6], 'stdout', inlineOutputBytesMax),
         stderr: bytes(fields[7], 'stderr', inlineOutputBytesMax),
+        outputs: list(fields[8], 'outputs', readFile, filesMax),
+        outputProblems: list(fields[9], 'outputProblems', readProblem, problemsMax),
       };
     }
     case 'returned': {
@@ -187,11 +222,12 @@ function packDeclaration(worker: WorkerDeclaration): unknown[] {
     Object.entries(worker.labels),
     worker.platform,
     worker.arch,
+    packIsolation(worker.isolation),
   ];
 }
 
 function readDeclaration(value: unknown): WorkerDeclaration {
-  const fields = row(value, 11, 'worker');
+  const fields = row(value, 12, 'worker');
   return {
     id: nodeName(fields[0], 'id'),
     name: nodeName(fields[1], 'name'),
@@ -204,7 +240,61 @@ function readDeclaration(value: unknown): WorkerDeclaration {
     labels: labels(fields[8]),
     platform: word(fields[9], 'platform'),
     arch: word(fields[10], 'arch'),
+    isolation: readIsolation(fields[11]),
   };
+}
+
+function packIsolation({ least, levels, missing }: Isolation): unknown[] {
+  return [
+    least,
+    levels.map(({ level, mechanism, network, limits }) => [
+      level,
+      mechanism,
+      network,
+      limitNames.map((name) => [limits[name].enforcement, limits[name].mechanism]),
+    ]),
+    missing.map(({ level, reason, remedy }) => [level, reason, remedy]),
+  ];
+}
+
+function readIsolation(value: unknown): Isolation {
+  const fields = row(value, 3, 'isolation');
+  return {
+    least: oneOf(fields[0], 'least', sandboxLevels),
+    levels: list(fields[1], 'levels', readOffer, sandboxLevels.length),
+    missing: list(fields[2], 'missing', readLack, sandboxLevels.length),
+  };
+}
+
+function readOffer(value: unknown): LevelOffer {
+  const fields = row(value, 4, 'level');
+  const limits = row(fields[3], limitNames.length, 'limits').map((limit): LimitOffer => {
+    const pair = row(limit, 2, 'limit');
+    return { enforcement: oneOf(pair[0], 'enforcement', enforcements), mechanism: sentence(pair[1], 'mechanism') };
+  });
+  return {
+    level: oneOf(fields[0], 'level', sandboxLevels),
+    mechanism: sentence(fields[1], 'mechanism'),
+    network: bool(fields[2], 'network'),
+    limits: Object.fromEntries(limitNames.map((name, place) => [name, limits[place]])) as LevelOffer['limits'],
+  };
+}
+
+function readLack(value: unknown): LevelLack {
+  const fields = row(value, 3, 'lack');
+  return {
+    level: oneOf(fields[0], 'level', sandboxLevels),
+    reason: sentence(fields[1], 'reason'),
+    remedy: sentence(fields[2], 'remedy'),
+  };
+}
+
+function sentence(value: unknown, name: string): string {
+  return text(value, name, sentenceLengthMax);
+}
+
+function readProblem(value: unknown): string {
+  return text(value, 'problem', fieldLimits.pathLengthMax + sentenceLengthMax);
 }
 
 function packVitals(vitals: WorkerVitals): unknown[] {

@@ -5,6 +5,9 @@
 
 import type { Assignment } from '../wire/messages.ts';
 
+/** Variables of the worker that say nothing about its machine or its people. */
+const neutral = ['LANG', 'LC_ALL', 'LC_CTYPE', 'TZ'];
+
 /** Variables of the worker that tools need and that say nothing secret. */
 const passedOn = [
   'PATH',
@@ -12,10 +15,7 @@ const passedOn = [
   'USER',
   'LOGNAME',
   'SHELL',
-  'LANG',
-  'LC_ALL',
-  'LC_CTYPE',
-  'TZ',
+  ...neutral,
   'TERM',
   'PREFIX',
   'ANDROID_ROOT',
@@ -27,22 +27,33 @@ const passedOn = [
 
 const pathDefault = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-export function taskEnvironment(
-  assignment: Assignment,
-  here: {
-    readonly own: Readonly<Record<string, string | undefined>>;
-    readonly directory: string;
-    readonly workerName: string;
-  },
-): Record<string, string> {
+/** Where a task runs, as it sees it. */
+export interface Surroundings {
+  readonly own: Readonly<Record<string, string | undefined>>;
+  readonly temporary: string;
+  readonly workerName: string;
+  /** In place of the worker's account: whose home and name the task sees; null = the worker's. */
+  readonly person: { readonly name: string; readonly home: string } | null;
+  /** Only language and time zone of the worker get through. */
+  readonly minimal: boolean;
+}
+
+/** The whole environment of an attempt. */
+export function taskEnvironment(assignment: Assignment, here: Surroundings): Record<string, string> {
   const env: Record<string, string> = { PATH: pathDefault };
-  for (const name of passedOn) {
+  for (const name of here.minimal ? neutral : passedOn) {
     const value = here.own[name];
     if (value !== undefined) env[name] = value;
   }
+  if (here.person !== null) {
+    env.HOME = here.person.home;
+    env.USER = here.person.name;
+    env.LOGNAME = here.person.name;
+    env.SHELL = '/bin/sh';
+  }
   return {
     ...env,
-    TMPDIR: here.directory,
+    TMPDIR: here.temporary,
     ...assignment.spec.env,
     OCTASKLY_TASK_ID: assignment.taskId,
     OCTASKLY_ATTEMPT: String(assignment.attempt),

@@ -11,14 +11,18 @@
 import type { AttemptKey, ReportEntry } from '../core/attempt.ts';
 import type { Clock, Spool, Timer, WorkerLink } from '../ports.ts';
 import { inlineOutputBytesMax, outputChunkBytesMax, type Stream } from '../wire/messages.ts';
-import type { Result, Streams } from './executor.ts';
+import type { Execution, Result, Streams } from './executor.ts';
 
 /** How long starts and output wait for company. */
 const companyMs = 5;
 /** Lines in one report; more make another message. */
 const entriesPerReport = 256;
 
+/** An attempt as far as it is reported. */
+type Reportable = Pick<Execution, 'streams' | 'startedAt' | 'discard'>;
+
 interface Reported extends AttemptKey {
+  readonly execution: Reportable;
   readonly streams: Streams;
   readonly startedAt: number;
   startSent: boolean;
@@ -59,10 +63,13 @@ export class Reporter {
     });
   }
 
-  started(key: AttemptKey, run: { streams: Streams; startedAt: number }): void {
+  started(key: AttemptKey, execution: Reportable): void {
+    const { streams, startedAt } = execution;
     this.#attempts.set(key.taskId, {
       ...key,
-      ...run,
+      execution,
+      streams,
+      startedAt,
       startSent: false,
       result: null,
       endSent: false,
@@ -95,8 +102,7 @@ export class Reporter {
     const reported = this.#find(key);
     if (reported === null) return;
     this.#attempts.delete(key.taskId);
-    reported.streams.stdout.discard();
-    reported.streams.stderr.discard();
+    reported.execution.discard();
   }
 
   /** A new link: goes on from what the dispatcher has. */
@@ -195,8 +201,7 @@ export class Reporter {
     const stderr = rest(streams.stderr, sent.stderr);
     sent.stdout += stdout.length;
     sent.stderr += stderr.length;
-    const { startedAt, outcome, usage } = result;
-    return { kind: 'ended', taskId, attempt, startedAt, outcome, usage, stdout, stderr };
+    return { kind: 'ended', taskId, attempt, ...result, stdout, stderr };
   }
 
   /** Sends output at the link's pace; false when the link is full: `flush` again when it drains. */

@@ -13,20 +13,34 @@ import { unreachable } from '../base/assert.ts';
 import type { AttemptKey, HeldAttempt } from '../core/attempt.ts';
 import type { AttemptOutcome, AttemptUsage } from '../core/task.ts';
 import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
-import type { Clock, LinkEnd, LinkHandlers, Links, Log, Random, Timer, WorkerLink } from '../ports.ts';
+import type {
+  BlobCache,
+  Clock,
+  LinkEnd,
+  LinkHandlers,
+  Links,
+  Log,
+  Random,
+  TaskFiles,
+  Timer,
+  WorkerLink,
+} from '../ports.ts';
 import type { Assignment, DispatcherMessage } from '../wire/messages.ts';
 import { Backlog } from './backlog.ts';
 import { type Execution, type ExecutorParts, execute } from './executor.ts';
 import { Redial } from './redial.ts';
 import { Reporter } from './reporter.ts';
+import { Staging } from './staging.ts';
 
-/** After leaving, results that cannot be delivered are waited for this long. */
+/** After leaving, results that cannot be delivered are waited for this long after files of them were last asked for. */
 const farewellMs = 15_000;
 /** A dispatcher that neither welcomes nor refuses a join is given up after this long. */
 const welcomeMsMax = 15_000;
 
-export interface WorkerParts extends Omit<ExecutorParts, 'workerName'> {
+export interface WorkerParts extends Omit<ExecutorParts, 'workerName' | 'staging'> {
   readonly clock: Clock;
+  readonly blobs: BlobCache;
+  readonly files: TaskFiles;
   readonly random: Random;
   readonly links: Links;
   readonly log: Log;
@@ -52,6 +66,7 @@ export class Worker {
   readonly #parts: WorkerParts;
   readonly #backlog: Backlog;
   readonly #reporter: Reporter;
+  readonly #staging: Staging;
   readonly #redial: Redial;
   readonly #running = new Map<string, { readonly assignment: Assignment; readonly execution: Execution }>();
   #name: string;
@@ -68,6 +83,7 @@ export class Worker {
     this.#name = parts.declaration.name;
     this.#backlog = new Backlog(parts.declaration);
     this.#reporter = new Reporter(parts.clock);
+    this.#staging = new Staging(parts);
     this.#redial = new Redial(parts.addresses, parts.random);
   }
 
@@ -124,7 +140,10 @@ export class Worker {
         patience.cancel();
         if (this.#link === link) this.#onMessage(link, message);
       },
-      onDrain: () => this.#reporter.flush(),
+      onDrain: () => {
+        this.#reporter.flush();
+        this.#staging.drained();
+      },
       onEnd: (end) => {
         patience.cancel();
         if (this.#link === link) this.#onEnd(end, link.remote);
@@ -143,6 +162,7 @@ export class Worker {
     this.#joined = null;
     this.#link = null;
     this.#reporter.detach();
+    this.#staging.detach();
     if (this.#end === null) return;
     const hopeless = end.code === 'wrong_secret' || end.code === 'version_mismatch';
     if (hopeless && !this.#everJoined && this.#redial.allTried) {
@@ -204,6 +224,11 @@ export class Worker {
       case 'stdin':
         void this.#onStdin(link, message);
         return;
+      case 'blobWanted':
+      case 'blobData':
+      case 'blobRefused':
+        this.#staging.take(message);
+        return;
       case 'alive':
         return;
       case 'closing':
@@ -238,6 +263,7 @@ export class Worker {
     this.#heartbeat(link);
     if (this.#leaving) link.send({ kind: 'leaving' });
     this.#reporter.attach(link, resume);
+    this.#staging.attach(link);
     this.#endIfIdle();
   }
 
@@ -275,6 +301,8 @@ export class Worker {
         usage: noUsage,
         stdout: nothing,
         stderr: nothing,
+        outputs: [],
+        outputProblems: [],
       });
     } else if (this.#isRunning(key)) this.#running.get(key.taskId)?.execution.cancel();
   }
@@ -306,7 +334,8 @@ export class Worker {
   #start(assignment: Assignment): void {
     const { taskId, attempt, spec } = assignment;
     const key = { taskId, attempt };
-    const execution = execute({ ...this.#parts, workerName: () => this.#name }, assignment, {
+    const parts = { ...this.#parts, staging: this.#staging, workerName: () => this.#name };
+    const execution = execute(parts, assignment, {
       onOutput: () => this.#reporter.wrote(),
       onResult: (result) => {
         if (this.#isRunning(key)) this.#running.delete(taskId);
@@ -328,19 +357,16 @@ export class Worker {
     if (this.#reporter.size === 0) {
       this.#joined?.link.send({ kind: 'goodbye' });
       this.#finish({ ok: true });
-    } else if (this.#farewell === null) {
-      this.#farewell = this.#parts.clock.after(farewellMs, () => {
-        const left = this.#reporter.size;
-        this.#finish(
-          left === 0
-            ? { ok: true }
-            : {
-                ok: false,
-                detail: `The results of ${left} tasks could not be delivered; they will run again elsewhere.`,
-              },
-        );
-      });
-    }
+    } else this.#farewell ??= this.#parts.clock.after(farewellMs, () => this.#giveUp());
+  }
+
+  #giveUp(): void {
+    this.#farewell = null;
+    const left = this.#reporter.size;
+    const detail = `The results of ${left} tasks could not be delivered; they will run again elsewhere.`;
+    // Files of results may take longer than any fixed time.
+    if (left > 0 && this.#staging.wasAskedWithin(farewellMs)) this.#endIfIdle();
+    else this.#finish(left === 0 ? { ok: true } : { ok: false, detail });
   }
 
   #finish(end: WorkerEnd): void {
@@ -362,4 +388,6 @@ const noUsage: AttemptUsage = {
   stdoutBytes: 0,
   stderrBytes: 0,
   discardedBytes: 0,
+  writtenBytes: null,
+  sandboxLevel: null,
 };

@@ -5,8 +5,10 @@
 
 import { cpus, release, totalmem } from 'node:os';
 import { measureFootprint } from './footprint.ts';
+import { measureLaunch } from './launch.ts';
 import { measureProcesses } from './processes.ts';
 import { measureScheduling } from './scheduling.ts';
+import { measureStaging } from './staging.ts';
 
 const short = process.argv.includes('--short');
 const rows: [string, string, string][] = [];
@@ -45,6 +47,24 @@ add('c  idle worker, memory', memory(footprint.workerMb), '');
 add('c  octaskly version', `${footprint.versionMs.toFixed(1)} ms`, '');
 add('c  octaskly --help', `${footprint.helpMs.toFixed(1)} ms`, '');
 add('c  bytes written by an idle dispatcher', whole(footprint.idleBytes), '0');
+
+const staging = await measureStaging(
+  short ? { bytes: 50_000_000, files: 1000, rounds: 1 } : { bytes: 1_000_000_000, files: 10_000, rounds: 3 },
+);
+add('d  one large input, submission to stored end, MB/s', whole(staging.megabytesPerSecond), '>= 300');
+add('d  cp of the same file, MB/s', whole(staging.cpMegabytesPerSecond), '');
+add('d  ratio', staging.ratio.toFixed(2), '');
+add('d  10,000 small inputs, files/s', whole(staging.filesPerSecond), '>= 2,000');
+add('d  cp -r of the same files, files/s', whole(staging.cpFilesPerSecond), '');
+add('d  ratio', staging.filesRatio.toFixed(2), '');
+
+const launch = await measureLaunch({ rounds: short ? 10 : 100 });
+const milliseconds = (value: number): string => `${value.toFixed(1)} ms`;
+add('e  spawn of `true`, to its exit', milliseconds(launch.plainMs), '');
+for (const { name, ms, beyondPlainMs } of launch.ways) {
+  const aim = name === 'none' ? '' : name === 'basic' ? '<= 1.5 ms beyond' : '<= 8 ms';
+  add(`e  launch at ${name}`, `${milliseconds(ms)}, ${milliseconds(beyondPlainMs)} beyond`, aim);
+}
 
 const width = Math.max(...rows.map(([name]) => name.length));
 const processor = cpus()[0]?.model ?? 'unknown processor';

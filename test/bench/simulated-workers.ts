@@ -3,6 +3,7 @@
  * with them is the dispatcher: submission, scheduling, wire and storage. Arguments: port, secret, workers, slots.
  */
 
+import { unknownIsolation } from '../../src/core/isolation.ts';
 import { nativeCrypto, pskFromSecret } from '../../src/runtime/crypto.ts';
 import { createLinks } from '../../src/runtime/links.ts';
 import type { Assignment } from '../../src/wire/messages.ts';
@@ -23,6 +24,8 @@ function ended({ taskId, attempt }: Assignment) {
     stdoutBytes: 0,
     stderrBytes: 0,
     discardedBytes: 0,
+    writtenBytes: null,
+    sandboxLevel: null,
   };
   const outcome = { kind: 'exited', exitCode: 0 } as const;
   return {
@@ -34,6 +37,8 @@ function ended({ taskId, attempt }: Assignment) {
     usage,
     stdout: nothing,
     stderr: nothing,
+    outputs: [],
+    outputProblems: [],
   } as const;
 }
 
@@ -54,6 +59,7 @@ for (let n = 1; n <= Number(workers); n++) {
         labels: {},
         platform: 'linux',
         arch: 'x64',
+        isolation: unknownIsolation,
       },
     });
     return {

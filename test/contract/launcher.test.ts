@@ -9,6 +9,7 @@ import type { LaunchPlan, ProcessEnd } from '../../src/ports.ts';
 import { createLauncher } from '../../src/runtime/launcher.ts';
 import type { Stream } from '../../src/wire/messages.ts';
 import { silentLog, until } from '../integration/processes.ts';
+import { unconfined } from '../unconfined.ts';
 
 const onPosix = process.platform !== 'win32';
 const onLinux = process.platform === 'linux';
@@ -35,6 +36,7 @@ function shell(command: string, more: Partial<LaunchPlan> = {}): LaunchPlan {
     cwd: home,
     stdin: { kind: 'closed' },
     marker: `contract-${serial++}`,
+    ...unconfined,
     ...more,
   };
 }

@@ -5,17 +5,18 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { firstIdAt } from '../../src/core/ids.ts';
+import { unknownIsolation } from '../../src/core/isolation.ts';
 import type { RememberedWorker } from '../../src/core/restore.ts';
 import type { AttemptRecord, Task, TaskStatus } from '../../src/core/task.ts';
-import type { Change, Store, TaskFilter } from '../../src/ports.ts';
+import type { Change, TaskFilter } from '../../src/ports.ts';
 import { storeFiles } from '../../src/runtime/store-files.ts';
-import { openStore } from '../../src/store/store.ts';
+import { openStore, type SqliteStore } from '../../src/store/store.ts';
 import { bytesOf, completed, plainSpec, richSpec, sampleAt, sampleTask, saved, whole } from '../unit/store/samples.ts';
 
 let directory: string;
-let store: Store;
+let store: SqliteStore;
 
-function open(): Store {
+function open(): SqliteStore {
   return openStore(join(directory, 'octaskly.db'), storeFiles);
 }
 
@@ -28,7 +29,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-function reopened(): Store {
+function reopened(): SqliteStore {
   store.close();
   store = open();
   return store;
@@ -55,6 +56,8 @@ function attemptOf(task: Task, attempt: number): AttemptRecord {
     usage: null,
   };
 }
+
+const fileBlob = (letter: string): string => `sha256:${letter.repeat(64)}`;
 
 const output = (task: Task, stdout: Uint8Array, stderr = bytesOf('')): Change => ({
   kind: 'output',
@@ -137,7 +140,7 @@ describe('Store.commit()', () => {
     const worker: RememberedWorker = {
       declaration: {
         ...{ id: 'node', name: 'pi', processId: 'p', version: '1', slots: 4, cpuCores: 4, memoryMb: 1024, gpu: 0 },
-        ...{ labels: { room: 'attic' }, platform: 'linux', arch: 'arm64' },
+        ...{ labels: { room: 'attic' }, platform: 'linux', arch: 'arm64', isolation: unknownIsolation },
       },
       name: 'pi-2',
       publicKey: 'ff',
@@ -194,6 +197,32 @@ describe('Store.load()', () => {
     const last = add({ ...completed, createdAt: sampleAt + 1 });
     expect(store.prune(sampleAt * 2, 10).tasks).toBe(2);
     expect(reopened().load().lastId).toBe(last.id);
+  });
+});
+
+describe('Store.outputs()', () => {
+  const file = (path: string, letter: string) => ({ path, blob: fileBlob(letter), bytes: 3, executable: path === 'b' });
+
+  test('gives what the last attempt left, by path, with its problems in order', () => {
+    const task = add();
+    const problems = Array.from({ length: 12 }, (_, index) => `problem ${index}`);
+    const files = [file('b', 'b'), file('a/c', 'c'), file('Z', 'b')];
+    store.commit([{ kind: 'outputs', taskId: task.id, files, problems }]);
+    expect(reopened().outputs(task.id)).toEqual({
+      files: [file('Z', 'b'), file('a/c', 'c'), file('b', 'b')],
+      problems,
+    });
+    expect(store.outputs('nothing')).toEqual({ files: [], problems: [] });
+  });
+
+  test('forgets what an earlier attempt left, and its blobs unless another row names them', () => {
+    const [task, other] = [add(), add({ spec: { ...plainSpec, inputs: [file('in', 'c')] } })];
+    store.commit([{ kind: 'outputs', taskId: task.id, files: [file('a', 'a'), file('c', 'c')], problems: ['no'] }]);
+    expect(['a', 'b', 'c'].map((letter) => store.usesBlob(fileBlob(letter)))).toEqual([true, false, true]);
+    store.commit([{ kind: 'outputs', taskId: task.id, files: [file('b', 'b')], problems: [] }]);
+    expect(store.outputs(task.id)).toEqual({ files: [file('b', 'b')], problems: [] });
+    expect(['a', 'b', 'c'].map((letter) => store.usesBlob(fileBlob(letter)))).toEqual([false, true, true]);
+    expect(store.task(other.id)?.task.spec.inputs).toEqual([file('in', 'c')]);
   });
 });
 
@@ -301,12 +330,25 @@ describe('Store.prune()', () => {
     const recent = sampleTask({ ...completed, completedAt: sampleAt + 10_000 });
     const live = sampleTask();
     store.commit([batch, saved(old), saved(recent), saved(live), { kind: 'attempt', record: attemptOf(old, 1) }]);
-    expect(store.prune(sampleAt + 10_000, 10)).toEqual({ tasks: 1, blobs: [] });
+    const files = [{ path: 'out', blob: fileBlob('e'), bytes: 4, executable: false }];
+    store.commit([{ kind: 'outputs', taskId: old.id, files, problems: ['no'] }]);
+    const blobs = [...richSpec.inputs, ...files].map(({ blob }) => blob);
+    const pruned = store.prune(sampleAt + 10_000, 10);
+    expect({ ...pruned, blobs: [...pruned.blobs].sort() }).toEqual({ tasks: 1, blobs: blobs.sort() });
+    expect(store.outputs(old.id)).toEqual({ files: [], problems: [] });
     expect(idsOf({})).toEqual([live.id, recent.id]);
     expect(store.attempts(old.id)).toEqual([]);
     expect(idsOf({ tag: { key: 'k', value: 'v' } })).toEqual([]);
     expect(store.batch('00000000000b')).toBeNull();
     expect(store.prune(sampleAt + 10_000, 10).tasks).toBe(0);
+  });
+
+  test('keeps a file that another task brought, and names it when that one goes', () => {
+    const input = (path: string) => ({ path, blob: fileBlob('f'), bytes: 1, executable: false });
+    add({ ...completed, spec: { ...plainSpec, inputs: [input('in'), input('again')] } });
+    add({ ...completed, spec: { ...plainSpec, inputs: [input('in')] } });
+    expect(store.prune(sampleAt * 2, 1)).toEqual({ tasks: 1, blobs: [] });
+    expect(store.prune(sampleAt * 2, 1)).toEqual({ tasks: 1, blobs: [fileBlob('f')] });
   });
 
   test('names a blob when the last row that refers to it goes', () => {

@@ -33,71 +33,73 @@ afterEach(() => rmSync(base, { recursive: true, force: true }));
 
 const modeOf = (path: string) => statSync(path).mode & 0o777;
 
-describe('createDir()', () => {
+describe('createArea()', () => {
   test('makes an empty private directory, each time another', () => {
-    const dir = workspace.createDir();
+    const dir = workspace.createArea({ isolated: false, user: null }).directory;
     expect(isAbsolute(dir)).toBe(true);
     expect(modeOf(dir)).toBe(0o700);
     writeFileSync(join(dir, 'file'), 'x');
-    const other = workspace.createDir();
+    const other = workspace.createArea({ isolated: false, user: null }).directory;
     expect(other).not.toBe(dir);
     expect(readdirSync(other)).toEqual([]);
   });
 
   test('takes over what a predecessor left, empty', () => {
-    const dir = workspace.createDir();
+    const dir = workspace.createArea({ isolated: false, user: null }).directory;
     writeFileSync(join(dir, 'old'), 'x');
-    expect(createWorkspace({ root, log: silentLog }).createDir()).toBe(dir);
+    expect(createWorkspace({ root, log: silentLog }).createArea({ isolated: false, user: null }).directory).toBe(dir);
     expect(readdirSync(dir)).toEqual([]);
   });
 
   test('gives an untouched directory out again, and one with other permissions never', async () => {
-    const dir = workspace.createDir();
-    await workspace.removeDir(dir);
-    expect(workspace.createDir()).toBe(dir);
+    const dir = workspace.createArea({ isolated: false, user: null }).directory;
+    await workspace.removeArea({ directory: dir, temporary: null, user: null });
+    expect(workspace.createArea({ isolated: false, user: null }).directory).toBe(dir);
     chmodSync(dir, 0o777);
-    await workspace.removeDir(dir);
+    await workspace.removeArea({ directory: dir, temporary: null, user: null });
     expect(existsSync(dir)).toBe(false);
-    expect(workspace.createDir()).not.toBe(dir);
+    expect(workspace.createArea({ isolated: false, user: null }).directory).not.toBe(dir);
   });
 
   test('tells when it cannot', () => {
     rmSync(join(root, 'tasks'), { recursive: true });
     writeFileSync(join(root, 'tasks'), '');
-    expect(() => workspace.createDir()).toThrow('Cannot make the task directory');
+    expect(() => workspace.createArea({ isolated: false, user: null }).directory).toThrow(
+      'Cannot make the task directory',
+    );
   });
 });
 
-describe('removeDir()', () => {
+describe('removeArea()', () => {
   test('removes what a task made there, and nothing that it points to', async () => {
     const outside = join(base, 'outside');
     mkdirSync(outside);
     writeFileSync(join(outside, 'precious'), 'x');
-    const dir = workspace.createDir();
+    const dir = workspace.createArea({ isolated: false, user: null }).directory;
     symlinkSync(outside, join(dir, 'link'));
     symlinkSync('/no/such/file', join(dir, 'dangling'));
     mkdirSync(join(dir, 'a/b/c'), { recursive: true });
     writeFileSync(join(dir, 'a/b/c/file'), 'x');
-    await workspace.removeDir(dir);
+    await workspace.removeArea({ directory: dir, temporary: null, user: null });
     expect(existsSync(dir)).toBe(false);
     expect(readFileSync(join(outside, 'precious'), 'utf8')).toBe('x');
-    await workspace.removeDir(dir);
+    await workspace.removeArea({ directory: dir, temporary: null, user: null });
   });
 
   test('removes nothing outside its root', () => {
-    expect(() => workspace.removeDir(base)).toThrow();
-    expect(() => workspace.removeDir(join(root, 'tasks'))).toThrow();
+    expect(() => workspace.removeArea({ directory: base, temporary: null, user: null })).toThrow();
+    expect(() => workspace.removeArea({ directory: join(root, 'tasks'), temporary: null, user: null })).toThrow();
     expect(existsSync(root)).toBe(true);
   });
 
   test('removes trees deeper than a path can name', async () => {
-    const dir = workspace.createDir();
+    const dir = workspace.createArea({ isolated: false, user: null }).directory;
     const segment = Array.from({ length: 150 }, () => 'd'.repeat(20)).join('/');
     for (let part = 0; part < 4; part++) {
       mkdirSync(join(dir, `${part}`, segment), { recursive: true });
       if (part > 0) renameSync(join(dir, `${part - 1}`), join(dir, `${part}`, segment, 'deeper'));
     }
-    await workspace.removeDir(dir);
+    await workspace.removeArea({ directory: dir, temporary: null, user: null });
     expect(readdirSync(join(root, 'tasks'))).toEqual([]);
   });
 
@@ -132,6 +134,44 @@ describe('removeDir()', () => {
       expect([text.trim(), problems.includes('error'), code]).toEqual(['left: []', false, 0]);
     },
     20_000,
+  );
+});
+
+describe('an isolated area', () => {
+  test('has two private directories beside each other, which are never used again', async () => {
+    const area = workspace.createArea({ isolated: true, user: null });
+    const temporary = area.temporary ?? '';
+    expect([modeOf(area.directory), modeOf(temporary), area.user]).toEqual([0o700, 0o700, null]);
+    expect(temporary.startsWith(`${area.directory}/`)).toBe(false);
+    writeFileSync(join(temporary, 'file'), 'x');
+    await workspace.removeArea(area);
+    expect(readdirSync(join(root, 'tasks'))).toEqual([]);
+    const next = workspace.createArea({ isolated: true, user: null });
+    expect([area.directory, temporary]).not.toContain(next.directory);
+    expect(workspace.createArea({ isolated: false, user: null }).directory).not.toBe(next.directory);
+  });
+
+  test('is never a spare of plain ones', async () => {
+    const plain = workspace.createArea({ isolated: false, user: null });
+    await workspace.removeArea(plain);
+    expect(workspace.createArea({ isolated: true, user: null }).directory).not.toBe(plain.directory);
+  });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    "may be another account's, which can pass to it and look at nothing else",
+    async () => {
+      const shared = createWorkspace({ root: join(base, 'shared'), shared: true, log: silentLog });
+      const user = { name: 'nobody', uid: 65534, gid: 65534 };
+      const area = shared.createArea({ isolated: true, user });
+      for (const path of [area.directory, area.temporary ?? '']) {
+        const facts = statSync(path);
+        expect([facts.uid, facts.gid, facts.mode & 0o777]).toEqual([65534, 65534, 0o700]);
+      }
+      expect(['', 'tasks', 'spool'].map((name) => modeOf(join(base, 'shared', name)))).toEqual([0o711, 0o711, 0o700]);
+      symlinkSync(base, join(area.directory, 'out'));
+      await shared.removeArea(area);
+      expect([existsSync(area.directory), existsSync(base)]).toEqual([false, true]);
+    },
   );
 });
 
@@ -173,7 +213,7 @@ describe('openSpool()', () => {
 describe('sweep()', () => {
   test('removes what earlier workers left, and only that', () => {
     writeFileSync(join(base, 'beside'), 'x');
-    writeFileSync(join(workspace.createDir(), 'file'), 'x');
+    writeFileSync(join(workspace.createArea({ isolated: false, user: null }).directory, 'file'), 'x');
     writeFileSync(join(root, 'spool', 'old'), 'x');
     symlinkSync(join(base, 'beside'), join(root, 'tasks', 'link'));
     workspace.sweep();

@@ -1,6 +1,7 @@
 /** The command line as a process of its own, with the real terminal and no roles. */
 
 import { runCli } from '../../src/cli/cli.ts';
+import { createLocalFiles } from '../../src/runtime/local-files.ts';
 import { createTerminal } from '../../src/runtime/terminal.ts';
 
 const role = async (): Promise<number> => 99;
@@ -8,8 +9,9 @@ const role = async (): Promise<number> => 99;
 process.exit(
   await runCli(process.argv.slice(2), {
     terminal: createTerminal(),
+    files: createLocalFiles(),
     version: '0.0.0',
-    roles: { dispatcher: role, worker: role, up: role, backup: role, version: role },
+    roles: { dispatcher: role, worker: role, up: role, backup: role, doctor: role, version: role },
     parseToml: (text) => Bun.TOML.parse(text),
     parseYaml: null,
     localToken: () => null,

@@ -4,6 +4,7 @@
  */
 
 import { createLauncher } from '../../src/runtime/launcher.ts';
+import { unconfined } from '../unconfined.ts';
 import { silentLog } from './processes.ts';
 
 const launcher = createLauncher({ log: silentLog });
@@ -17,6 +18,7 @@ const ends = commands.map(
         cwd: '/',
         stdin: { kind: 'closed' },
         marker: `launching-${process.pid}-${index}`,
+        ...unconfined,
       },
       () => undefined,
     ).ended,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { StdinSpec } from '../../src/core/task.ts';
 import { createLauncher } from '../../src/runtime/launcher.ts';
 import { isAlive, readProcess } from '../../src/runtime/procfs.ts';
+import { unconfined } from '../unconfined.ts';
 import { daemon, silentLog, sleepers, token, until } from './processes.ts';
 
 const onLinux = process.platform === 'linux';
@@ -22,6 +23,7 @@ function launch(command: string, stdin: StdinSpec = { kind: 'closed' }) {
       cwd: '/',
       stdin,
       marker: `tree-${process.pid}-${serial++}`,
+      ...unconfined,
     },
     () => undefined,
   );

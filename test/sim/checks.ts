@@ -9,6 +9,7 @@ import { amountsFree, isOpen, matches } from '../../src/core/placement.ts';
 import { type AttemptRecord, isFinal, lossesMax, type Task } from '../../src/core/task.ts';
 import type { Change, StoredOutput } from '../../src/ports.ts';
 import type { Stream } from '../../src/wire/messages.ts';
+import { blobOf } from '../memory-blobs.ts';
 import type { People, Promised } from './people.ts';
 import { type Program, writtenBytes } from './processes.ts';
 import type { Running, World } from './world.ts';
@@ -88,6 +89,17 @@ export class Checks {
     for (const change of changes) {
       if (change.kind === 'task') this.#checkTask(change.task, change.isNew);
       else if (change.kind === 'attempt') this.#checkRecord(change.record, changes);
+      else if (change.kind === 'outputs') this.#checkFiles(change);
+    }
+  }
+
+  /** What is stored of files is here, whole and safe. */
+  #checkFiles({ taskId, files }: Extract<Change, { kind: 'outputs' }>): void {
+    const { blobs, unsynced } = this.#world.disk.contents;
+    for (const { path, blob } of files) {
+      const content = blobs.get(blob);
+      check(content !== undefined && blobOf(content) === blob, () => `${path} of ${taskId} is stored, and is not here`);
+      check(!unsynced.has(blob), () => `${path} of ${taskId} is stored, and a power loss would take it`);
     }
   }
 
@@ -189,10 +201,11 @@ export class Checks {
     for (const worker of workers) {
       const program = this.#world.hosts.find(({ name }) => name === worker.id)?.program ?? null;
       if (worker.session === null || program === null) continue;
-      const isFull = program.table.running.size >= worker.declaration.slots;
+      const isFull = program.table.areas >= worker.declaration.slots;
       for (const { task } of worker.assigned.values()) {
         if (task.cancelRequested) idle.set(task.id, `was cancelled and goes on on ${worker.id}`);
-        if (this.#world.traces.byAttempt.has(`${task.id}.${task.attempt}`)) continue;
+        const key = `${task.id}.${task.attempt}`;
+        if (this.#world.traces.byAttempt.has(key) || program.table.inUse.has(`${key}.stdout`)) continue;
         if (!isFull) idle.set(task.id, `was handed to ${worker.id}, which has a free slot`);
         const other = worker.draining ? undefined : couldStart(task);
         if (other !== undefined) idle.set(task.id, `waits on ${worker.id}, and ${other} could start it`);
@@ -276,10 +289,24 @@ export class Checks {
     }
     if (last === undefined || last.attempt !== task.attempt || last.outcome.kind === 'lost') return;
     for (const stream of ['stdout', 'stderr'] as const) this.#checkOutput(task, stream, row[stream]);
-    const read = this.#world.traces.byAttempt.get(`${id}.${task.attempt}`)?.read ?? [];
+    const trace = this.#world.traces.byAttempt.get(`${id}.${task.attempt}`);
+    if (task.status === 'completed') this.#checkLeft(task, trace?.left ?? new Map());
+    const read = trace?.read ?? [];
     check(
       read.every((byte, position) => byte === (position & 0xff)),
       () => `task ${id} was fed wrong input`,
+    );
+  }
+
+  /** Every file a completed task left is stored, or it is said why not. */
+  #checkLeft({ id }: Task, left: ReadonlyMap<string, string>): void {
+    const { files, problems } = this.#world.disk.files.get(id) ?? { files: [], problems: [] };
+    for (const { path, blob } of files) {
+      check(left.get(path) === blob, () => `${path} of ${id} is not what it left there`);
+    }
+    check(
+      files.length === left.size || problems.length > 0,
+      () => `${id} left ${left.size} files, not ${files.length}`,
     );
   }
 
@@ -292,7 +319,7 @@ export class Checks {
       () => `${key} wrote ${total} to ${stream}, ${stored?.totalBytes} are kept`,
     );
     if (stored === null) return;
-    const whole = stored.blob === null ? stored.bytes : this.#world.disk.blobs.get(stored.blob);
+    const whole = stored.blob === null ? stored.bytes : this.#world.disk.contents.blobs.get(stored.blob);
     const expected = writtenBytes(key, stream, 0, total);
     check(
       whole !== undefined && Buffer.compare(whole, expected) === 0,
@@ -303,11 +330,12 @@ export class Checks {
   /** Nobody holds on to anything that is over. */
   #checkLeftovers(): void {
     const { dispatcher, hosts, disk } = this.#world;
-    for (const { name, program } of hosts) {
+    for (const { name, program, blobs } of hosts) {
       // One that waits for a place among the most workers allowed cannot hand in what it has.
       if (dispatcher?.dispatcher.state.workers.get(name)?.session === undefined) continue;
       const left = [...(program?.table.inUse ?? [])];
       check(left.length === 0, () => `${name} still holds ${left.join(' ')}`);
+      check(blobs.held.size === 0, () => `${name} still holds ${[...blobs.held.keys()].join(' ')}`);
       check((program?.machine.timers ?? 0) <= timersMax, () => `${name} has ${program?.machine.timers} timers`);
     }
     check(disk.outputs.size === 0, () => `the dispatcher still holds output of ${[...disk.outputs.keys()].join(' ')}`);

@@ -8,8 +8,18 @@
 import { OctasklyError } from '../../src/base/errors.ts';
 import { emptyCounts } from '../../src/core/state.ts';
 import { type AttemptRecord, isFinal, type Task, type TaskStatus } from '../../src/core/task.ts';
-import type { Change, Loaded, OutputStore, Store, StoredOutput, TaskFilter, TaskRow } from '../../src/ports.ts';
+import type {
+  Change,
+  CollectedFiles,
+  Loaded,
+  OutputStore,
+  Store,
+  StoredOutput,
+  TaskFilter,
+  TaskRow,
+} from '../../src/ports.ts';
 import type { Stream } from '../../src/wire/messages.ts';
+import { MemoryBlobs } from '../memory-blobs.ts';
 import { Crash, type Machine } from './clock.ts';
 import type { Dice } from './dice.ts';
 
@@ -38,7 +48,9 @@ export class Disk {
   readonly keys = new Map<string, Extract<Change, { kind: 'idempotency' }>>();
   readonly workers = new Map<string, Loaded['workers'][number]>();
   readonly settings = new Map<string, string>();
-  readonly blobs = new Map<string, Uint8Array>();
+  /** Files by their content. */
+  readonly contents = new MemoryBlobs();
+  readonly files = new Map<string, CollectedFiles>();
   /** Output of live attempts by attempt and stream. */
   readonly outputs = new Map<string, Uint8Array>();
   readonly mood: DiskMood = { full: false, failedCommits: 0, commitMs: [0, 0], crashAtNext: null };
@@ -52,6 +64,9 @@ export class Disk {
         else known.task = task;
         return;
       }
+      case 'outputs':
+        this.files.set(change.taskId, { files: change.files, problems: change.problems });
+        return;
       case 'output': {
         const row = this.tasks.get(change.taskId);
         if (row !== undefined) Object.assign(row, { stdout: change.stdout, stderr: change.stderr });
@@ -173,6 +188,10 @@ export class SimulatedStore implements Store {
     return structuredClone(this.#disk.attempts.get(taskId) ?? []);
   }
 
+  outputs(taskId: string): CollectedFiles {
+    return structuredClone(this.#disk.files.get(taskId) ?? { files: [], problems: [] });
+  }
+
   batch(id: string): ReturnType<Store['batch']> {
     const batch = this.#disk.batches.get(id);
     if (batch === undefined) return null;
@@ -248,21 +267,12 @@ export class SimulatedOutputs implements OutputStore {
     for (const stream of ['stdout', 'stderr']) this.#disk.outputs.delete(`${taskId}.${attempt}.${stream}`);
   }
 
-  readBlob(blob: string, from: number, max: number): Uint8Array {
-    return (this.#disk.blobs.get(blob) ?? nothing).slice(from, from + max);
-  }
-
-  deleteBlob(blob: string): void {
-    this.#disk.blobs.delete(blob);
-  }
-
   #close(taskId: string, attempt: number, stream: Stream): StoredOutput {
     const key = `${taskId}.${attempt}.${stream}`;
     const whole = this.#disk.outputs.get(key) ?? nothing;
     this.#disk.outputs.delete(key);
     if (whole.length <= wholeBytesMax) return { bytes: whole, totalBytes: whole.length, blob: null };
-    const blob = `sha256:${Bun.hash(whole).toString(16).padStart(64, '0')}`;
-    this.#disk.blobs.set(blob, whole);
+    const blob = this.#disk.contents.add(whole);
     const bytes = new Uint8Array(2 * edgeBytes);
     bytes.set(whole.subarray(0, edgeBytes));
     bytes.set(whole.subarray(-edgeBytes), edgeBytes);

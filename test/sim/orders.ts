@@ -1,14 +1,25 @@
 /** What people ask for: devices, and tasks in every shape the product offers, drawn from dice. */
 
 import type { NewTask } from '../../src/api/backend.ts';
+import type { TaskFile } from '../../src/core/files.ts';
+import { noDemand, unknownIsolation } from '../../src/core/isolation.ts';
 import type { Requirement, StdinSpec } from '../../src/core/task.ts';
 import type { WorkerDeclaration } from '../../src/core/worker.ts';
+import { blobOf } from '../memory-blobs.ts';
 import type { Dice } from './dice.ts';
 import type { Order } from './people.ts';
-import type { Program } from './processes.ts';
+import { type Program, writtenBytes } from './processes.ts';
 
 const rooms = ['attic', 'cellar'];
-const nothing: Requirement = { cpuCores: 0, memoryMb: 0, gpu: 0, labels: {}, platform: null, arch: null };
+const nothing: Requirement = {
+  cpuCores: 0,
+  memoryMb: 0,
+  gpu: 0,
+  labels: {},
+  platform: null,
+  arch: null,
+  isolation: noDemand,
+};
 
 export function newDeclaration(dice: Dice, index: number): Omit<WorkerDeclaration, 'processId'> {
   return {
@@ -22,6 +33,7 @@ export function newDeclaration(dice: Dice, index: number): Omit<WorkerDeclaratio
     labels: dice.chance(0.5) ? { room: dice.pick(rooms) } : {},
     platform: 'linux',
     arch: dice.pick(['x64', 'arm64']),
+    isolation: unknownIsolation,
   };
 }
 
@@ -35,7 +47,15 @@ export interface Taste {
   readonly streaming: number;
   /** Share of tasks that bring down their worker. */
   readonly deadly: number;
+  /** Share of tasks with files. */
+  readonly filing: number;
+  /** What files given to tasks hold. */
+  readonly contents: readonly Uint8Array[];
 }
+
+/** A file in which tasks are given something that nobody has. */
+const lacking = `sha256:${'0'.repeat(64)}`;
+const fileBytes = [0, 7, 900, 9000, 60_000] as const;
 
 export function newTaste(dice: Dice): Taste {
   return {
@@ -45,6 +65,10 @@ export function newTaste(dice: Dice): Taste {
     requirements: [nothing, nothing, ...Array.from({ length: dice.pick([0, 0, 1, 4]) }, () => newRequirement(dice))],
     streaming: dice.pick([0, 0.1]),
     deadly: dice.pick([0, 0, 0.03]),
+    filing: dice.pick([0, 0.2, 0.7]),
+    contents: Array.from({ length: dice.whole(1, 8) }, (_, n) => {
+      return writtenBytes(`input ${n}`, 'stdout', 0, dice.pick(fileBytes));
+    }),
   };
 }
 
@@ -72,8 +96,10 @@ function newTask(dice: Dice, taste: Taste, { name, dependsOn }: { name: string |
   const stdin: StdinSpec = dice.chance(taste.streaming)
     ? { kind: 'stream' }
     : dice.pick<StdinSpec>([{ kind: 'closed' }, { kind: 'text', text: 'input' }]);
+  const inputs = dice.chance(taste.filing) ? newInputs(dice, taste) : [];
+  const writes = dice.chance(taste.filing) ? newWrites(dice) : [];
   return {
-    command: JSON.stringify(newProgram(dice, taste)),
+    command: JSON.stringify({ ...newProgram(dice, taste), reads: inputs, writes }),
     argv: null,
     name,
     priority: dice.pick([0, 0, 0, -50, 50, 100, dice.whole(-100, 100)]),
@@ -83,6 +109,8 @@ function newTask(dice: Dice, taste: Taste, { name, dependsOn }: { name: string |
     env: {},
     workdir: null,
     stdin,
+    inputs,
+    outputs: writes.length === 0 ? [] : ['out/*'],
     maxOutputBytes: dice.chance(0.2) ? dice.whole(0, 2000) : 10_000_000,
     requires: dice.pick(taste.requirements),
     dependsOn,
@@ -91,7 +119,19 @@ function newTask(dice: Dice, taste: Taste, { name, dependsOn }: { name: string |
   };
 }
 
-function newProgram(dice: Dice, taste: Taste): Program {
+function newInputs(dice: Dice, { contents }: Taste): TaskFile[] {
+  return Array.from({ length: dice.whole(1, 4) }, (_, n) => {
+    const content = dice.pick(contents);
+    const blob = dice.chance(0.02) ? lacking : blobOf(content);
+    return { path: `in/${n}`, blob, bytes: content.length, executable: false };
+  });
+}
+
+function newWrites(dice: Dice): Program['writes'] {
+  return Array.from({ length: dice.whole(1, 4) }, (_, n) => ({ path: `out/${n}`, bytes: dice.pick(fileBytes) }));
+}
+
+function newProgram(dice: Dice, taste: Taste): Omit<Program, 'reads' | 'writes'> {
   const bytes = (): number => (dice.chance(0.5) ? 0 : dice.whole(0, taste.outputBytesMax));
   return {
     runsMs: Math.floor(taste.runsMsMax ** dice.roll()),
@@ -117,5 +157,6 @@ function newRequirement(dice: Dice): Requirement {
     labels: dice.chance(0.3) ? labels : {},
     platform: dice.pick([null, 'linux']),
     arch: dice.pick([null, null, 'x64', 'arm64']),
+    isolation: noDemand,
   };
 }

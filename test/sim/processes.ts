@@ -6,9 +6,12 @@
 
 import { assert } from '../../src/base/assert.ts';
 import { OctasklyError } from '../../src/base/errors.ts';
+import type { TaskFile } from '../../src/core/files.ts';
 import type { StdinSpec } from '../../src/core/task.ts';
-import type { Launched, Launcher, LaunchPlan, ProcessEnd, Spool, Workspace } from '../../src/ports.ts';
+import type { Launched, Launcher, LaunchPlan, ProcessEnd, Spool, TaskArea, Workspace } from '../../src/ports.ts';
 import type { Stream } from '../../src/wire/messages.ts';
+import { blobOf, type MemoryBlobs } from '../memory-blobs.ts';
+import { MemoryFiles } from '../memory-files.ts';
 import { Crash, type Machine } from './clock.ts';
 import type { Dice } from './dice.ts';
 import type { Journal } from './journal.ts';
@@ -29,6 +32,10 @@ export interface Program {
   readonly ignoresTerm: boolean;
   /** Bytes of live input it reads before it takes no more; it ends only after the end of its input. */
   readonly readsBytes: number;
+  /** Files it finds in its directory. */
+  readonly reads: readonly TaskFile[];
+  /** Files it leaves there. */
+  readonly writes: readonly { readonly path: string; readonly bytes: number }[];
 }
 
 /** What one attempt's process did. */
@@ -38,6 +45,8 @@ export interface Trace {
   readonly host: string;
   readonly written: Record<Stream, number>;
   readonly read: number[];
+  /** Files it left, blobs by path. */
+  readonly left: Map<string, string>;
   ended: boolean;
 }
 
@@ -61,6 +70,39 @@ interface Surroundings {
   readonly dice: Dice;
   readonly journal: Journal;
   readonly traces: Traces;
+  readonly blobs: MemoryBlobs;
+}
+
+/** Placing takes its time, and is done only in areas that are there. */
+class SimulatedFiles extends MemoryFiles {
+  readonly #around: Surroundings;
+  readonly #inUse: ReadonlySet<string>;
+
+  constructor(around: Surroundings, inUse: ReadonlySet<string>) {
+    super(around.blobs);
+    this.#around = around;
+    this.#inUse = inUse;
+  }
+
+  override async place(files: readonly TaskFile[], area: TaskArea): Promise<void> {
+    await this.#pause(area);
+    await super.place(files, area);
+  }
+
+  override async collect(...args: Parameters<MemoryFiles['collect']>): ReturnType<MemoryFiles['collect']> {
+    await this.#pause(args[1]);
+    return super.collect(...args);
+  }
+
+  #pause({ directory }: TaskArea): Promise<void> {
+    const { machine, dice } = this.#around;
+    return new Promise((resolve) => {
+      machine.schedule(machine.instant + dice.between(0, 50), () => {
+        assert(this.#inUse.has(directory), `files of ${directory} are touched after its end`);
+        resolve();
+      });
+    });
+  }
 }
 
 /** One worker program's processes, directories and spools. */
@@ -71,10 +113,17 @@ export class ProcessTable implements Launcher, Workspace {
   private dirCount = 0;
   /** Chance of a directory not to be made. */
   failedDirs = 0;
+  readonly files: MemoryFiles;
   readonly #around: Surroundings;
 
   constructor(around: Surroundings) {
     this.#around = around;
+    this.files = new SimulatedFiles(around, this.inUse);
+  }
+
+  /** Areas in use: attempts that were begun and whose result is not settled. */
+  get areas(): number {
+    return [...this.inUse].filter((name) => name.startsWith('/tasks/')).length;
   }
 
   launch(plan: LaunchPlan, onOutput: (stream: Stream, data: Uint8Array) => Promise<void> | undefined): Launched {
@@ -84,6 +133,11 @@ export class ProcessTable implements Launcher, Workspace {
     const attempt = Number(plan.env.OCTASKLY_ATTEMPT);
     const key = `${taskId}.${attempt}`;
     assert(!traces.byAttempt.has(key), `attempt ${key} was started twice`);
+    const files = this.files.of(plan.cwd);
+    for (const { path, blob } of program.reads) {
+      const content = files.get(path);
+      assert(content !== undefined && blobOf(content) === blob, `attempt ${key} is started without its input ${path}`);
+    }
     if (attempt <= program.unstartable) throw new OctasklyError('io', 'there is no such program');
     const trace: Trace = {
       taskId,
@@ -91,12 +145,13 @@ export class ProcessTable implements Launcher, Workspace {
       host: machine.name,
       written: { stdout: 0, stderr: 0 },
       read: [],
+      left: new Map(),
       ended: false,
     };
     traces.byAttempt.set(key, trace);
     journal.note(machine.name, `starts ${key}`);
     const kills = traces.kills.get(taskId) ?? 0;
-    const process = new SimulatedProcess(this.#around, { program, stdin: plan.stdin, trace, onOutput }, () => {
+    const process = new SimulatedProcess(this.#around, { program, stdin: plan.stdin, trace, onOutput, files }, () => {
       this.running.delete(key);
     });
     this.running.set(key, process);
@@ -116,16 +171,17 @@ export class ProcessTable implements Launcher, Workspace {
     this.running.clear();
   }
 
-  createDir(): string {
+  createArea(): TaskArea {
     if (this.#around.dice.chance(this.failedDirs)) throw new OctasklyError('io', 'no space left for directories');
     this.dirCount += 1;
     const path = `/tasks/${this.dirCount}`;
     this.inUse.add(path);
-    return path;
+    return { directory: path, temporary: null, user: null };
   }
 
-  async removeDir(path: string): Promise<void> {
-    this.inUse.delete(path);
+  async removeArea({ directory }: TaskArea): Promise<void> {
+    this.inUse.delete(directory);
+    this.files.areas.delete(directory);
   }
 
   openSpool(key: string): Spool {
@@ -173,6 +229,8 @@ interface Life {
   readonly stdin: StdinSpec;
   readonly trace: Trace;
   readonly onOutput: (stream: Stream, data: Uint8Array) => Promise<void> | undefined;
+  /** The files of its directory. */
+  readonly files: Map<string, Uint8Array>;
 }
 
 export class SimulatedProcess implements Launched {
@@ -242,7 +300,19 @@ export class SimulatedProcess implements Launched {
     const { machine } = this.#around;
     const { program, trace } = this.#life;
     const exitCode = trace.attempt <= program.failsFirst ? 1 : program.exitCode;
-    machine.schedule(machine.instant + ms, () => this.#end({ exitCode, signal: null }));
+    machine.schedule(machine.instant + ms, () => {
+      if (!this.#over) this.#leaveFiles();
+      this.#end({ exitCode, signal: null });
+    });
+  }
+
+  #leaveFiles(): void {
+    const { program, trace, files } = this.#life;
+    for (const { path, bytes } of program.writes) {
+      const content = writtenBytes(`${trace.taskId}.${trace.attempt} ${path}`, 'stdout', 0, bytes);
+      files.set(path, content);
+      trace.left.set(path, blobOf(content));
+    }
   }
 
   #write(): void {
@@ -272,6 +342,6 @@ export class SimulatedProcess implements Launched {
     trace.ended = true;
     journal.note(machine.name, `ends ${trace.taskId}.${trace.attempt} ${how.signal ?? how.exitCode}`);
     this.#onGone();
-    this.#resolve({ ...how, cpuMs: null, memoryPeakBytes: null });
+    this.#resolve({ ...how, cpuMs: null, memoryPeakBytes: null, writtenBytes: null, limitExceeded: null });
   }
 }

@@ -6,6 +6,7 @@
  */
 
 import type { Change } from '../../src/ports.ts';
+import type { MemoryBlobs } from '../memory-blobs.ts';
 import type { Checks } from './checks.ts';
 import type { Machine } from './clock.ts';
 import type { Dice } from './dice.ts';
@@ -46,7 +47,8 @@ export class Scenario implements Watcher {
   }
 
   begin(): void {
-    const { timeline, hosts } = this.#world;
+    const { timeline, hosts, disk } = this.#world;
+    for (const content of this.#taste.contents) disk.contents.add(content);
     this.#later([0, 500], () => this.#world.startDispatcher());
     for (const host of hosts) this.#later([0, 3000], () => this.#world.startWorker(host));
     for (const recurrence of [...this.#work(), ...this.#troubles()]) this.#recur(recurrence);
@@ -118,6 +120,7 @@ export class Scenario implements Watcher {
       { everyMs: this.#maybe(5000), act: () => world.network.breakLinks(this.#host().name) },
       { everyMs: this.#maybe(10_000), act: () => this.#cutOff(this.#host().name) },
       { everyMs: this.#maybe(20_000), act: () => this.#fillDisk() },
+      { everyMs: this.#maybe(3000), act: () => this.#rot(this.#host().blobs) },
       { everyMs: this.#maybe(10_000), act: () => this.#jumpClock() },
       { everyMs: this.#maybe(40_000), act: () => world.dispatcher?.machine.stall(dice.between(100, 30_000)) },
       { everyMs: this.#maybe(40_000), act: () => this.#host().program?.machine.stall(dice.between(100, 30_000)) },
@@ -132,10 +135,19 @@ export class Scenario implements Watcher {
 
   #fillDisk(): void {
     this.#world.journal.note('d', 'has a full disk');
-    this.#world.disk.mood.full = true;
+    const { mood, contents } = this.#world.disk;
+    mood.full = true;
+    contents.bytesMax = 0;
     this.#later([50, 20_000], () => {
-      this.#world.disk.mood.full = false;
+      mood.full = false;
+      contents.bytesMax = Number.POSITIVE_INFINITY;
     });
+  }
+
+  /** A bit of a file flips where it lies. */
+  #rot(blobs: MemoryBlobs): void {
+    const present = [...blobs.blobs].filter(([, bytes]) => bytes.length > 0);
+    if (present.length > 0) blobs.corrupt(this.#dice.pick(present)[0]);
   }
 
   #jumpClock(): void {
@@ -147,6 +159,7 @@ export class Scenario implements Watcher {
   #repair(): void {
     const { disk, network, weather, journal } = this.#world;
     journal.note('-', 'all troubles end');
+    disk.contents.bytesMax = Number.POSITIVE_INFINITY;
     Object.assign(disk.mood, { full: false, failedCommits: 0, commitMs: [0, 2], crashAtNext: null });
     Object.assign(weather, { duplicates: 0, failedDials: 0 });
     this.#world.failedDirs = 0;

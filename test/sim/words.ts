@@ -7,6 +7,8 @@ import type { DispatcherMessage, WorkerMessage } from '../../src/wire/messages.t
 const keyed = ({ taskId, attempt }: AttemptKey): string => `${taskId}.${attempt}`;
 const listed = (keys: readonly AttemptKey[]): string => keys.map(keyed).join(' ');
 
+const short = (blob: string): string => blob.slice('sha256:'.length, 'sha256:'.length + 6);
+
 /** What a message of either side says; null for the signs of life, which would drown the rest. */
 export function inWords(message: unknown): string | null {
   const said = message as WorkerMessage | DispatcherMessage;
@@ -38,6 +40,12 @@ export function inWords(message: unknown): string | null {
     case 'abandon':
     case 'ack':
       return `${said.kind} ${listed(said.attempts)}`;
+    case 'blobWanted':
+      return `blobWanted ${said.ranges.map(({ blob, offset, length }) => `${short(blob)} ${offset}+${length}`).join(' ')}`;
+    case 'blobData':
+      return `blobData ${said.parts.map(({ blob, offset, data }) => `${short(blob)} ${offset}+${data.length}`).join(' ')}`;
+    case 'blobRefused':
+      return `blobRefused ${short(said.blob)} ${said.detail}`;
     default:
       return said.kind;
   }
@@ -54,6 +62,8 @@ export function changeInWords(change: Change): string {
       return `attempt ${keyed(change.record)}:${change.record.outcome.kind}`;
     case 'output':
       return `output ${change.taskId}:${change.stdout.totalBytes}:${change.stderr.totalBytes}`;
+    case 'outputs':
+      return `outputs ${change.taskId}:${change.files.length}:${change.problems.join('; ')}`;
     case 'worker':
       return `worker ${change.record.declaration.id}${change.record.draining ? ' draining' : ''}`;
     case 'batch':

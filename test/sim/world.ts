@@ -9,6 +9,8 @@ import type { WorkerDeclaration } from '../../src/core/worker.ts';
 import { Dispatcher } from '../../src/dispatcher/dispatcher.ts';
 import type { Change, Log } from '../../src/ports.ts';
 import { Worker } from '../../src/worker/worker.ts';
+import { MemoryBlobs } from '../memory-blobs.ts';
+import { plainSandbox } from '../memory-files.ts';
 import { Machine, type Pace, Timeline } from './clock.ts';
 import type { Dice } from './dice.ts';
 import { Disk, SimulatedOutputs, SimulatedStore } from './disk.ts';
@@ -22,6 +24,8 @@ export interface Host {
   readonly name: string;
   readonly declaration: Omit<WorkerDeclaration, 'processId'>;
   readonly pace: Pace;
+  /** Its blob cache, which outlives its programs. */
+  readonly blobs: MemoryBlobs;
   /** The worker's program, null while there is none. */
   program: { readonly machine: Machine; readonly worker: Worker; readonly table: ProcessTable } | null;
   /** Its worker is not to be started again for now: somebody stopped it on purpose. */
@@ -80,7 +84,14 @@ export class World {
     this.network = new Network({ timeline: this.timeline, dice: dice.fork(), journal: this.journal, weather });
     this.#dispatcherPace = this.#newPace();
     this.hosts = declarations.map((declaration) => {
-      return { name: declaration.id, declaration, pace: this.#newPace(), program: null, retired: false };
+      return {
+        name: declaration.id,
+        declaration,
+        pace: this.#newPace(),
+        blobs: new MemoryBlobs(),
+        program: null,
+        retired: false,
+      };
     });
   }
 
@@ -112,6 +123,7 @@ export class World {
       clock: machine.clock,
       store,
       outputs: new SimulatedOutputs(this.disk),
+      blobs: this.disk.contents,
       log: this.#logOf(dispatcherName),
       policy: this.policy,
       version: '0',
@@ -129,6 +141,8 @@ export class World {
     machine.alive = false;
     this.dispatcher = null;
     this.disk.loseOutputs(this.#dice);
+    if (silently) for (const blob of [...this.disk.contents.unsynced]) this.disk.contents.lose(blob);
+    this.disk.contents.restart();
     this.network.died(machine, { silently });
     this.watcher?.onDispatcherGone(machine);
   }
@@ -157,7 +171,8 @@ export class World {
       afterwards: () => undefined,
     });
     const dice = this.#dice.fork();
-    const table = new ProcessTable({ machine, dice, journal: this.journal, traces: this.traces });
+    const { blobs } = host;
+    const table = new ProcessTable({ machine, dice, journal: this.journal, traces: this.traces, blobs });
     table.failedDirs = this.failedDirs;
     const worker = new Worker({
       clock: machine.clock,
@@ -166,7 +181,9 @@ export class World {
       log: this.#logOf(host.name),
       launcher: table,
       workspace: table,
-      environment: { PATH: '/bin' },
+      sandbox: plainSandbox(),
+      blobs,
+      files: table.files,
       declaration: { ...host.declaration, processId: `p${this.#starts}` },
       addresses: [
         { host: 'dispatcher', port: 1 },
@@ -203,6 +220,8 @@ export class World {
     machine.alive = false;
     host.program = null;
     table.killAll();
+    host.blobs.restart();
+    if (this.#dice.chance(0.3)) host.blobs.blobs.clear();
     this.network.died(machine, { silently });
     this.watcher?.onWorkerGone(host);
   }

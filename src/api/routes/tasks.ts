@@ -7,16 +7,14 @@ import { OctasklyError } from '../../base/errors.ts';
 import { isFinal } from '../../core/task.ts';
 import type { TaskFilter } from '../../ports.ts';
 import type { Backend } from '../backend.ts';
-import { jsonBody } from '../body.ts';
 import { newTaskOf, taskViewOf, taskWithAttemptsOf } from '../convert.ts';
-import { limits } from '../limits.ts';
+import { stagedTask, taskBody } from '../multipart.ts';
 import { json, noParams, noQuery, type Route, route } from '../route.ts';
 import {
   explanationSchema,
   idSchema,
   statusSchema,
   taskListSchema,
-  taskRequestSchema,
   taskSchema,
   taskWithAttemptsSchema,
 } from '../schemas.ts';
@@ -36,29 +34,31 @@ function pathOf(id: string): string {
   return `/api/v1/tasks/${id}`;
 }
 
+/** Puts bytes that are all here into the store. Errors: `storage_unavailable`, `conflict` (somebody uploads them just now). */
+async function storeBlob(blobs: Backend['blobs'], blob: string, bytes: Uint8Array): Promise<void> {
+  const receiver = blobs.receive(blob, bytes.length);
+  try {
+    receiver.write(bytes.subarray(receiver.received));
+    if (await receiver.finish()) return;
+  } finally {
+    receiver.suspend();
+  }
+  throw new OctasklyError('conflict', `Bytes of ${blob} that came in before were damaged and are dropped; try again.`);
+}
+
 const createTask = route({
   name: 'createTask',
   method: 'POST',
   path: '/api/v1/tasks',
   access: 'submit',
   summary: 'Submit a task',
-  description: 'The task is stored durably when the answer is sent.',
+  description:
+    'The task is stored durably when the answer is sent. Blobs that its inputs name must be here; ' +
+    'small files may come along, as parts of a multipart request.',
   params: noParams,
   query: noQuery,
   requestHeaders: idempotencyHeaderRule,
-  body: jsonBody({
-    maxBytes: limits.bodyBytesMax,
-    description: 'The command and what it needs',
-    schema: taskRequestSchema,
-    example: {
-      command: 'ffmpeg -i in.mkv out.mp4',
-      timeout: 600,
-      priority: 'high',
-      retry_count: 2,
-      requires: { cpu_cores: 2, memory_mb: 512 },
-      tags: { project: 'films' },
-    },
-  }),
+  body: taskBody,
   answers: {
     201: {
       description: 'The task',
@@ -68,10 +68,12 @@ const createTask = route({
   },
   problems: ['conflict', 'denied_command', 'queue_full', 'shutting_down', 'storage_unavailable'],
   async handle({ body, headers, actor }, context) {
+    const { task: asked, blobs } = stagedTask(body, context.options.sha256Hex);
+    for (const [blob, bytes] of blobs) await storeBlob(context.backend.blobs, blob, bytes);
     const { repeated, taskIds } = await context.backend.submit({
-      tasks: [newTaskOf(body, context.options)],
+      tasks: [newTaskOf(asked, context.options)],
       batch: null,
-      idempotency: idempotencyOf(headers, { kind: 'task', body }, context),
+      idempotency: idempotencyOf(headers, { kind: 'task', body: asked }, context),
       actor,
     });
     const id = taskIds[0] ?? '';

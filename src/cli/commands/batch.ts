@@ -1,12 +1,20 @@
-/** `batch FILE`: submits the tasks of a file, all or none. */
+/** `batch FILE`: submits the tasks of a file, all or none, with the files they name. */
 
 import type { ClientAction } from '../command.ts';
-import { note } from '../context.ts';
+import { type CommandContext, note } from '../context.ts';
 import { formatOf, parseManifest } from '../manifest.ts';
+import { stageManifest } from '../manifest-files.ts';
 import type { batchOptions } from '../options.ts';
 import { usage } from '../parse.ts';
 import { writeJson, writeTasks } from '../print.ts';
 import { readAll } from '../text.ts';
+
+/** What paths in the file start from. */
+function folderOf({ files: { currentDirectory, separator } }: CommandContext, file: string): string {
+  const at = Math.max(file.lastIndexOf('/'), file.lastIndexOf(separator));
+  if (file === '-' || at < 0) return currentDirectory;
+  return at === 0 ? '/' : file.slice(0, at);
+}
 
 export const batch: ClientAction<typeof batchOptions> = async (context, values, words) => {
   const { client, terminal, parseYaml } = context;
@@ -16,7 +24,7 @@ export const batch: ClientAction<typeof batchOptions> = async (context, values, 
   if (text === null) throw usage(`There is no file ${file}.`);
   const manifest = parseManifest(text, file === '-' ? 'standard input' : file, format, parseYaml);
   const request = values.name === undefined ? manifest : { ...manifest, name: values.name };
-  const answer = await client.submitBatch(request);
+  const answer = await client.submitBatch(await stageManifest(context, request, folderOf(context, file)));
   if (!values.wait) {
     if (values.output === 'json') await writeJson(terminal, answer);
     else await terminal.stdout.write(`${answer.id}\n`);

@@ -2,7 +2,7 @@
  * `map CMD ::: ARG...`: one task for each combination of arguments, submitted in batches, printed as they end.
  *
  * Submitting and collecting go on at once, so any number of jobs passes through a queue of any size: a refusal for a
- * full queue is waited out, with smaller batches. The output of a job is printed in one piece, and while it is being
+ * full queue is waited out, with smaller batches. Files that a batch brings are uploaded before it. The output of a job is printed in one piece, and while it is being
  * printed the next one waits, so memory does not grow with output.
  */
 
@@ -12,9 +12,11 @@ import { OctasklyError } from '../../base/errors.ts';
 import { Backoff, reconnectDelays, sleep } from '../../client/backoff.ts';
 import type { ClientAction } from '../command.ts';
 import { type CommandContext, note } from '../context.ts';
+import { JobFileFinder, type JobFiles } from '../job-files.ts';
 import { joblogLine, joblogTitle } from '../joblog.ts';
 import { parsePair } from '../option.ts';
 import type { mapOptions } from '../options.ts';
+import { bringBack } from '../outputs.ts';
 import { usage } from '../parse.ts';
 import { type ArgumentSource, combinations, expand, splitSources } from '../placeholders.ts';
 import { requestOf } from '../request.ts';
@@ -22,11 +24,17 @@ import { eachOf } from '../several.ts';
 import { exitOfSignal } from '../status.ts';
 import { LinePrefix } from '../tagging.ts';
 import { linesOf, readAll } from '../text.ts';
+import { Uploader } from '../upload.ts';
 
 interface Job {
   readonly number: number;
   readonly args: readonly string[];
   readonly command: string;
+}
+
+/** A job whose files are known. */
+interface ReadyJob extends Job {
+  readonly files: JobFiles;
 }
 
 interface Printing {
@@ -39,6 +47,8 @@ interface Printing {
 const failedToldMax = 100;
 /** Characters of commands in one batch: well below the body limit, whatever they are encoded as. */
 const batchLengthMax = limits.bodyBytesMax / 8;
+/** Bytes to upload before a batch, beyond what all jobs share: the first jobs are to start soon. */
+const batchUploadMax = 64 * 2 ** 20;
 
 async function argumentsOf({ terminal }: CommandContext, source: ArgumentSource): Promise<readonly string[]> {
   if (source.kind === 'words') return source.words;
@@ -70,14 +80,15 @@ class Collector {
     this.printing = printing;
   }
 
-  /** Resolves when it was this job's turn. */
-  add(job: Job, task: TaskView, signal: AbortSignal): Promise<void> {
+  /** Resolves when it was this job's turn and its files are here. */
+  async add(job: Job, task: TaskView, signal: AbortSignal): Promise<void> {
+    const isAllHere = await bringBack(this.context, { id: task.id, patterns: task.outputs, shown: false, signal });
+    if (task.status !== 'completed' || !isAllHere) this.failed += 1;
     this.turn = this.turn.then(() => this.take(job, task, signal));
     return this.turn;
   }
 
   private async take(job: Job, task: TaskView, signal: AbortSignal): Promise<void> {
-    if (task.status !== 'completed') this.failed += 1;
     const { joblog, keepOrder } = this.printing;
     if (joblog !== undefined) await this.context.terminal.appendText(joblog, joblogLine(job.number, task, job.command));
     if (!keepOrder) return this.print(job, task, signal);
@@ -115,46 +126,80 @@ function wholeOutput(task: TaskView, stream: 'stdout' | 'stderr'): Uint8Array | 
   return bytes.length === task[`${stream}_bytes`] && !tail.includes('\ufffd') ? bytes : null;
 }
 
-/** Takes the next jobs that fit into one batch. */
-function takeJobs(jobs: Iterator<Job, void>, waiting: Job[], countMax: number): readonly Job[] {
-  const taken: Job[] = [];
-  for (let length = 0; taken.length < countMax && length < batchLengthMax; ) {
-    const job = waiting.shift() ?? jobs.next().value;
-    if (job === undefined) break;
-    taken.push(job);
-    length += job.command.length;
-  }
-  return taken;
-}
-
 interface Submission {
   readonly shared: Omit<TaskRequest, 'command' | 'argv'>;
+  readonly finder: JobFileFinder;
   readonly name: string;
   readonly batchIds: string[];
 }
 
+/** The jobs in their order, by batches; those that were refused come again. */
+class JobQueue {
+  private readonly jobs: Iterator<Job, void>;
+  private readonly finder: JobFileFinder;
+  private readonly waiting: ReadyJob[] = [];
+  countMax: number = limits.batchTasksMax;
+
+  constructor(jobs: Iterator<Job, void>, finder: JobFileFinder) {
+    this.jobs = jobs;
+    this.finder = finder;
+  }
+
+  /** The next jobs that fit into one batch; empty when there are no more. */
+  async take(signal: AbortSignal): Promise<readonly ReadyJob[]> {
+    const taken: ReadyJob[] = [];
+    for (
+      let length = 0, bytes = 0;
+      taken.length < this.countMax && length < batchLengthMax && bytes < batchUploadMax;
+    ) {
+      const job = this.waiting.shift() ?? (await this.next(signal));
+      if (job === null) break;
+      taken.push(job);
+      length += job.command.length + job.files.length;
+      bytes += job.files.ownBytes;
+    }
+    return taken;
+  }
+
+  /** A batch that was refused for its size: the next ones are smaller. */
+  putBack(batch: readonly ReadyJob[]): void {
+    this.waiting.unshift(...batch);
+    this.countMax = Math.max(1, Math.floor(batch.length / 2));
+  }
+
+  private async next(signal: AbortSignal): Promise<ReadyJob | null> {
+    const job = this.jobs.next().value;
+    return job === undefined ? null : { ...job, files: await this.finder.of(job.args, job.number, signal) };
+  }
+}
+
 /** Submits all jobs, waiting while the queue is full, and hands each batch to `onBatch`. */
 async function submitJobs(
-  { client }: CommandContext,
+  context: CommandContext,
   jobs: Iterator<Job, void>,
-  { shared, name, batchIds }: Submission,
+  { shared, finder, name, batchIds }: Submission,
   onBatch: (batchId: string, jobsById: ReadonlyMap<string, Job>) => void,
   signal: AbortSignal,
 ): Promise<void> {
   const backoff = new Backoff(reconnectDelays);
-  const waiting: Job[] = [];
-  let countMax: number = limits.batchTasksMax;
-  for (let batch = takeJobs(jobs, waiting, countMax); batch.length > 0; batch = takeJobs(jobs, waiting, countMax)) {
-    const tasks = batch.map((job) => ({ ...shared, command: job.command }));
+  const queue = new JobQueue(jobs, finder);
+  const uploader = new Uploader(context);
+  for (let batch = await queue.take(signal); batch.length > 0; batch = await queue.take(signal)) {
+    const tasks = batch.map((job) => ({ ...shared, ...job.files.request, command: job.command }));
+    // Once output is printed, a line that is drawn over itself would be in its way.
+    const shown = batchIds.length === 0;
+    await uploader.upload(
+      batch.flatMap((job) => job.files.inputs),
+      { shown, signal },
+    );
     try {
-      const answer = await client.submitBatch({ ...(name === '' ? {} : { name }), tasks }, { signal });
+      const answer = await context.client.submitBatch({ ...(name === '' ? {} : { name }), tasks }, { signal });
       batchIds.push(answer.id);
       onBatch(answer.id, new Map(answer.task_ids.flatMap((id, i) => (batch[i] === undefined ? [] : [[id, batch[i]]]))));
       backoff.reset();
     } catch (error) {
       if (!(error instanceof OctasklyError) || error.code !== 'queue_full') throw error;
-      waiting.unshift(...batch);
-      countMax = Math.max(1, Math.floor(batch.length / 2));
+      queue.putBack(batch);
       await sleep(backoff.next(), signal);
     }
   }
@@ -218,7 +263,8 @@ export const map: ClientAction<typeof mapOptions> = async (context, values, word
     return 'value' in pair ? [pair.value] : [];
   });
   const shared = await requestOf(client, values, tags);
-  const submission = { shared, name: (values.name ?? template).slice(0, 200), batchIds: [] as string[] };
+  const finder = new JobFileFinder(context, values);
+  const submission = { shared, finder, name: (values.name ?? template).slice(0, 200), batchIds: [] as string[] };
   const printing = { tagged: values.tag.includes(''), keepOrder: values.keepOrder, joblog: values.joblog };
   if (values.joblog !== undefined) await terminal.writeText(values.joblog, joblogTitle);
   const collector = new Collector(context, printing);

@@ -2,8 +2,10 @@
  * `run CMD`: a command elsewhere as if it ran here. Four things go on at once: two streams of output, standard input,
  * and the wish to stop. The end of the task ends all of them, whatever standard input does.
  *
+ * Files go before it and come after it (`--in`, `--out`).
+ *
  * Signals: the first cancels the task and waits for its end, so that nothing runs on unseen; the second leaves without waiting for
- * the end.
+ * the end. Where no task runs, while files move, the first one leaves.
  * A reader that goes away (`| head`) is a wish to stop too.
  */
 
@@ -14,7 +16,9 @@ import type { ClientAction } from '../command.ts';
 import { BrokenPipe, type CommandContext, type InterruptSignal, note } from '../context.ts';
 import { followTask } from '../follow.ts';
 import type { runOptions } from '../options.ts';
+import { bringBack } from '../outputs.ts';
 import { commandOfWords, requestOf } from '../request.ts';
+import { stageFiles } from '../staging.ts';
 import { exitOfSignal, exitOfTask, exitOwnFailure } from '../status.ts';
 import { feedStdin } from '../stdin.ts';
 
@@ -31,6 +35,8 @@ class Interrupts {
   readonly leave = new AbortController();
   first: InterruptSignal | null = null;
   private taskId: string | null = null;
+  /** A signal has nothing to cancel: no task was submitted, or it has ended. */
+  private isIdle = true;
   private cancelling: Promise<unknown> = Promise.resolve();
   private readonly context: CommandContext;
   readonly stop: () => void;
@@ -40,14 +46,31 @@ class Interrupts {
     this.stop = context.terminal.onSignal((signal) => this.take(signal));
   }
 
+  /** From here on there may be a task: a signal waits until it is known. Throws when one came before. */
+  submitting(): void {
+    this.leave.signal.throwIfAborted();
+    this.isIdle = false;
+  }
+
   /** From here on there is something to cancel; a signal that came earlier counts. */
   arm(taskId: string): void {
     this.taskId = taskId;
     if (this.first !== null) this.cancel(taskId);
   }
 
+  /** No task was submitted. */
+  get isBeforeTask(): boolean {
+    return this.isIdle && this.taskId === null;
+  }
+
+  /** The task has ended. */
+  disarm(): void {
+    this.isIdle = true;
+  }
+
   private take(signal: InterruptSignal): void {
-    if (this.first !== null) {
+    if (this.first !== null || this.isIdle) {
+      this.first ??= signal;
       this.leave.abort(new Leaving());
       return;
     }
@@ -83,9 +106,11 @@ export const run: ClientAction<typeof runOptions> = async (context, values, word
     const { leave } = interrupts;
     const request = {
       ...flags,
+      ...(await stageFiles(context, values, leave.signal)),
       command: commandOfWords(words),
       ...(hasStdin ? { stdin: { stream: true as const } } : {}),
     };
+    interrupts.submitting();
     const { id } = await client.submitTask(request, { signal: leave.signal });
     interrupts.arm(id);
     const feeding = hasStdin ? feedStdin(context, id, stdinDone.signal) : Promise.resolve();
@@ -103,6 +128,7 @@ export const run: ClientAction<typeof runOptions> = async (context, values, word
     if (!(error instanceof Leaving)) throw error;
     // A shell that closes sends two signals in a row: the task must not outlive that.
     await interrupts.asked();
+    if (interrupts.isBeforeTask) await note(terminal, 'Interrupted; nothing was submitted.');
     return exitOfSignal(interrupts.first ?? 'SIGINT');
   } finally {
     stdinDone.abort();
@@ -127,5 +153,8 @@ async function settle(context: CommandContext, interrupts: Interrupts, task: Tas
   if (task.status === 'cancelled' && interrupts.first !== null) return exitOfSignal(interrupts.first);
   const { status, message } = exitOfTask(task);
   if (message !== null) await note(context.terminal, message);
-  return status;
+  interrupts.disarm();
+  const { signal } = interrupts.leave;
+  const isAllHere = await bringBack(context, { id: task.id, patterns: task.outputs, shown: true, signal });
+  return status === 0 && !isAllHere ? exitOwnFailure : status;
 }

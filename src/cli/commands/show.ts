@@ -1,21 +1,21 @@
-/** `show ID`: everything about one task, with its attempts and the end of its output. */
+/** `show ID`: everything about one task, with its attempts, its files and the end of its output. */
 
+import type { OutputFiles } from '../../api/file-schemas.ts';
 import type { AttemptView, TaskWithAttempts } from '../../api/schemas.ts';
 import { formatDuration } from '../../base/duration.ts';
+import { isFinal } from '../../core/task.ts';
 import type { ClientAction } from '../command.ts';
 import type { lookOptions } from '../options.ts';
 import { writeFacts, writeJson } from '../print.ts';
 import { commandOf } from '../request.ts';
 import { oneTask } from '../selectors.ts';
 import { printable } from '../table.ts';
-import { linesOf } from '../text.ts';
+import { formatBytes, linesOf } from '../text.ts';
 
 const pairsOf = (record: Readonly<Record<string, string>>): string =>
   Object.entries(record)
     .map(([key, value]) => `${key}=${value}`)
     .join(' ');
-
-const megabytes = (bytes: number | null): string => (bytes === null ? '' : `${(bytes / 2 ** 20).toFixed(1)} MB`);
 
 function requirementOf({ requires }: TaskWithAttempts): string {
   const parts = [
@@ -27,6 +27,36 @@ function requirementOf({ requires }: TaskWithAttempts): string {
     requires.arch ?? '',
   ];
   return parts.filter((part) => part !== '').join(' ');
+}
+
+/** The limits asked for, by the names of their options. */
+function limitsOf(task: TaskWithAttempts): string {
+  const { cpu_time_limit: cpu, memory_limit_mb: memory, disk_limit_mb: disk } = task;
+  const parts = [
+    cpu === null ? '' : `cpu-time=${formatDuration(cpu * 1000)}`,
+    memory === null ? '' : `mem=${memory}MB`,
+    disk === null ? '' : `disk=${disk}MB`,
+    task.max_open_files === null ? '' : `open-files=${task.max_open_files}`,
+    task.max_processes === null ? '' : `processes=${task.max_processes}`,
+  ];
+  return parts.filter((part) => part !== '').join(' ');
+}
+
+/** The level it ran at, and the one asked for where that is another. */
+function sandboxOf({ sandbox_level: asked, sandbox_level_used: used, network }: TaskWithAttempts): string {
+  const level =
+    used === null ? (asked ?? '') : used + (asked === null || asked === used ? '' : ` (asked for ${asked})`);
+  return [level, network ? 'with network' : ''].filter((part) => part !== '').join(', ');
+}
+
+/** Files shown; `outputs` gives them all. */
+const filesShownMax = 10;
+
+function fileLines(title: string, files: OutputFiles['outputs'], problems: readonly string[]): string {
+  if (files.length + problems.length === 0) return '';
+  const lines = files.slice(0, filesShownMax).map(({ path, bytes }) => `${path} (${formatBytes(bytes)})`);
+  const more = files.length > filesShownMax ? [`… and ${files.length - filesShownMax} more`] : [];
+  return `\n${title}:\n${[...lines, ...more, ...problems].map((line) => `  ${printable(line)}\n`).join('')}`;
 }
 
 function attemptLine(attempt: AttemptView): string {
@@ -66,20 +96,32 @@ export const show: ClientAction<typeof lookOptions> = async ({ client, terminal 
       ['requires', requirementOf(task)],
       ['depends on', task.depends_on.join(' ')],
       ['tags', pairsOf(task.tags)],
+      ['limits', limitsOf(task)],
+      ['sandbox', sandboxOf(task)],
       ['workdir', task.workdir],
+      ['outputs wanted', task.outputs.join(' ')],
       ['created', task.created_at],
       ['started', task.started_at],
       ['completed', task.completed_at],
       ['duration', formatDuration(task.duration_ms)],
       ['cpu time', formatDuration(task.cpu_ms)],
-      ['peak memory', megabytes(task.memory_peak_bytes)],
+      ['peak memory', formatBytes(task.memory_peak_bytes)],
+      ['written', formatBytes(task.written_bytes)],
       ['stdout bytes', task.stdout_bytes],
       ['stderr bytes', task.stderr_bytes],
       ['discarded', task.discarded_bytes === 0 ? null : `${task.discarded_bytes} bytes`],
     ]);
     const attempts = task.attempts.map((attempt) => `  ${printable(attemptLine(attempt))}\n`).join('');
-    const parts = [attempts === '' ? '' : `\nattempts:\n${attempts}`, tail('stdout', task.stdout_tail)];
-    await terminal.stdout.write([...parts, tail('stderr', task.stderr_tail)].join(''));
+    const none = { outputs: [], problems: [] };
+    const left = task.outputs.length > 0 && isFinal(task.status) ? await client.outputFiles(task.id) : none;
+    const parts = [
+      attempts === '' ? '' : `\nattempts:\n${attempts}`,
+      fileLines('inputs', task.inputs, []),
+      fileLines(`outputs (${task.outputs.map(printable).join(' ')})`, left.outputs, left.problems),
+      tail('stdout', task.stdout_tail),
+      tail('stderr', task.stderr_tail),
+    ];
+    await terminal.stdout.write(parts.join(''));
   }
   return 0;
 };

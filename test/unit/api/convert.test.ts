@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'bun:test';
 import { attemptViewOf, newTaskOf, tailBytesMax, tailText, taskViewOf } from '../../../src/api/convert.ts';
 import { attemptSchema, type TaskRequest, taskRequestSchema, taskSchema } from '../../../src/api/schemas.ts';
+import { noDemand } from '../../../src/core/isolation.ts';
 import type { AttemptOutcome } from '../../../src/core/task.ts';
 import type { StoredOutput } from '../../../src/ports.ts';
 import { FakeBackend } from './fake.ts';
@@ -37,7 +38,9 @@ describe('newTaskOf()', () => {
       workdir: null,
       stdin: { kind: 'closed' },
       maxOutputBytes: 10_000_000,
-      requires: { cpuCores: 0, memoryMb: 0, gpu: 0, labels: {}, platform: null, arch: null },
+      requires: { cpuCores: 0, memoryMb: 0, gpu: 0, labels: {}, platform: null, arch: null, isolation: noDemand },
+      inputs: [],
+      outputs: [],
       dependsOn: [],
       onDependencyFailure: 'cancel',
       tags: {},
@@ -84,7 +87,16 @@ describe('taskViewOf()', () => {
       startedAt: 1000,
       completedAt: 4000,
       outcome: { kind: 'signaled', signal: 'SIGSEGV' },
-      usage: { durationMs: 2999, cpuMs: 5, memoryPeakBytes: 6, stdoutBytes: 7, stderrBytes: 8, discardedBytes: 9 },
+      usage: {
+        durationMs: 2999,
+        cpuMs: 5,
+        memoryPeakBytes: 6,
+        stdoutBytes: 7,
+        stderrBytes: 8,
+        discardedBytes: 9,
+        writtenBytes: null,
+        sandboxLevel: null,
+      },
     });
     expect(taskViewOf({ ...row, stdout: stored('out'), stderr: null })).toMatchObject({
       exit_code: null,

@@ -12,7 +12,8 @@ import type { Explanation, Stats, WorkerView } from '../../../src/api/schemas.ts
 import { OctasklyError } from '../../../src/base/errors.ts';
 import { emptyCounts } from '../../../src/core/state.ts';
 import { type AttemptRecord, isFinal, newTask } from '../../../src/core/task.ts';
-import type { Clock, TaskFilter, TaskRow } from '../../../src/ports.ts';
+import type { Clock, CollectedFiles, TaskFilter, TaskRow } from '../../../src/ports.ts';
+import { MemoryBlobs } from '../../memory-blobs.ts';
 
 export const startedAt = Date.UTC(2026, 4, 1, 12, 0, 0);
 
@@ -107,6 +108,7 @@ export const worker: WorkerView = {
   battery_percent: null,
   charging: null,
   temperature_c: null,
+  sandbox: { least: 'basic', levels: [], missing: [] },
   first_seen_at: '2026-05-01T12:00:00.000Z',
   last_seen_at: '2026-05-01T12:00:00.000Z',
 };
@@ -121,6 +123,8 @@ export class FakeBackend implements Backend {
   readonly feed: FeedEntry[] = [];
   readonly subscribers = new Set<{ onEntry(entry: FeedEntry): void; onEnd(): void }>();
   readonly answers = new Map<string, { hash: string; batchId: string | null; taskIds: string[] }>();
+  readonly blobs = new MemoryBlobs();
+  collected: CollectedFiles = { files: [], problems: [] };
   attemptRecords: AttemptRecord[] = [];
   cursor = new FakeCursor();
   outputs: { id: string; stream: string; from: number; follow: boolean }[] = [];
@@ -157,7 +161,8 @@ export class FakeBackend implements Backend {
     const batchId = batch === null ? null : this.nextId();
     const taskIds = submission.tasks.map((task) => {
       const id = this.nextId();
-      const spec = { ...task, batchId, retryOf: null };
+      const inputs = task.inputs.map((input) => ({ ...input, bytes: this.blobs.size(input.blob) ?? 0 }));
+      const spec = { ...task, inputs, batchId, retryOf: null };
       this.rows.set(id, { task: newTask(id, spec, startedAt + this.lastId), stdout: null, stderr: null });
       return id;
     });
@@ -216,6 +221,10 @@ export class FakeBackend implements Backend {
     this.need(id);
     this.outputs.push({ id, stream, ...options });
     return this.cursor;
+  }
+  files(id: string): CollectedFiles {
+    this.need(id);
+    return this.collected;
   }
   explain(id: string): Explanation | null {
     const row = this.rows.get(id);
@@ -294,7 +303,7 @@ export function harness(options: Partial<ApiOptions> & { remote?: string; requir
     version: '0.1.0',
     clock,
     log: { debug: quiet, info: quiet, warn: quiet, error: (_message, fields) => errors.push(String(fields?.error)) },
-    sha256Hex: (text) => new Bun.CryptoHasher('sha256').update(text).digest('hex'),
+    sha256Hex: (data) => new Bun.CryptoHasher('sha256').update(data).digest('hex'),
     defaultTimeoutMs: 3_600_000,
     hosts: ['nas.local'],
     origins: ['https://panel.example:8443'],
@@ -318,8 +327,11 @@ export function harness(options: Partial<ApiOptions> & { remote?: string; requir
     kept,
     app,
     async call(method, path, body, headers = {}) {
-      const raw = typeof body === 'string' || body instanceof Uint8Array;
-      const type = body === undefined ? {} : { 'content-type': raw ? 'application/octet-stream' : 'application/json' };
+      const raw = typeof body === 'string' || body instanceof Uint8Array || body instanceof FormData;
+      const type: Record<string, string> =
+        body === undefined || body instanceof FormData
+          ? {}
+          : { 'content-type': raw ? 'application/octet-stream' : 'application/json' };
       const sent = body === undefined ? {} : { body: raw ? (body as BodyInit) : JSON.stringify(body) };
       const peer: Peer = { remote, keepOpen: (idleSeconds) => kept.push(idleSeconds) };
       return app.request(path, { method, headers: { ...type, ...headers }, ...sent }, peer);

@@ -35,7 +35,16 @@ export function problem(status: number, code: string, detail: string): Response 
 const idOf = (number: number): string => `01hq3v5k${String(number).padStart(4, '0')}`;
 
 function viewOf(id: string, request: TaskRequest, batchId: string | null): TaskView {
-  const none = { inputs: [], outputs: [], retry_of: null, reason: null, cpu_ms: null, memory_peak_bytes: null };
+  const files = (request.inputs ?? []).flatMap((input) => (typeof input === 'string' ? [] : [input]));
+  const inputs = files.map(({ path, blob, bytes = 0, executable = false }) => ({ path, blob, bytes, executable }));
+  const none = {
+    inputs,
+    outputs: request.outputs ?? [],
+    retry_of: null,
+    reason: null,
+    cpu_ms: null,
+    memory_peak_bytes: null,
+  };
   return {
     ...{ id, name: request.name ?? null, command: request.command ?? null, argv: request.argv ?? null },
     ...{ status: 'queued', priority: 0, worker_id: null, attempt: 0, timeout: request.timeout ?? 3600 },
@@ -51,6 +60,8 @@ function viewOf(id: string, request: TaskRequest, batchId: string | null): TaskV
     ...{ batch_id: batchId, exit_code: null, signal: null, duration_ms: null, stdout_bytes: 0, stderr_bytes: 0 },
     ...{ discarded_bytes: 0, stdout_tail: '', stderr_tail: '', created_at: '2026-01-01T00:00:00.000Z' },
     ...{ started_at: null, completed_at: null, ...none },
+    ...{ cpu_time_limit: null, memory_limit_mb: null, disk_limit_mb: null, max_open_files: null, max_processes: null },
+    ...{ sandbox_level: null, network: false, written_bytes: null, sandbox_level_used: null },
   };
 }
 
@@ -70,7 +81,8 @@ export class FakeDispatcher {
 
   readonly fetch: Fetch = async (url, init) => {
     const { pathname, searchParams } = new URL(url);
-    const body = init.body instanceof Uint8Array || typeof init.body === 'string' ? init.body : null;
+    const stream = init.body instanceof ReadableStream ? await new Response(init.body).bytes() : null;
+    const body = init.body instanceof Uint8Array || typeof init.body === 'string' ? init.body : stream;
     const headers = new Headers(init.headers);
     const request = { method: init.method ?? 'GET', path: pathname, query: searchParams, headers, body };
     this.requests.push(request);

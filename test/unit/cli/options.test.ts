@@ -47,7 +47,7 @@ describe('the options', () => {
   }
 
   test('that this version does not have are unknown', () => {
-    for (const flag of ['--quic', '--join=x', '--sandbox-level', '--when', '--tls-cert', '--discovery-port']) {
+    for (const flag of ['--quic', '--join=x', '--when', '--tls-cert', '--discovery-port']) {
       expect(() => dispatcher(flag), flag).toThrow(`There is no option ${flag.replace('=x', '')}.`);
       expect(() => worker(flag), flag).toThrow('There is no option');
     }

@@ -3,6 +3,7 @@
 import { type CliEnvironment, runCli } from '../../../src/cli/cli.ts';
 import { BrokenPipe, type InterruptSignal, type Sink, type Terminal } from '../../../src/cli/context.ts';
 import type { FakeDispatcher } from './dispatcher.ts';
+import { MemoryFiles } from './files.ts';
 
 class MemorySink implements Sink {
   readonly isTTY: boolean;
@@ -37,11 +38,15 @@ export interface ShellOptions {
   readonly stdin?: readonly string[] | 'never' | null;
   readonly columns?: number;
   readonly dispatcher?: FakeDispatcher;
+  /** Files to bring along and places for what comes back. */
+  readonly local?: MemoryFiles;
+  /** Cells of a terminal that standard error is. */
+  readonly errorColumns?: number;
 }
 
 export class Shell {
   readonly stdout: MemorySink;
-  readonly stderr = new MemorySink(null);
+  readonly stderr: MemorySink;
   readonly files: Map<string, string>;
   readonly roleCalls: unknown[] = [];
   private readonly listeners = new Set<(signal: InterruptSignal) => void>();
@@ -50,6 +55,7 @@ export class Shell {
   constructor(options: ShellOptions = {}) {
     this.options = options;
     this.stdout = new MemorySink(options.columns ?? null);
+    this.stderr = new MemorySink(options.errorColumns ?? null);
     this.files = new Map(Object.entries(options.files ?? {}));
   }
 
@@ -66,12 +72,14 @@ export class Shell {
       };
     const environment: CliEnvironment = {
       terminal: this.terminal(),
+      files: this.options.local ?? new MemoryFiles({}),
       version: '9.9.9',
       roles: {
         dispatcher: role('dispatcher'),
         worker: role('worker'),
         up: role('up'),
         backup: role('backup'),
+        doctor: (values, topic) => role('doctor')(values, topic ?? undefined),
         version: role('version'),
       },
       parseToml: (text) => Bun.TOML.parse(text),

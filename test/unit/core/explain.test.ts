@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
 import { explain } from '../../../src/core/explain.ts';
+import { noDemand } from '../../../src/core/isolation.ts';
 import { hold } from '../../../src/core/placement.ts';
 import { emptyState } from '../../../src/core/state.ts';
 import type { AttemptOutcome, Task } from '../../../src/core/task.ts';
@@ -96,7 +97,19 @@ test.each([
   ['SIGKILL', { kind: 'signaled', signal: 'SIGKILL' }, /want of memory/, 2],
   ['SIGSEGV', { kind: 'signaled', signal: 'SIGSEGV' }, /octaskly logs/, 1],
   ['its time limit', { kind: 'timed_out', limitMs: 1500 }, /it had 1\.5 s/, 2],
-  ['another limit', { kind: 'limit_exceeded', limit: 'memory', limitValue: 1, reached: 2 }, /memory limit/, 2],
+  [
+    'its memory limit',
+    { kind: 'limit_exceeded', limit: 'memory_limit_mb', limitValue: 1, reached: 2 },
+    /--mem-limit/,
+    2,
+  ],
+  [
+    'its processor time',
+    { kind: 'limit_exceeded', limit: 'cpu_time_limit', limitValue: 1, reached: 2 },
+    /--cpu-time/,
+    2,
+  ],
+  ['a limit of a newer worker', { kind: 'limit_exceeded', limit: 'max_x', limitValue: 1, reached: 2 }, /max_x/, 2],
   ['no program', { kind: 'spawn_failed', message: 'm' }, /exist on the worker/, 1],
   ['loss', { kind: 'lost', why: 'w' }, /brings them down/, 1],
 ] as [string, AttemptOutcome, RegExp, number][])('explain() advises on %s', (_name, outcome, first, count) => {
@@ -114,4 +127,23 @@ test('explain() of an end uses the reason on record, else describes the outcome'
   expect(explain(stateOf(), cancelled, 0).summary).toBe(
     'It ended as cancelled after 0 attempts: its dependency x ended as failed.',
   );
+});
+
+test('explain() names who could not isolate it, and where to read how to change that', () => {
+  const lacking = {
+    least: 'basic',
+    levels: [],
+    missing: [{ level: 'strict', reason: 'no bubblewrap', remedy: 'r' }],
+  } as const;
+  const requires = requirement({ isolation: { ...noDemand, level: 'strict' } });
+  const waiting = task(id, { spec: spec({ requires }) });
+  const { workers, advice } = explain(stateOf(worker('w', { isolation: lacking })), waiting, 0);
+  expect(workers[0]?.reasons).toEqual(['it cannot give sandbox level strict: no bubblewrap']);
+  expect(advice[0]).toContain('octaskly doctor sandbox (on w)');
+  const { advice: other } = explain(
+    stateOf(worker('w')),
+    task(id, { spec: spec({ requires: requirement({ gpu: 1 }) }) }),
+    0,
+  );
+  expect(other.join()).not.toContain('sandbox');
 });

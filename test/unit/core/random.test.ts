@@ -141,7 +141,17 @@ class Life {
     ];
     const measured = usage({ durationMs: pick(this.#draw, [1, 100, 5000]) });
     const outcome = pick(this.#draw, outcomes);
-    return { kind: 'ended', ...key, startedAt: 0, outcome, usage: measured, stdout: nothing, stderr: nothing };
+    return {
+      kind: 'ended',
+      ...key,
+      startedAt: 0,
+      outcome,
+      usage: measured,
+      stdout: nothing,
+      stderr: nothing,
+      outputs: [],
+      outputProblems: [],
+    };
   }
 
   /** The dispatcher is killed and starts again with what it saved: everything it did, since each step is saved. */
@@ -204,6 +214,8 @@ class Life {
             usage: usage(),
             stdout: nothing,
             stderr: nothing,
+            outputs: [],
+            outputProblems: [],
           };
         });
         this.happen({ kind: 'workerReported', workerId: worker.id, session: worker.session ?? 0, entries });

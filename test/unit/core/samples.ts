@@ -4,6 +4,7 @@
  */
 
 import type { SchedulerEvent, SubmittedTask } from '../../../src/core/events.ts';
+import { noDemand, unknownIsolation } from '../../../src/core/isolation.ts';
 import type { Policy } from '../../../src/core/state.ts';
 import { type AttemptUsage, newTask, type Requirement, type Task, type TaskSpec } from '../../../src/core/task.ts';
 import type { Worker, WorkerDeclaration } from '../../../src/core/worker.ts';
@@ -13,10 +14,18 @@ export const noonWall = Date.UTC(2026, 10, 21, 12);
 
 export const policy: Policy = { workersMax: 10, queueMax: 10_000, silenceMs: 60_000 };
 
-export const noDemand: Requirement = { cpuCores: 0, memoryMb: 0, gpu: 0, labels: {}, platform: null, arch: null };
+export const noRequirement: Requirement = {
+  cpuCores: 0,
+  memoryMb: 0,
+  gpu: 0,
+  labels: {},
+  platform: null,
+  arch: null,
+  isolation: noDemand,
+};
 
 export function requirement(wanted: Partial<Requirement> = {}): Requirement {
-  return { ...noDemand, ...wanted };
+  return { ...noRequirement, ...wanted };
 }
 
 /** An event without its time stamp. */
@@ -35,7 +44,9 @@ export function spec(wanted: Partial<TaskSpec> = {}): TaskSpec {
     workdir: null,
     stdin: { kind: 'closed' },
     maxOutputBytes: 10_000_000,
-    requires: noDemand,
+    inputs: [],
+    outputs: [],
+    requires: noRequirement,
     dependsOn: [],
     onDependencyFailure: 'cancel',
     tags: {},
@@ -66,6 +77,7 @@ export function declaration(id: string, wanted: Partial<WorkerDeclaration> = {})
     labels: {},
     platform: 'linux',
     arch: 'x64',
+    isolation: unknownIsolation,
     ...wanted,
   };
 }
@@ -101,6 +113,8 @@ export function usage(wanted: Partial<AttemptUsage> = {}): AttemptUsage {
     stdoutBytes: 0,
     stderrBytes: 0,
     discardedBytes: 0,
+    writtenBytes: null,
+    sandboxLevel: null,
     ...wanted,
   };
 }

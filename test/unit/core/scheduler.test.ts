@@ -64,7 +64,18 @@ class Bench {
 const nothing = new Uint8Array(0);
 
 function ended(taskId: string, attempt: number, outcome: AttemptOutcome): ReportEntry {
-  return { kind: 'ended', taskId, attempt, startedAt: 0, outcome, usage: usage(), stdout: nothing, stderr: nothing };
+  return {
+    kind: 'ended',
+    taskId,
+    attempt,
+    startedAt: 0,
+    outcome,
+    usage: usage(),
+    stdout: nothing,
+    stderr: nothing,
+    outputs: [],
+    outputProblems: [],
+  };
 }
 
 const a = '000000000001';
@@ -165,8 +176,8 @@ const outcomes: readonly [string, AttemptOutcome, string][] = [
   ['a cancel', { kind: 'cancelled' }, 'cancelled: cancelled'],
   [
     'another limit',
-    { kind: 'limit_exceeded', limit: 'memory', limitValue: 10, reached: 11 },
-    'failed: exceeded its memory limit of 10 (reached 11)',
+    { kind: 'limit_exceeded', limit: 'memory_limit_mb', limitValue: 10, reached: 11 },
+    'failed: exceeded its memory_limit_mb of 10 MB (reached 11)',
   ],
 ];
 

@@ -313,6 +313,8 @@ export class Story {
         usage: taken,
         stdout: nothing,
         stderr: nothing,
+        outputs: [],
+        outputProblems: [],
       };
     });
     return this.#step({ kind: 'workerReported', ...this.#from(workerId), entries });

@@ -5,6 +5,7 @@ import { Dispatcher } from '../../../src/dispatcher/dispatcher.ts';
 import { feederSilenceMs } from '../../../src/dispatcher/stdin.ts';
 import type { DispatcherLink, LinkHandlers } from '../../../src/ports.ts';
 import type { DispatcherMessage, WorkerMessage } from '../../../src/wire/messages.ts';
+import { MemoryBlobs } from '../../memory-blobs.ts';
 import { declaration, policy, spec, usage } from '../core/samples.ts';
 import { ManualClock } from '../manual-clock.ts';
 import { bytes, FakeOutputs, FakeStore, silentLog, text } from './fakes.ts';
@@ -53,11 +54,12 @@ class Bench {
   readonly clock = new ManualClock();
   readonly store = new FakeStore();
   readonly outputs = new FakeOutputs();
+  readonly blobs = new MemoryBlobs();
   readonly dispatcher: Dispatcher;
 
   constructor(queueMax = policy.queueMax) {
-    const { clock, store, outputs } = this;
-    const parts = { clock, store, outputs, log: silentLog, version: '0.1.0', runId: 'run1' };
+    const { clock, store, outputs, blobs } = this;
+    const parts = { clock, store, outputs, blobs, log: silentLog, version: '0.1.0', runId: 'run1' };
     this.dispatcher = new Dispatcher({ ...parts, policy: { ...policy, queueMax } });
   }
 
@@ -91,7 +93,18 @@ function ended(taskId: string, stdout: { rest: string; total: number }, exitCode
   const measured = usage({ stdoutBytes: stdout.total });
   const nothing = new Uint8Array(0);
   const outcome = { kind: 'exited' as const, exitCode };
-  return { kind: 'ended', taskId, attempt: 1, startedAt: 0, outcome, usage: measured, stdout: rest, stderr: nothing };
+  return {
+    kind: 'ended',
+    taskId,
+    attempt: 1,
+    startedAt: 0,
+    outcome,
+    usage: measured,
+    stdout: rest,
+    stderr: nothing,
+    outputs: [],
+    outputProblems: [],
+  };
 }
 
 const vitals = {
@@ -160,6 +173,32 @@ test('submit() with a key answers the same within one turn, and refuses another 
   const [first, second] = await Promise.all(answers.slice(0, 2));
   expect(second).toEqual({ batchId: null, taskIds: first?.taskIds ?? [], repeated: true });
   await expect(answers[2]).rejects.toMatchObject({ code: 'conflict' });
+});
+
+test('submit() with inputs names what is not here, and takes what is, durably and with its size', async () => {
+  const bench = new Bench();
+  const blob = bench.blobs.add(bytes('content'));
+  const input = { path: 'in', blob, bytes: null, executable: false };
+  const gone = `sha256:${'0'.repeat(64)}`;
+  const offer = async (...inputs: NewTask['inputs']): Promise<string> => {
+    const answer = bench.dispatcher.submit({
+      ...{ tasks: [asked({ inputs })], batch: null, idempotency: null, actor: 'somebody' },
+    });
+    answer.catch(() => undefined);
+    await Promise.resolve();
+    await Promise.resolve();
+    bench.clock.settle();
+    return (await answer).taskIds[0] ?? '';
+  };
+  await expect(offer(input, { ...input, path: 'b/c', blob: gone })).rejects.toMatchObject({
+    ...{ code: 'invalid', fields: [{ path: 'inputs.1.blob', message: expect.stringContaining('"b/c" is not here') }] },
+  });
+  await expect(offer({ ...input, bytes: 8 })).rejects.toMatchObject({ fields: [{ path: 'inputs.0.bytes' }] });
+  expect(bench.dispatcher.state.tasks.size).toBe(0);
+  const syncs = bench.blobs.syncs;
+  const id = await offer(input);
+  expect(bench.blobs.syncs).toBe(syncs + 1);
+  expect(bench.dispatcher.state.tasks.get(id)?.spec.inputs).toEqual([{ ...input, bytes: 7 }]);
 });
 
 test('submit() knows how a dependency ended that ended in the same turn', async () => {

@@ -6,7 +6,16 @@
 import { OctasklyError } from '../../../src/base/errors.ts';
 import { emptyCounts } from '../../../src/core/state.ts';
 import type { Task, TaskStatus } from '../../../src/core/task.ts';
-import type { Change, Loaded, Log, OutputStore, Store, StoredOutput, TaskRow } from '../../../src/ports.ts';
+import type {
+  Change,
+  CollectedFiles,
+  Loaded,
+  Log,
+  OutputStore,
+  Store,
+  StoredOutput,
+  TaskRow,
+} from '../../../src/ports.ts';
 import type { Stream } from '../../../src/wire/messages.ts';
 
 export const silentLog: Log = {
@@ -55,6 +64,10 @@ export class FakeStore implements Store {
     return this.rows.get(id) ?? null;
   }
 
+  outputs(): CollectedFiles {
+    return { files: [], problems: [] };
+  }
+
   statuses(ids: readonly string[]): ReadonlyMap<string, TaskStatus> {
     const found = new Map<string, TaskStatus>();
     for (const id of ids) {
@@ -82,7 +95,6 @@ const none = new Uint8Array(0);
 /** Outputs by attempt and stream, all in memory. */
 export class FakeOutputs implements OutputStore {
   readonly live = new Map<string, Uint8Array>();
-  readonly blobs = new Map<string, Uint8Array>();
 
   append(taskId: string, attempt: number, stream: Stream, offset: number, data: Uint8Array): boolean {
     const key = `${taskId}#${attempt}.${stream}`;
@@ -112,14 +124,6 @@ export class FakeOutputs implements OutputStore {
 
   discard(taskId: string, attempt: number): void {
     this.finish(taskId, attempt);
-  }
-
-  readBlob(blob: string, from: number, max: number): Uint8Array {
-    return (this.blobs.get(blob) ?? none).subarray(from, from + max);
-  }
-
-  deleteBlob(blob: string): void {
-    this.blobs.delete(blob);
   }
 }
 

@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test';
 import type { Task } from '../../../src/core/task.ts';
 import { OutputWatch, openCursor, readStored } from '../../../src/dispatcher/outputs.ts';
 import type { StoredOutput } from '../../../src/ports.ts';
+import { MemoryBlobs } from '../../memory-blobs.ts';
 import { task } from '../core/samples.ts';
 import { bytes, FakeOutputs, FakeStore, row, stored, text } from './fakes.ts';
 
@@ -10,6 +11,7 @@ const id = '000000000001';
 class Bench {
   readonly store = new FakeStore();
   readonly outputs = new FakeOutputs();
+  readonly blobs = new MemoryBlobs();
   readonly watch = new OutputWatch();
   readonly live = new Map<string, Task>();
   closing = false;
@@ -36,11 +38,11 @@ class Bench {
   }
 
   open(options: { from?: number; follow?: boolean } = {}) {
-    const { store, outputs, watch } = this;
+    const { store, outputs, blobs, watch } = this;
     const found = store.task(id);
     if (found === null) throw new Error('no such task');
     const wanted = { id, stream: 'stdout' as const, from: options.from ?? 0, follow: options.follow ?? false };
-    const sources = { store, outputs, watch, liveTask: () => this.live.get(id), isClosing: () => this.closing };
+    const sources = { store, outputs, blobs, watch, liveTask: () => this.live.get(id), isClosing: () => this.closing };
     return openCursor(sources, wanted, found);
   }
 }
@@ -119,12 +121,12 @@ test('a cursor that is closed, or whose dispatcher goes down, ends', async () =>
 });
 
 test('readStored() reads the blob of a stream that is larger than its row', () => {
-  const outputs = new FakeOutputs();
-  outputs.blobs.set('sha256:x', bytes('the whole of it'));
-  const large: StoredOutput = { bytes: bytes('the … it'), totalBytes: 15, blob: 'sha256:x' };
-  expect(text(readStored(outputs, large, 4, 5))).toBe('whole');
-  expect(readStored(outputs, large, 15, 5)).toHaveLength(0);
-  expect(text(readStored(outputs, stored('small'), 1, 2))).toBe('ma');
+  const blobs = new MemoryBlobs();
+  const blob = blobs.add(bytes('the whole of it'));
+  const large: StoredOutput = { bytes: bytes('the … it'), totalBytes: 15, blob };
+  expect(text(readStored(blobs, large, 4, 5))).toBe('whole');
+  expect(readStored(blobs, large, 15, 5)).toHaveLength(0);
+  expect(text(readStored(blobs, stored('small'), 1, 2))).toBe('ma');
 });
 
 test('OutputWatch wakes those who wait for a task, each once', async () => {

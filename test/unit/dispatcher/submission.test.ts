@@ -18,6 +18,8 @@ const live = '0000000000aa';
 const done = '0000000000bb';
 const failed = '0000000000cc';
 const unknown = '0000000000dd';
+const held = `sha256:${'a'.repeat(64)}`;
+const absent = `sha256:${'b'.repeat(64)}`;
 
 function prepared(tasks: readonly NewTask[], options: { batch?: boolean; lastId?: string } = {}): Prepared {
   const submission: Submission = {
@@ -35,6 +37,7 @@ function prepared(tasks: readonly NewTask[], options: { batch?: boolean; lastId?
     wall: noonWall,
     retryOf: null,
     isLive: (id) => id === live,
+    blobSize: (blob) => (blob === held ? 5 : null),
     statuses: (ids) => new Map([...statuses].filter(([id]) => ids.includes(id))),
   });
 }
@@ -124,4 +127,23 @@ test('prepare() takes ten thousand that wait for one in a moment', () => {
   const { tasks } = prepared([...many, named('root')]);
   expect(tasks[0]?.spec.name).toBe('root');
   expect(tasks).toHaveLength(10_000);
+});
+
+test('prepare() gives inputs the size of their blobs', () => {
+  const input = { path: 'dir/a', blob: held, bytes: null, executable: true };
+  const { tasks } = prepared([asked({ inputs: [input, { ...input, path: 'b', bytes: 5 }] })]);
+  expect(tasks[0]?.spec.inputs.map(({ path, bytes, executable }) => [path, bytes, executable])).toEqual([
+    ['dir/a', 5, true],
+    ['b', 5, true],
+  ]);
+});
+
+test('prepare() names every input whose blob is not here or has another size', () => {
+  const input = { path: 'a', blob: absent, bytes: null, executable: false };
+  const { code, message, fields } = refusal([asked(), asked({ inputs: [input, { ...input, blob: held, bytes: 6 }] })]);
+  expect(code).toBe('invalid');
+  expect(message).toContain(`upload it with PUT /api/v1/blobs/${absent}`);
+  expect(fields.map(({ path }) => path)).toEqual(['tasks.1.inputs.0.blob', 'tasks.1.inputs.1.bytes']);
+  const many = Array.from({ length: 500 }, (_, n) => ({ ...input, path: `f${n}` }));
+  expect(refusal([asked({ inputs: many })], false).fields).toHaveLength(100);
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { isAlive, type ProcessFacts, parseStat, withDescendants } from '../../../src/runtime/procfs.ts';
 
-const rest = '4194304 1147 0 1 0 0 0 0 0 20 0 1 0 8812 1000';
+const rest = '4194304 1147 0 1 0 12 3 4 5 20 0 7 0 8812 1000 250';
 
 describe('parseStat()', () => {
   test('reads past names with blanks, brackets and newlines', () => {
@@ -13,6 +13,10 @@ describe('parseStat()', () => {
         group: 41,
         session: 40,
         startedTicks: 8812,
+        threads: 7,
+        cpuMs: 150,
+        waitedCpuMs: 90,
+        residentBytes: expect.any(Number),
       });
     }
   });
@@ -31,6 +35,10 @@ const facts = (pid: number, parent: number, state = 'S'): ProcessFacts => ({
   group: pid,
   session: pid,
   startedTicks: pid,
+  threads: 1,
+  cpuMs: 0,
+  waitedCpuMs: 0,
+  residentBytes: 0,
 });
 
 test('isAlive() is false for zombies', () => {

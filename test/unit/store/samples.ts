@@ -1,6 +1,7 @@
 /** Tasks for the tests of the store: a plain one, and one with nothing left at its default. */
 
 import { nextId } from '../../../src/core/ids.ts';
+import { noDemand } from '../../../src/core/isolation.ts';
 import { newTask, type Task, type TaskSpec } from '../../../src/core/task.ts';
 import type { Change, StoredOutput } from '../../../src/ports.ts';
 import { spec } from '../core/samples.ts';
@@ -21,8 +22,18 @@ export const richSpec: TaskSpec = {
   env: { A: '1', B: '' },
   workdir: 'sub/dir',
   stdin: { kind: 'text', text: 'line\n' },
+  inputs: [{ path: 'in/a', blob: `sha256:${'ab'.repeat(32)}`, bytes: 3, executable: false }],
+  outputs: ['out/*'],
   maxOutputBytes: 5,
-  requires: { cpuCores: 0.5, memoryMb: 64, gpu: 1, labels: { room: 'attic' }, platform: 'linux', arch: 'arm64' },
+  requires: {
+    cpuCores: 0.5,
+    memoryMb: 64,
+    gpu: 1,
+    labels: { room: 'attic' },
+    platform: 'linux',
+    arch: 'arm64',
+    isolation: noDemand,
+  },
   dependsOn: ['000000000001'],
   onDependencyFailure: 'run',
   tags: { k: 'v', l: '' },
@@ -45,6 +56,8 @@ export const sampleUsage = {
   stdoutBytes: 6,
   stderrBytes: 0,
   discardedBytes: 0,
+  writtenBytes: null,
+  sandboxLevel: null,
 };
 
 /** Fields of a task that ended well. */

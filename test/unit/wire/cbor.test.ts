@@ -50,6 +50,14 @@ describe('cbor', () => {
     expect(first.buffer.byteLength).toBe(2);
   });
 
+  test('copies byte strings out of a message, except where one of 64 KiB or more is most of it', () => {
+    const decoded = (parts: readonly number[]): Uint8Array[] =>
+      decodeCbor(encodeCbor(parts.map((size) => new Uint8Array(size))).slice()) as Uint8Array[];
+    expect(decoded([65_535])[0]?.buffer.byteLength).toBe(65_535);
+    expect(decoded([65_536])[0]?.buffer.byteLength).toBeGreaterThan(65_536);
+    expect(decoded([65_536, 65_536, 65_536]).map(({ buffer }) => buffer.byteLength)).toEqual([65_536, 65_536, 65_536]);
+  });
+
   test('refuses what no message needs', () => {
     const refused = {
       'positive bignum': 'c249010000000000000000',

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import { filesMax } from '../../../src/core/files.ts';
 import { decodeCbor, encodeCbor } from '../../../src/wire/cbor.ts';
 import {
   checkDispatcherMessage,
@@ -6,7 +7,13 @@ import {
   packDispatcherMessage,
 } from '../../../src/wire/dispatcher-messages.ts';
 import { fieldLimits, MalformedMessage } from '../../../src/wire/fields.ts';
-import { entriesMax, inlineOutputBytesMax, outputChunkBytesMax } from '../../../src/wire/messages.ts';
+import {
+  blobDataBytesMax,
+  blobRangesMax,
+  entriesMax,
+  inlineOutputBytesMax,
+  outputChunkBytesMax,
+} from '../../../src/wire/messages.ts';
 import { checkWorkerMessage, halveWorkerMessage, packWorkerMessage } from '../../../src/wire/worker-messages.ts';
 import { assignments, dispatcherMessages, entries, workerMessages } from './samples.ts';
 
@@ -41,13 +48,17 @@ function changed(row: Row, path: readonly number[], change: (parent: Row, index:
   return copy;
 }
 
+/** How the lists of texts in the samples begin: words of a command, patterns and problems of outputs. */
+const textLists: readonly unknown[] = ['printf', 'out/*.mp4', '"x" is a symbolic link'];
+
 /** Lists may become shorter and longer; rows may not. */
 function isList(row: Row, path: readonly number[]): boolean {
   let parent: unknown = row;
   for (const index of path.slice(0, -1)) parent = (parent as Row)[index];
   const elements = parent as Row;
-  const isArgv = elements.every((element) => typeof element === 'string') && elements[0] === 'printf';
-  return isArgv || elements.every((element) => Array.isArray(element));
+  const [first] = elements;
+  const isTexts = elements.every((element) => typeof element === 'string');
+  return (isTexts && textLists.includes(first)) || elements.every((element) => Array.isArray(element));
 }
 
 describe('checkWorkerMessage() and checkDispatcherMessage()', () => {
@@ -95,10 +106,12 @@ describe('checkWorkerMessage() and checkDispatcherMessage()', () => {
   });
 
   test('refuse messages of the other direction, unknown kinds and what is no row', () => {
-    for (const message of workerMessages) {
+    // Blobs are asked for and given in both directions.
+    const isOneWay = ({ kind }: { kind: string }): boolean => !kind.startsWith('blob');
+    for (const message of workerMessages.filter(isOneWay)) {
       expect(() => checkDispatcherMessage(packWorkerMessage(message))).toThrow(MalformedMessage);
     }
-    for (const message of dispatcherMessages) {
+    for (const message of dispatcherMessages.filter(isOneWay)) {
       expect(() => checkWorkerMessage(packDispatcherMessage(message))).toThrow(MalformedMessage);
     }
     for (const value of [null, 1, 'join', [], [[]], ['nonsense'], {}, new Uint8Array(3), ['__proto__'], ['toString']]) {
@@ -112,12 +125,30 @@ describe('checkWorkerMessage() and checkDispatcherMessage()', () => {
     const output = (size: number, offset = 0) => ['output', ...key, 'stdout', offset, new Uint8Array(size)];
     const report = (entry: Row, count = 1) => ['report', Array.from({ length: count }, () => entry)];
     const started = (id: unknown, attempt: unknown) => report(['started', id, attempt, 1]);
-    const ended = (size: number) =>
-      report(['ended', ...key, 1, ['exited', 0], [1, 1, 1, 1, 1, 1], new Uint8Array(size), null]);
+    const usage = [1, 1, 1, 1, 1, 1, 1, 'basic'];
+    const ended = (size: number, files = 0) => {
+      const file = ['a', new Uint8Array(32), 1, false];
+      const listed = Array.from({ length: files }, () => file);
+      return report(['ended', ...key, 1, ['exited', 0], usage, new Uint8Array(size), null, listed, []]);
+    };
+    const hash = new Uint8Array(32);
+    const wanted = (length: number, count = 1) => [
+      'blobWanted',
+      Array.from({ length: count }, () => [hash, 0, length]),
+    ];
+    const data = (size: number) => ['blobData', [[hash, 0, new Uint8Array(size)]]];
     const pairs: readonly (readonly [unknown, unknown])[] = [
       [output(outputChunkBytesMax), output(outputChunkBytesMax + 1)],
       [output(1, Number.MAX_SAFE_INTEGER), output(1, 2 ** 53)],
       [ended(inlineOutputBytesMax), ended(inlineOutputBytesMax + 1)],
+      [ended(0, filesMax), ended(0, filesMax + 1)],
+      [wanted(blobDataBytesMax), wanted(blobDataBytesMax + 1)],
+      [wanted(1, blobRangesMax), wanted(1, blobRangesMax + 1)],
+      [data(blobDataBytesMax), data(blobDataBytesMax + 1)],
+      [
+        ['blobRefused', hash, ''],
+        ['blobRefused', new Uint8Array(31), ''],
+      ],
       [report(['returned', ...key], entriesMax), report(['returned', ...key], entriesMax + 1)],
       [started('01hxyz456789', fieldLimits.attemptMax), started('01hxyz456789', fieldLimits.attemptMax + 1)],
       [started('01hxyz456789', 1), started('01hxyz456789', 0)],

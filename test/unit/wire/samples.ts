@@ -1,7 +1,8 @@
 /** One message of every kind, with every optional part both present and absent: what the tests of the wire walk over. */
 
 import type { ReportEntry } from '../../../src/core/attempt.ts';
-import type { Assignment, DispatcherMessage, WorkerMessage } from '../../../src/wire/messages.ts';
+import { type Isolation, noDemand } from '../../../src/core/isolation.ts';
+import type { Assignment, BlobMessage, DispatcherMessage, WorkerMessage } from '../../../src/wire/messages.ts';
 
 const key = { taskId: '01hxyz456789', attempt: 3 };
 const usage = {
@@ -11,7 +12,40 @@ const usage = {
   stdoutBytes: 5,
   stderrBytes: 2,
   discardedBytes: 1,
+  writtenBytes: null,
+  sandboxLevel: null,
 };
+const file = { path: 'sub/ä.bin', blob: `sha256:${'0f'.repeat(32)}`, bytes: 7, executable: true };
+
+const offer = { enforcement: 'watched' as const, mechanism: 'watcher' };
+
+const isolation: Isolation = {
+  least: 'basic',
+  levels: [
+    {
+      level: 'strict',
+      mechanism: 'bubblewrap',
+      network: true,
+      limits: {
+        timeout: { enforcement: 'hard', mechanism: 'timer' },
+        max_output: { enforcement: 'hard', mechanism: 'reader' },
+        cpu_time_limit: offer,
+        memory_limit_mb: offer,
+        disk_limit_mb: offer,
+        max_open_files: { enforcement: 'per-process', mechanism: 'RLIMIT_NOFILE' },
+        max_processes: { enforcement: 'none', mechanism: '' },
+      },
+    },
+  ],
+  missing: [{ level: 'very-strict', reason: 'no user namespaces', remedy: 'enable them' }],
+};
+
+const blobMessages: readonly BlobMessage[] = [
+  { kind: 'blobWanted', ranges: [{ blob: file.blob, offset: 2 ** 40, length: 512 * 1024 }] },
+  { kind: 'blobData', parts: [{ blob: file.blob, offset: 3, data: Uint8Array.of(1, 2) }] },
+  { kind: 'blobRefused', blob: file.blob, detail: 'it is not here' },
+];
+
 const ended = {
   kind: 'ended' as const,
   ...key,
@@ -20,6 +54,8 @@ const ended = {
   usage,
   stdout: Uint8Array.of(104, 0, 255),
   stderr: Uint8Array.of(1),
+  outputs: [file],
+  outputProblems: ['"x" is a symbolic link'],
 };
 
 /** Report entries of every kind and outcome. */
@@ -50,6 +86,7 @@ export const workerMessages: readonly WorkerMessage[] = [
       labels: { zone: 'attic', 'a/b': '' },
       platform: 'linux',
       arch: 'arm64',
+      isolation,
     },
     held: [
       { ...key, phase: 'waiting' },
@@ -68,6 +105,7 @@ export const workerMessages: readonly WorkerMessage[] = [
   { kind: 'report', entries },
   { kind: 'output', ...key, stream: 'stderr', offset: 2 ** 40, data: Uint8Array.of(1, 2, 3) },
   { kind: 'stdinTaken', ...key, offset: 9, open: true },
+  ...blobMessages,
   { kind: 'leaving' },
   { kind: 'goodbye' },
 ];
@@ -85,6 +123,8 @@ export const assignments: readonly Assignment[] = [
       env: { A: 'b c', __proto__x: '', ['__proto__']: 'harmless' },
       workdir: 'sub/dir',
       stdin: { kind: 'text', text: 'a\0b' },
+      inputs: [file],
+      outputs: ['out/*.mp4'],
       maxOutputBytes: 10_000_000,
       requires: {
         cpuCores: 0.5,
@@ -93,6 +133,11 @@ export const assignments: readonly Assignment[] = [
         labels: { zone: 'attic' },
         platform: 'linux',
         arch: 'x64',
+        isolation: {
+          level: 'strict',
+          network: true,
+          limits: { cpuTimeMs: 1500, memoryMb: 64, diskMb: 100, openFiles: 32, processes: 8 },
+        },
       },
     },
   },
@@ -108,7 +153,9 @@ export const assignments: readonly Assignment[] = [
       workdir: null,
       stdin: { kind: 'stream' },
       maxOutputBytes: 0,
-      requires: { cpuCores: 0, memoryMb: 0, gpu: 0, labels: {}, platform: null, arch: null },
+      inputs: [],
+      outputs: [],
+      requires: { cpuCores: 0, memoryMb: 0, gpu: 0, labels: {}, platform: null, arch: null, isolation: noDemand },
     },
   },
 ];
@@ -123,6 +170,7 @@ export const dispatcherMessages: readonly DispatcherMessage[] = [
   { kind: 'ack', attempts: [] },
   { kind: 'stdin', ...key, offset: 4, data: new Uint8Array(0), eof: true },
   { kind: 'stdin', ...key, offset: 4, data: Uint8Array.of(9), eof: false },
+  ...blobMessages,
   { kind: 'alive' },
   { kind: 'closing' },
 ];

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { taskEnvironment } from '../../../src/worker/environment.ts';
 import { assignment } from './fakes.ts';
 
-const here = { directory: '/tasks/a.1', workerName: 'attic' };
+const here = { temporary: '/tasks/a.1', workerName: 'attic', person: null, minimal: false };
 
 test('taskEnvironment() passes on what tools need, and nothing secret', () => {
   const own = {
@@ -36,6 +36,24 @@ test('taskEnvironment() lets the task override all but the words about itself', 
     X: '1',
     OCTASKLY_TASK_ID: 'a',
     OCTASKLY_ATTEMPT: '2',
+    OCTASKLY_WORKER: 'attic',
+  });
+});
+
+test('taskEnvironment() shows another home and name, and of the worker only its language, when it is minimal', () => {
+  const own = { PATH: '/home/ada/bin', HOME: '/home/ada', USER: 'ada', TERM: 'xterm', LANG: 'C', TZ: 'UTC' };
+  const person = { name: 'task', home: '/task' };
+  expect(taskEnvironment(assignment('a'), { ...here, own, person, minimal: true })).toEqual({
+    PATH: expect.not.stringContaining('ada'),
+    LANG: 'C',
+    TZ: 'UTC',
+    HOME: '/task',
+    USER: 'task',
+    LOGNAME: 'task',
+    SHELL: '/bin/sh',
+    TMPDIR: '/tasks/a.1',
+    OCTASKLY_TASK_ID: 'a',
+    OCTASKLY_ATTEMPT: '1',
     OCTASKLY_WORKER: 'attic',
   });
 });

@@ -8,6 +8,7 @@ import type {
   Log,
   ProcessEnd,
   Spool,
+  TaskArea,
   WorkerLink,
   Workspace,
 } from '../../../src/ports.ts';
@@ -84,14 +85,14 @@ export class FakeWorkspace implements Workspace {
   readonly directories = new Set<string>();
   readonly spools = new Map<string, FakeSpool>();
 
-  createDir(): string {
+  createArea(): TaskArea {
     const path = `/tasks/${this.directories.size + 1}`;
     this.directories.add(path);
-    return path;
+    return { directory: path, temporary: null, user: null };
   }
 
-  async removeDir(path: string): Promise<void> {
-    this.directories.delete(path);
+  async removeArea({ directory }: TaskArea): Promise<void> {
+    this.directories.delete(directory);
   }
 
   openSpool(key: string): FakeSpool {
@@ -140,7 +141,15 @@ export class FakeProcess implements Launched {
 
   /** Ends, and lets those who wait for it run. */
   async exit(end: Partial<ProcessEnd> = {}): Promise<void> {
-    this.#end({ exitCode: 0, signal: null, cpuMs: null, memoryPeakBytes: null, ...end });
+    this.#end({
+      exitCode: 0,
+      signal: null,
+      cpuMs: null,
+      memoryPeakBytes: null,
+      writtenBytes: null,
+      limitExceeded: null,
+      ...end,
+    });
     await this.ended;
     await Promise.resolve();
   }

@@ -21,12 +21,20 @@ class Bench {
 
   start(taskId: string): { stdout: FakeSpool; stderr: FakeSpool } {
     const streams = { stdout: new FakeSpool(), stderr: new FakeSpool() };
-    this.reporter.started({ taskId, attempt: 1 }, { streams, startedAt: 7 });
+    const discard = (): void => {
+      streams.stdout.discard();
+      streams.stderr.discard();
+    };
+    this.reporter.started({ taskId, attempt: 1 }, { streams, startedAt: 7, discard });
     return streams;
   }
 
   end(taskId: string, busy = false): void {
-    this.reporter.ended({ taskId, attempt: 1 }, { startedAt: 7, outcome, usage: usage() }, busy);
+    this.reporter.ended(
+      { taskId, attempt: 1 },
+      { startedAt: 7, outcome, usage: usage(), outputs: [], outputProblems: [] },
+      busy,
+    );
     this.clock.settle();
   }
 

@@ -2,9 +2,11 @@ import { expect, test } from 'bun:test';
 import type { LinkEnd, LinkHandlers, Links } from '../../../src/ports.ts';
 import type { Assignment, DispatcherMessage, WorkerMessage } from '../../../src/wire/messages.ts';
 import { Worker, type WorkerEnd } from '../../../src/worker/worker.ts';
+import { blobOf, MemoryBlobs } from '../../memory-blobs.ts';
+import { MemoryFiles, plainSandbox } from '../../memory-files.ts';
 import { declaration } from '../core/samples.ts';
 import { ManualClock } from '../manual-clock.ts';
-import { assignment, FakeLauncher, FakeLink, FakeWorkspace, silentLog } from './fakes.ts';
+import { assignment, bytes, FakeLauncher, FakeLink, FakeWorkspace, silentLog } from './fakes.ts';
 
 /** Lets promises that are already settled run their course. */
 async function promises(): Promise<void> {
@@ -15,6 +17,8 @@ class Bench {
   readonly clock = new ManualClock();
   readonly launcher = new FakeLauncher();
   readonly workspace = new FakeWorkspace();
+  readonly blobs = new MemoryBlobs();
+  readonly files = new MemoryFiles(this.blobs);
   readonly status: string[] = [];
   readonly worker: Worker;
   link = new FakeLink();
@@ -33,7 +37,9 @@ class Bench {
       clock,
       launcher,
       workspace,
-      environment: {},
+      sandbox: plainSandbox(),
+      blobs: this.blobs,
+      files: this.files,
       random: { bytes: (count) => new Uint8Array(count) },
       links: { listen: () => Promise.reject(new Error('a worker does not listen')), dial: this.#dial },
       log: silentLog,
@@ -292,4 +298,53 @@ test('a link that is made after the end is closed without a join', async () => {
   expect(bench.end).toEqual({ ok: true });
   bench.connect();
   expect([bench.link.closed, bench.told()]).toEqual(['the worker stops', []]);
+});
+
+const content = bytes('what it needs');
+const input = { path: 'in/a', blob: blobOf(content), bytes: content.length, executable: false };
+const wanted = { kind: 'blobWanted', ranges: [{ blob: input.blob, offset: 0, length: input.bytes }] } as const;
+const data = { kind: 'blobData', parts: [{ blob: input.blob, offset: 0, data: content }] } as const;
+
+/** Lets promises and what they put off run until nothing moves any more. */
+async function rest(bench: Bench): Promise<void> {
+  for (let n = 0; n < 5; n++) {
+    await promises();
+    bench.clock.settle();
+  }
+}
+
+test('inputs are asked for on each link until they are here; then the command starts, and they are held to the ack', async () => {
+  const bench = joined();
+  bench.assign(assignment('a', 1, { inputs: [input] }));
+  expect(bench.link.take()).toContainEqual(wanted);
+  bench.break();
+  bench.clock.advance(100);
+  bench.welcome();
+  expect(bench.link.take()).toContainEqual(wanted);
+  expect(bench.launcher.processes).toHaveLength(0);
+  bench.hear(data);
+  await rest(bench);
+  expect(bench.launcher.processes).toHaveLength(1);
+  expect(bench.files.of('/tasks/1').get('in/a')).toEqual(content);
+  await bench.exit('a');
+  expect(bench.blobs.held.get(input.blob)).toBe(1);
+  bench.hear({ kind: 'ack', attempts: [{ taskId: 'a', attempt: 1 }] });
+  expect(bench.blobs.held.size).toBe(0);
+});
+
+test('an attempt that is abandoned while its inputs travel is gone at once, and its slot free', async () => {
+  const bench = joined();
+  bench.assign(assignment('a', 1, { inputs: [input] }), assignment('b'));
+  bench.hear({ kind: 'abandon', attempts: [{ taskId: 'a', attempt: 1 }] });
+  await rest(bench);
+  expect(bench.launcher.processes.map(({ plan }) => plan.marker)).toEqual(['b.1']);
+  expect([bench.blobs.held.size, bench.workspace.directories.size]).toEqual([0, 1]);
+});
+
+test('blobs that are here are served, and what is not is refused', async () => {
+  const bench = joined();
+  bench.blobs.add(content);
+  const lacking = `sha256:${'0'.repeat(64)}`;
+  bench.hear({ ...wanted, ranges: [...wanted.ranges, { blob: lacking, offset: 0, length: 1 }] });
+  expect(bench.link.take()).toEqual([data, { kind: 'blobRefused', blob: lacking, detail: expect.any(String) }]);
 });

@@ -1,0 +1,60 @@
+/** Routes of the files a task left: which there are, and each of them. */
+
+import { z } from 'zod';
+import { OctasklyError } from '../../base/errors.ts';
+import { pathLengthMax } from '../../core/files.ts';
+import { blobAnswer, blobHeaders } from '../blob-answer.ts';
+import { outputFilesSchema } from '../file-schemas.ts';
+import { json, noQuery, type Route, route } from '../route.ts';
+import { idParams } from './common.ts';
+
+const listOutputs = route({
+  name: 'listOutputs',
+  method: 'GET',
+  path: '/api/v1/tasks/{id}/outputs',
+  access: 'read',
+  summary: 'List the files that were collected after a task',
+  description: 'By path. While it runs, and after it left none, there are none.',
+  params: idParams,
+  query: noQuery,
+  body: null,
+  answers: { 200: { description: 'The files', schema: outputFilesSchema } },
+  problems: ['not_found'],
+  handle({ params }, { backend }) {
+    const { files, problems } = backend.files(params.id);
+    return json(200, { outputs: files, problems, next_cursor: null });
+  },
+});
+
+const readOutputFile = route({
+  name: 'readOutputFile',
+  method: 'GET',
+  path: '/api/v1/tasks/{id}/outputs/{+path}',
+  access: 'read',
+  summary: 'Read a file that was collected after a task, all or a range',
+  params: idParams.extend({
+    path: z.string().min(1).max(pathLengthMax).describe('As in the list; it may hold slashes, also escaped'),
+  }),
+  query: noQuery,
+  requestHeaders: { Range: 'One range of bytes', 'If-Range': 'An ETag', 'If-None-Match': 'ETags' },
+  body: null,
+  answers: {
+    200: { description: 'The bytes', schema: null, mediaType: 'application/octet-stream', headers: blobHeaders },
+    206: { description: 'The range', schema: null, mediaType: 'application/octet-stream', headers: blobHeaders },
+    304: { description: 'The bytes are those of the ETag', schema: null },
+  },
+  problems: ['not_found', 'range_not_satisfiable', 'storage_unavailable'],
+  handle({ params, headers }, { backend }) {
+    // Only what was collected can be read: the path finds an entry of the list, and never touches a disk.
+    const file = backend.files(params.id).files.find(({ path }) => path === params.path);
+    if (file === undefined) {
+      throw new OctasklyError('not_found', `Task "${params.id}" left no file "${params.path.slice(0, 200)}".`);
+    }
+    const size = backend.blobs.size(file.blob);
+    if (size === null) throw new OctasklyError('not_found', `The content of "${file.path}", ${file.blob}, is gone.`);
+    const name = file.path.slice(file.path.lastIndexOf('/') + 1);
+    return blobAnswer(backend.blobs, { blob: file.blob, size, name }, headers);
+  },
+});
+
+export const outputRoutes: readonly Route[] = [listOutputs, readOutputFile];

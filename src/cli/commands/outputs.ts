@@ -1,0 +1,90 @@
+/** `outputs ID`: the files a task left: lists them, brings them here, or writes one to standard output. */
+
+import { OctasklyError } from '../../base/errors.ts';
+import type { TaskFile } from '../../core/files.ts';
+import { isFinal, type TaskStatus } from '../../core/task.ts';
+import type { ClientAction } from '../command.ts';
+import { type CommandContext, note } from '../context.ts';
+import { tidyPath } from '../inputs.ts';
+import type { outputsOptions } from '../options.ts';
+import { fetchFiles, listOutputs } from '../outputs.ts';
+import { usage } from '../parse.ts';
+import { type OutputForm, writeJson, writeTable } from '../print.ts';
+import { oneTask } from '../selectors.ts';
+import { printable } from '../table.ts';
+import { formatBytes } from '../text.ts';
+
+/** The files at or below `paths`. Throws `not_found` for a path with none. */
+function chosen(files: readonly TaskFile[], paths: readonly string[], task: { id: string; status: TaskStatus }) {
+  const wanted = new Set<TaskFile>();
+  for (const path of paths) {
+    const place = tidyPath(path);
+    const found = files.filter((file) => file.path === place || file.path.startsWith(`${place}/`));
+    if (found.length === 0) {
+      const why = isFinal(task.status) ? '' : ` It is ${task.status}; its files are collected when it ends.`;
+      throw new OctasklyError('not_found', `Task ${task.id} left no file ${path}.${why}`);
+    }
+    for (const file of found) wanted.add(file);
+  }
+  return [...wanted];
+}
+
+async function list({ terminal }: CommandContext, files: readonly TaskFile[], form: OutputForm): Promise<void> {
+  if (form === 'quiet') {
+    await terminal.stdout.write(files.map(({ path }) => `${path}\n`).join(''));
+    return;
+  }
+  const rows = files.map((file) => [formatBytes(file.bytes), file.executable ? 'x' : '', file.blob, file.path]);
+  const titles = [{ title: 'SIZE', align: 'right' as const }, { title: 'X' }, { title: 'HASH', flexible: true }];
+  await writeTable(terminal, [...titles, { title: 'PATH' }], rows);
+}
+
+/** Writes one file to standard output; its bytes are not held back until their hash is known. */
+async function print({ client, terminal }: CommandContext, file: TaskFile): Promise<void> {
+  if (file.bytes === 0) return;
+  const { stream } = await client.blob(file.blob);
+  for await (const chunk of stream) await terminal.stdout.write(chunk);
+}
+
+async function fetchTo(
+  context: CommandContext,
+  facts: { readonly files: readonly TaskFile[]; readonly directory: string },
+): Promise<number> {
+  const { terminal } = context;
+  const leave = new AbortController();
+  const stop = terminal.onSignal(() => leave.abort(new OctasklyError('io', 'Interrupted; not all files are here.')));
+  try {
+    const failures = await fetchFiles(context, { ...facts, shown: true, signal: leave.signal });
+    for (const failure of failures) await note(terminal, failure);
+    return failures.length === 0 ? 0 : 1;
+  } finally {
+    stop();
+  }
+}
+
+export const outputs: ClientAction<typeof outputsOptions> = async (context, values, words) => {
+  const { client, terminal, files } = context;
+  const [word = '', ...paths] = words;
+  if (values.stdout && (paths.length !== 1 || values.dir !== undefined)) {
+    throw usage('--stdout writes one file: name it behind the id, without --dir.');
+  }
+  const task = await oneTask(client, word);
+  const answer = await listOutputs(context, task.id);
+  const named = paths.length === 0 ? answer.outputs : chosen(answer.outputs, paths, task);
+  const [first, second] = named;
+  if (values.stdout && first !== undefined) {
+    if (second !== undefined) throw usage(`${paths[0]} is a directory of ${named.length} files; --stdout writes one.`);
+    await print(context, first);
+    return 0;
+  }
+  const isFetching = values.dir !== undefined || paths.length > 0;
+  const directory = values.dir ?? files.currentDirectory;
+  const status = isFetching ? await fetchTo(context, { files: named, directory }) : 0;
+  if (values.output === 'json') await writeJson(terminal, { ...answer, outputs: named });
+  else if (!isFetching) await list(context, named, values.output);
+  for (const problem of answer.problems) await note(terminal, printable(problem));
+  if (named.length === 0 && !isFinal(task.status)) {
+    await note(terminal, `Task ${task.id} is ${task.status}; its files are collected when it ends.`);
+  }
+  return status;
+};

@@ -1,0 +1,54 @@
+/**
+ * The inputs a submission names: which of their blobs are here for good, and the files that the tasks get. A blob must be
+ * on disk before a task that names it is, and still be here in the turn that stores the task.
+ */
+
+import type { NewInput, Submission } from '../api/backend.ts';
+import type { FieldError } from '../base/errors.ts';
+import type { TaskFile } from '../core/files.ts';
+import type { BlobStore } from '../ports.ts';
+
+/** Missing blobs that one refusal names. */
+const refusedMax = 100;
+
+/**
+ * Resolves with those blobs of the submission that are synced, unless they are deleted later; null when it names none.
+ * What comes in during the sync is not sure to be, and left out. Error: `storage_unavailable`.
+ */
+export function durableBlobs(submission: Submission, blobs: BlobStore): Promise<ReadonlySet<string>> | null {
+  if (submission.tasks.every(({ inputs }) => inputs.length === 0)) return null;
+  const named = new Set(submission.tasks.flatMap(({ inputs }) => inputs.map(({ blob }) => blob)));
+  const here = new Set([...named].filter((blob) => blobs.size(blob) !== null));
+  return blobs.sync().then(() => here);
+}
+
+/**
+ * The inputs of every task with the sizes of their blobs, and what is wrong with some: their blob is not here, or not of
+ * the size the caller believes. `pathOf` gives the place of an input in the request.
+ */
+export function filesOf(
+  submission: Submission,
+  blobSize: (blob: string) => number | null,
+  pathOf: (task: number, input: number) => string,
+): { readonly inputs: readonly (readonly TaskFile[])[]; readonly wrong: readonly FieldError[] } {
+  const sizes = new Map<string, number | null>();
+  const wrong: FieldError[] = [];
+  const fileOf = ({ path, blob, bytes: believed, executable }: NewInput, where: () => string): TaskFile => {
+    const known = sizes.get(blob);
+    const bytes = known === undefined ? blobSize(blob) : known;
+    sizes.set(blob, bytes);
+    const isWrong = bytes === null || (believed !== null && believed !== bytes);
+    if (isWrong && wrong.length < refusedMax) wrong.push(refusal({ path, blob }, bytes, where()));
+    return { path, blob, bytes: bytes ?? 0, executable };
+  };
+  const inputs = submission.tasks.map((task, index) =>
+    task.inputs.map((input, place) => fileOf(input, () => pathOf(index, place))),
+  );
+  return { inputs, wrong };
+}
+
+function refusal(file: { readonly path: string; readonly blob: string }, bytes: number | null, at: string): FieldError {
+  if (bytes !== null) return { path: `${at}.bytes`, message: `the content of "${file.path}" has ${bytes} bytes` };
+  const cure = `upload it with PUT /api/v1/blobs/${file.blob}, then submit again`;
+  return { path: `${at}.blob`, message: `the content of "${file.path}" is not here: ${cure}` };
+}
