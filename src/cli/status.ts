@@ -1,5 +1,6 @@
 /**
- * Exit statuses of `run` and `submit --wait`, as a shell would give them for the same command run here.
+ * Exit statuses of `run` and `submit --wait`, as a shell would give them for the same command run here. A task that
+ * exceeded a limit has no exit status of its own: it is `exitOwnFailure`, and its reason names the limit.
  */
 
 import type { TaskView } from '../api/schemas.ts';

@@ -98,9 +98,13 @@ export function openAt(own: string, pid: number): Cgroups {
   const worker = join(own, 'worker');
   mkdirSync(worker, { recursive: true });
   writeFileSync(join(worker, 'cgroup.procs'), String(pid));
-  for (const name of controllers.filter((each) => words(join(own, 'cgroup.controllers')).includes(each)))
-    quietly(() => writeFileSync(join(own, 'cgroup.subtree_control'), `+${name}`), undefined);
-  const enabled = words(join(own, 'cgroup.subtree_control')).map((name) => name.replace(/^\+/, ''));
+  const control = join(own, 'cgroup.subtree_control');
+  const available = words(join(own, 'cgroup.controllers'));
+  for (const name of controllers) {
+    // One at a time: the kernel refuses all of them for one that it cannot give.
+    if (available.includes(name) && !words(control).includes(name)) succeeds(() => writeFileSync(control, `+${name}`));
+  }
+  const enabled = words(control);
   const [memory, processes, cpu] = ['memory', 'pids', 'cpu'].map((name) => enabled.includes(name));
   // What an earlier worker in this group left when it was killed.
   for (const name of readdirSync(own).filter((each) => /^task-\d/.test(each))) void groupAt(join(own, name)).remove();

@@ -26,6 +26,7 @@ const usualMs = 1000;
 /** What was found by one walk. */
 export interface DiskUse {
   readonly bytes: number;
+  /** What the largest file occupies: a sparse one may be much longer. */
   readonly largestFileBytes: number;
 }
 
@@ -120,6 +121,7 @@ class Walk {
       if (file.links > 0 || !this.#devices.has(file.device) || this.#counted.has(file.key)) continue;
       this.#counted.add(file.key);
       this.#bytes += file.bytes;
+      this.#largestFileBytes = Math.max(this.#largestFileBytes, file.bytes);
     }
   }
 
@@ -147,7 +149,8 @@ class Walk {
       if (this.#counted.has(key)) return;
       this.#counted.add(key);
     }
-    this.#bytes += occupiedBytes(stat);
-    if (stat.isFile()) this.#largestFileBytes = Math.max(this.#largestFileBytes, stat.size);
+    const bytes = occupiedBytes(stat);
+    this.#bytes += bytes;
+    if (stat.isFile()) this.#largestFileBytes = Math.max(this.#largestFileBytes, bytes);
   }
 }

@@ -23,10 +23,11 @@ import type { Log } from '../ports.ts';
 import type { LinuxCalls } from './libc.ts';
 import {
   ChildList,
+  countThreads,
   isAlive,
   listDescendants,
   type ProcessFacts,
-  readChildren,
+  readChain,
   readProcess,
   readProcesses,
   readQueueLimit,
@@ -154,7 +155,7 @@ export class LinuxTrees implements ProcessTrees {
   terminate(pid: number): void {
     const root = this.#roots.get(pid);
     if (root?.running !== true) return;
-    const wrappers = wrappersOf(root);
+    const wrappers = readChain(pid, root.wrappers);
     // The main process first, so that a shell ends by the signal too and not by what its children then say.
     const all = new Set([pid]).union(this.#membersOf(root, readProcesses()));
     const inner = all.difference(wrappers);
@@ -374,24 +375,6 @@ export class LinuxTrees implements ProcessTrees {
     if (queueBytes !== null && readQueueLimit(facts.pid) !== queueBytes) return { kind: 'foreign' };
     return { kind: 'unknown', startedTicks: facts.startedTicks };
   }
-}
-
-/** Processes and threads; the dead count as long as their parent lets them wait, since they keep their number. */
-export function countThreads(members: readonly ProcessFacts[]): number {
-  let count = 0;
-  for (const facts of members) count += Math.max(1, facts.threads);
-  return count;
-}
-
-/** The first programs of a tree's chain, each the only child of the one before. */
-function wrappersOf(root: Root): Set<number> {
-  const wrappers = new Set<number>();
-  for (let pid: number | undefined = root.pid; pid !== undefined && wrappers.size < root.wrappers; ) {
-    wrappers.add(pid);
-    const children: readonly number[] = readChildren(pid) ?? [];
-    pid = children.length === 1 ? children[0] : undefined;
-  }
-  return wrappers;
 }
 
 /** Sends a signal to a process, or to a group by its negative number; false when there is none or it is not ours. */

@@ -59,6 +59,13 @@ export function isAlive(facts: ProcessFacts): boolean {
   return facts.state !== 'Z' && facts.state !== 'X';
 }
 
+/** Processes and threads; the dead count as long as their parent lets them wait, since they keep their number. */
+export function countThreads(members: readonly ProcessFacts[]): number {
+  let count = 0;
+  for (const facts of members) count += Math.max(1, facts.threads);
+  return count;
+}
+
 /** What is known of one process; null when it is gone. */
 export function readProcess(pid: number): ProcessFacts | null {
   return parseStat(readText(`/proc/${pid}/stat`));
@@ -144,6 +151,17 @@ export function withDescendants(all: ReadonlyMap<number, ProcessFacts>, roots: I
     for (const child of childrenOf.get(pid) ?? []) open.push(child.pid);
   }
   return found;
+}
+
+/** Up to `length` processes from `pid` on, each the only child of the one before. */
+export function readChain(pid: number, length: number): Set<number> {
+  const chain = new Set<number>();
+  for (let next: number | undefined = pid; next !== undefined && chain.size < length; ) {
+    chain.add(next);
+    const children: readonly number[] = readChildren(next) ?? [];
+    next = children.length === 1 ? children[0] : undefined;
+  }
+  return chain;
 }
 
 /** Value of an environment variable a process was started with; null when unset or not readable. */

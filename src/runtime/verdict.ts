@@ -26,7 +26,7 @@ export interface Ending {
   /** Processes the kernel killed for want of memory, and forks it refused, in the attempt's own control group. */
   readonly kernelKills: number;
   readonly refusedForks: number;
-  /** Size of the largest file left. */
+  /** What the largest file left occupies. */
   readonly largestFileBytes: number;
 }
 
@@ -51,8 +51,12 @@ export function beyondLimit(limits: LaunchLimits, measured: Partial<Measured>): 
   return null;
 }
 
-/** The kernel counts CPU time for its limit in other steps than for its sums: how much less of it may be in the sums. */
-const cpuSlack = 0.95;
+/**
+ * The kernel counts CPU time for its limit by samples, and more exactly for its sums: these may be some percent less.
+ * SIGXCPU says it all but for that the process may have sent it to itself; SIGKILL says nothing of its reason.
+ */
+const cpuShareByXcpu = 0.5;
+const cpuShareByKill = 0.85;
 
 /**
  * The limit that an attempt which ended by itself ran into; null when none. CPU time and disk are sums that stand at the
@@ -65,8 +69,8 @@ export function limitMet(limits: LaunchLimits, measured: Measured, ending: Endin
   if (ending.signal === null && ending.exitCode === 0) return null;
   const by = (name: string, exitCode: number) => ending.signal === name || ending.exitCode === exitCode;
   if (memoryBytes !== null && ending.kernelKills > 0) return memoryExceeded(memoryBytes, measured.memoryBytes ?? 0);
-  const usedUp = cpuTimeMs !== null && (measured.cpuMs ?? 0) >= cpuTimeMs * cpuSlack;
-  if (cpuTimeMs !== null && usedUp && (by('SIGXCPU', 152) || by('SIGKILL', 137)))
+  const cpuShare = by('SIGXCPU', 152) ? cpuShareByXcpu : by('SIGKILL', 137) ? cpuShareByKill : 1;
+  if (cpuTimeMs !== null && (measured.cpuMs ?? 0) >= cpuTimeMs * cpuShare)
     return cpuExceeded(cpuTimeMs, measured.cpuMs ?? 0);
   if (diskBytes !== null && (by('SIGXFSZ', 153) || ending.largestFileBytes >= diskBytes))
     return diskExceeded(diskBytes, Math.max(measured.diskBytes ?? 0, ending.largestFileBytes));

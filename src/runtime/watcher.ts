@@ -209,8 +209,11 @@ export class Watcher {
   }
 
   async #lookAtDisk(attempt: Attempt, disk: DiskMeter, members: readonly ProcessFacts[]): Promise<void> {
-    const { bytes } = await disk.measure(this.#exact ? members : []);
-    const limit = beyondLimit(attempt.plan.limits, { diskBytes: bytes });
+    const { bytes, largestFileBytes } = await disk.measure(this.#exact ? members : []);
+    // A file the kernel lets grow no further stands at the limit: more was to be written.
+    const isFull = largestFileBytes >= (attempt.plan.limits.diskBytes ?? Number.POSITIVE_INFINITY);
+    const diskBytes = isFull ? Math.max(bytes, largestFileBytes + 1) : bytes;
+    const limit = beyondLimit(attempt.plan.limits, { diskBytes });
     if (limit !== null && !attempt.ended) this.#end(attempt, limit);
   }
 

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OctasklyError } from '../../src/base/errors.ts';
 import type { LaunchPlan, ProcessEnd } from '../../src/ports.ts';
@@ -94,6 +94,8 @@ describe.skipIf(!onPosix)('launch()', () => {
       signal: null,
       cpuMs: null,
       memoryPeakBytes: null,
+      writtenBytes: onLinux ? 0 : null,
+      limitExceeded: null,
     });
     expect([stdout, stderr]).toEqual(['out\n', 'err\n']);
     expect(end.cpuMs).toBeGreaterThan(1);
@@ -293,6 +295,57 @@ describe.skipIf(!onPosix)('ending', () => {
     const { end, stdout } = await run(shell('sleep 60 & echo done'));
     expect([end.exitCode, stdout]).toEqual([0, 'done\n']);
     expect(performance.now() - before).toBeLessThan(10_000);
+  });
+});
+
+describe.skipIf(!onPosix)('the plan', () => {
+  test('gives contents as descriptors from 3 on, each read from its beginning', async () => {
+    const large = new Uint8Array(300_000).map((_, index) => index % 251);
+    const descriptors = [new TextEncoder().encode('three'), large, new Uint8Array()];
+    const { launched, bytes } = collect(shell('cat <&3; cat <&4; cat <&5', { descriptors }));
+    await launched.ended;
+    expect(sha256(bytes('stdout'))).toBe(sha256(Buffer.concat(descriptors)));
+  });
+
+  test('sets mask, niceness and core dumps of the process, and leaves those of this one', async () => {
+    const before = [process.umask(), getPriority()];
+    const command = 'umask; ulimit -c; cut -d" " -f19 /proc/self/stat; (cut -d" " -f19 /proc/self/stat)';
+    const { stdout } = await run(
+      shell(`sleep 0.05; ${onLinux ? command : 'umask; ulimit -c'}`, { umask: 0o27, nice: 3 }),
+    );
+    expect(stdout.split('\n').slice(0, 2)).toEqual(['0027', '0']);
+    if (onLinux) expect(stdout.trim().split('\n').slice(2)).toEqual(Array(2).fill(String(getPriority() + 3)));
+    expect([process.umask(), getPriority()]).toEqual(before);
+  });
+
+  test.skipIf(process.getuid?.() !== 0)('runs as another account, which may open its streams by name', async () => {
+    const user = { name: 'nobody', uid: 65_534, gid: 65_534 };
+    const command = 'id -u; id -g; echo named > /dev/stdout; cat /dev/stdin';
+    const { end, stdout } = await run(shell(command, { user, cwd: '/', stdin: { kind: 'text', text: 'in' } }));
+    expect([end.exitCode, stdout]).toEqual([0, '65534\n65534\nnamed\nin']);
+  });
+
+  test.skipIf(!onLinux)('sends TERM past its wrappers, and KILL to all', async () => {
+    // Two programs that wait for their only child, as bubblewrap does; TERM would end them.
+    const task = 'trap "echo bye; exit 5" TERM; echo up; while :; do sleep 0.02; done';
+    const argv = ['/bin/sh', '-c', '/bin/sh -c \'/bin/sh -c "$1"; exit $?\' sh "$1"; exit $?', 'sh', task];
+    const first = collect(shell('', { argv, wrappers: 2 }));
+    await until('the trap is set', () => first.text('stdout') !== '');
+    first.launched.terminate();
+    expect(await first.launched.ended).toMatchObject({ exitCode: 5, signal: null });
+    expect(first.text('stdout')).toBe('up\nbye\n');
+    const second = collect(shell('', { argv, wrappers: 2 }));
+    await until('the trap is set', () => second.text('stdout') !== '');
+    second.launched.kill();
+    expect((await second.launched.ended).signal).toBe('SIGKILL');
+  });
+
+  test('leaves no descriptor and no setting behind when it cannot be kept', () => {
+    const before = [openFiles(), process.umask()];
+    const descriptors = [new Uint8Array(10), new Uint8Array(10)];
+    for (let round = 0; round < 20; round++)
+      refusal(shell('', { argv: ['/no/such/program'], descriptors, umask: 0o77 }));
+    expect([openFiles(), process.umask()]).toEqual(before);
   });
 });
 

@@ -26,7 +26,7 @@ interface Stage {
   readonly site: Site;
   readonly worker: Node;
   readonly home: string;
-  readonly offered: ReadonlySet<SandboxLevel>;
+  readonly offered: Scene['offers'];
   readonly listeners: Listeners;
 }
 
@@ -86,7 +86,7 @@ async function open(user: number | null): Promise<Stage> {
   const env = { HOME: home, SECRET_TOKEN: 'hostile-secret' };
   const worker = await site.worker('hostile', ['--sandbox-level', 'none', ...account], { env, through, cwd: '/' });
   const [view] = await site.workers();
-  const offered = new Set(view?.sandbox.levels.map(({ level }) => level));
+  const offered = new Map(view?.sandbox.levels.map((offer) => [offer.level, offer]));
   return { site, worker, home, offered, listeners: await listen(site) };
 }
 
@@ -116,6 +116,7 @@ async function attempt(stage: Stage, hostile: HostileCase, level: SandboxLevel):
   const before = { mounts: mounts(), residentKb: residentKb(worker.pid) };
   const scene: Scene = {
     level,
+    offers: stage.offered,
     mark,
     outside,
     home,

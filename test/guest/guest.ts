@@ -108,7 +108,7 @@ export async function runGuest(options: GuestOptions): Promise<string> {
   const qemu = [
     ...['qemu-system-x86_64', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', `${memoryMb}`],
     ...['-nographic', '-no-reboot', '-nic', 'none', '-kernel', kernel, '-initrd', image],
-    ...['-append', 'console=ttyS0 panic=-1 edd=off quiet'],
+    ...['-append', 'console=ttyS0 panic=-1 edd=off loglevel=0'],
   ];
   const child = Bun.spawn(qemu, {
     stdin: 'ignore',

@@ -1,10 +1,11 @@
 /** The command line as a real process: pipes, signals and shells as people use them. */
 
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expand } from '../../src/cli/placeholders.ts';
+import { MemoryBlobs } from '../unit/cli/files.ts';
 import { type FakeServer, startFakeServer } from './fake-server.ts';
 
 const octaskly = `'${process.execPath}' '${join(import.meta.dir, 'cli-process.ts')}'`;
@@ -97,6 +98,23 @@ describe('octaskly run', () => {
     }, 20_000);
   }
 });
+
+test('octaskly run brings files along and brings files back, whatever their names', async () => {
+  const { dispatcher } = server;
+  const blobs = new MemoryBlobs();
+  dispatcher.intercept = blobs.answer;
+  dispatcher.onSubmit = (id) => dispatcher.end(id, { exit_code: 0 });
+  const large = 'x'.repeat(2_000_000);
+  blobs.addOutput('out/-a b\nü', large, true);
+  writeFileSync(join(folder, "it's"), large);
+  const line = `cd "$HOME" && octaskly run --in "it's" --in ./-dash --out out true < /dev/null`;
+  writeFileSync(join(folder, '-dash'), '');
+  expect(await run(line)).toEqual({ status: 0, stdout: '', stderr: '' });
+  expect(blobs.uploads.map(({ bytes }) => bytes).sort((a, b) => a - b)).toEqual([0]);
+  expect([...dispatcher.tasks.values()][0]?.view.inputs.map(({ path }) => path)).toEqual(["it's", '-dash']);
+  expect(readFileSync(join(folder, 'out/-a b\nü'), 'utf8')).toBe(large);
+  expect(statSync(join(folder, 'out/-a b\nü')).mode & 0o100).toBe(0o100);
+}, 20_000);
 
 describe('octaskly', () => {
   test('ends quietly in front of head', async () => {

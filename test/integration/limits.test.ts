@@ -195,6 +195,11 @@ describe.skipIf(!onLinux)('limits', () => {
       30_000,
     );
 
+    test("ends who goes on after the kernel's own limit on files stopped one of his", async () => {
+      const command = 'ulimit -f 40960; exec 9>gone; rm gone; head -c 90000000 /dev/zero >&9; sleep 60';
+      expectExceeded(await run(command, limits), 'disk_limit_mb', 20);
+    }, 30_000);
+
     test('holds also for who was gone before he was looked at', async () => {
       expectExceeded(await run('head -c 30000000 /dev/zero > big', limits), 'disk_limit_mb', 20);
     });

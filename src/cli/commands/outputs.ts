@@ -11,6 +11,7 @@ import { fetchFiles, listOutputs } from '../outputs.ts';
 import { usage } from '../parse.ts';
 import { type OutputForm, writeJson, writeTable } from '../print.ts';
 import { oneTask } from '../selectors.ts';
+import { exitOfSignal } from '../status.ts';
 import { printable } from '../table.ts';
 import { formatBytes } from '../text.ts';
 
@@ -52,11 +53,19 @@ async function fetchTo(
 ): Promise<number> {
   const { terminal } = context;
   const leave = new AbortController();
-  const stop = terminal.onSignal(() => leave.abort(new OctasklyError('io', 'Interrupted; not all files are here.')));
+  let signalStatus = 1;
+  const stop = terminal.onSignal((signal) => {
+    signalStatus = exitOfSignal(signal);
+    leave.abort(new Error('interrupted'));
+  });
   try {
     const failures = await fetchFiles(context, { ...facts, shown: true, signal: leave.signal });
     for (const failure of failures) await note(terminal, failure);
     return failures.length === 0 ? 0 : 1;
+  } catch (error) {
+    if (!leave.signal.aborted) throw error;
+    await note(terminal, 'Interrupted; not all files are here.');
+    return signalStatus;
   } finally {
     stop();
   }
@@ -85,6 +94,7 @@ export const outputs: ClientAction<typeof outputsOptions> = async (context, valu
   for (const problem of answer.problems) await note(terminal, printable(problem));
   if (named.length === 0 && !isFinal(task.status)) {
     await note(terminal, `Task ${task.id} is ${task.status}; its files are collected when it ends.`);
+    if (isFetching) return 1;
   }
   return status;
 };

@@ -1,0 +1,190 @@
+/** The command line's files on a real disk: what may be brought along, and what may be written where. */
+
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import {
+  appendFileSync,
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { LocalFile } from '../../src/cli/files.ts';
+import { createLocalFiles } from '../../src/runtime/local-files.ts';
+import { blobOf } from '../unit/cli/files.ts';
+
+const files = createLocalFiles();
+let folder = '';
+
+beforeEach(() => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), 'octaskly-files-')));
+});
+
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function write(path: string, text: string, mode = 0o644): string {
+  const whole = join(folder, path);
+  mkdirSync(join(whole, '..'), { recursive: true });
+  writeFileSync(whole, text);
+  chmodSync(whole, mode);
+  return whole;
+}
+
+function refusal(action: Promise<unknown>): Promise<string> {
+  return action.then(
+    () => 'nothing was refused',
+    (error: unknown) => String((error as Error).message).replaceAll(folder, 'F'),
+  );
+}
+
+describe('find()', () => {
+  test('gives all files below a directory in order, with size and executable bit, links as what they lead to', async () => {
+    write('d/b', 'two', 0o755);
+    write('d/a/ü x', 'three');
+    write('d/-x\ny', '');
+    write('other/file', 'linked');
+    symlinkSync(join(folder, 'other/file'), join(folder, 'd/link'));
+    symlinkSync(join(folder, 'other'), join(folder, 'd/linked'));
+    const found = await files.find(join(folder, 'd'));
+    expect(found.map(({ path, bytes, executable }) => [path, bytes, executable])).toEqual([
+      ['-x\ny', 0, false],
+      ['a/ü x', 5, false],
+      ['b', 3, true],
+      ['link', 6, false],
+      ['linked/file', 6, false],
+    ]);
+    expect((await files.find(join(folder, 'd/b'))).map(({ path }) => path)).toEqual(['']);
+  });
+
+  test('names what is missing, what is no file, and what has no end', async () => {
+    write('file', '');
+    mkdirSync(join(folder, 'loop/deep'), { recursive: true });
+    symlinkSync('..', join(folder, 'loop/deep/up'));
+    symlinkSync('nowhere', join(folder, 'dangling'));
+    symlinkSync('self', join(folder, 'self'));
+    Bun.spawnSync(['mkfifo', join(folder, 'fifo')]);
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(join(folder, 'socket'), resolve));
+    const said = async (path: string) => refusal(files.find(join(folder, path)));
+    expect([await said('none'), await said('file/below'), await said('loop'), await said('dangling')]).toEqual([
+      'There is no file or directory F/none.',
+      'There is no file or directory F/file/below.',
+      'F/loop/deep/up leads back to F/loop, in which it lies: it has no end.',
+      'F/dangling is a symbolic link to what is not there.',
+    ]);
+    expect([await said('self'), await said('fifo'), await said('socket')]).toEqual([
+      'F/self is a symbolic link that leads to itself.',
+      'F/fifo is a pipe; only files and directories can be brought along.',
+      'F/socket is a socket; only files and directories can be brought along.',
+    ]);
+    server.close();
+    expect(await refusal(files.find('/dev/null'))).toContain('/dev/null is a device');
+    expect(await refusal(files.find('none'))).toContain(`(looked for ${join(process.cwd(), 'none')})`);
+  });
+});
+
+describe('hash() and read()', () => {
+  const fileOf = async (path: string): Promise<LocalFile> => {
+    const [file] = await files.find(path);
+    if (file === undefined) throw new Error('no file');
+    return file;
+  };
+
+  test.each([0, 1, 65_536, 65_537, 1_048_576, 3_000_001])('take %d bytes whole', async (size) => {
+    const text = 'x'.repeat(size);
+    const path = write('f', text);
+    let told = 0;
+    const hashed = await files.hash(await fileOf(path), (bytes) => {
+      told += bytes;
+    });
+    expect(hashed).toEqual({ blob: blobOf(text), bytes: size });
+    expect(told).toBe(size);
+    const from = Math.floor(size / 3);
+    expect(await new Response(files.read(path, { from, to: size })).text()).toBe(text.slice(from));
+  });
+
+  test('read() fails with the name of a file that became shorter', async () => {
+    const path = write('f', 'x'.repeat(100));
+    truncateSync(path, 10);
+    const reading = new Response(files.read(path, { from: 0, to: 100 })).text();
+    expect(await refusal(reading)).toBe('Cannot upload F/f: it became shorter while it was read.');
+  });
+
+  test('hash() ends with its signal', async () => {
+    const path = write('f', 'x'.repeat(200_000));
+    const ended = files.hash(await fileOf(path), () => {}, AbortSignal.abort(new Error('enough')));
+    expect(await refusal(ended)).toBe('enough');
+  });
+});
+
+describe('create()', () => {
+  const put = async (
+    path: string,
+    text: string,
+    { executable = false, blob = blobOf(text) } = {},
+  ): Promise<boolean> => {
+    const incoming = await files.create(join(folder, 'to'), { path, executable });
+    await incoming.write(new TextEncoder().encode(text));
+    const isThere = await incoming.finish(blob);
+    await incoming.discard();
+    return isThere;
+  };
+  const textOf = (path: string): string => readFileSync(join(folder, path), 'utf8');
+
+  test('makes directories, sets the executable bit, and replaces a file that is there', async () => {
+    expect(await put('a/b/c.sh', 'one', { executable: true })).toBe(true);
+    expect(statSync(join(folder, 'to/a/b/c.sh')).mode & 0o100).toBe(0o100);
+    expect(await put('a/b/c.sh', 'two')).toBe(true);
+    expect(textOf('to/a/b/c.sh')).toBe('two');
+    expect(statSync(join(folder, 'to/a/b/c.sh')).mode & 0o111).toBe(0);
+    expect(readdirSync(join(folder, 'to/a/b'))).toEqual(['c.sh']);
+  });
+
+  test('leaves what is there alone until the hash is right, and nothing of what was discarded', async () => {
+    write('to/f', 'old');
+    expect(await put('f', 'new', { blob: blobOf('other') })).toBe(false);
+    const incoming = await files.create(join(folder, 'to'), { path: 'f', executable: false });
+    await incoming.write(new TextEncoder().encode('half'));
+    await incoming.discard();
+    await incoming.discard();
+    expect([textOf('to/f'), readdirSync(join(folder, 'to'))]).toEqual(['old', ['f']]);
+  });
+
+  test('never writes through a link that leads out, whatever is at the place', async () => {
+    write('out/secret', 'mine');
+    mkdirSync(join(folder, 'to/dir'), { recursive: true });
+    symlinkSync(join(folder, 'out'), join(folder, 'to/away'));
+    symlinkSync('../out/secret', join(folder, 'to/file'));
+    symlinkSync('../out/new', join(folder, 'to/dangling'));
+    Bun.spawnSync(['mkfifo', join(folder, 'to/fifo')]);
+    const said = (path: string) => refusal(put(path, 'evil'));
+    expect(await said('away/secret')).toBe('F/to/away leads out of the directory, to F/out; nothing is written there.');
+    expect(await said('away/deep/x')).toContain('leads out of the directory');
+    expect(await said('file')).toBe('F/to/file leads out of the directory, to F/out/secret; nothing is written there.');
+    expect(await said('dangling')).toBe('F/to/dangling is a symbolic link to what is not there.');
+    expect(await said('dir')).toBe('There is a directory F/to/dir in its place.');
+    expect(await said('fifo')).toBe('F/to/fifo is a pipe; only a file is replaced.');
+    expect([textOf('out/secret'), readdirSync(join(folder, 'out'))]).toEqual(['mine', ['secret']]);
+  });
+
+  test('follows links that stay below the directory', async () => {
+    write('to/real/f', 'old');
+    symlinkSync('real', join(folder, 'to/link'));
+    symlinkSync('real/f', join(folder, 'to/g'));
+    expect(await put('link/f', 'one')).toBe(true);
+    expect(textOf('to/real/f')).toBe('one');
+    expect(await put('g', 'two')).toBe(true);
+    expect(textOf('to/real/f')).toBe('two');
+    appendFileSync(join(folder, 'to/g'), '!');
+    expect(textOf('to/real/f')).toBe('two!');
+  });
+});
