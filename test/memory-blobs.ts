@@ -8,7 +8,7 @@
 
 import { createHash } from 'node:crypto';
 import { OctasklyError } from '../src/base/errors.ts';
-import type { BlobCache, BlobReceiver } from '../src/ports.ts';
+import type { BlobCache, BlobReceiver } from '../src/ports/files.ts';
 
 interface Incoming {
   readonly bytes: Uint8Array;

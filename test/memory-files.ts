@@ -5,7 +5,7 @@
 
 import { OctasklyError } from '../src/base/errors.ts';
 import type { TaskFile } from '../src/core/files.ts';
-import type { BlobCache, CollectedFiles, TaskArea, TaskFiles } from '../src/ports.ts';
+import type { BlobCache, CollectedFiles, TaskArea, TaskFiles } from '../src/ports/files.ts';
 import type { Sandbox } from '../src/worker/sandbox.ts';
 import { blobOf, type MemoryBlobs } from './memory-blobs.ts';
 import { unconfined } from './unconfined.ts';

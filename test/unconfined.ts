@@ -1,6 +1,6 @@
 /** What a launch plan says of a command that nothing is done to. */
 
-import type { LaunchPlan } from '../src/ports.ts';
+import type { LaunchPlan } from '../src/ports/processes.ts';
 
 export const unconfined: Omit<LaunchPlan, 'argv' | 'env' | 'cwd' | 'stdin' | 'marker'> = {
   descriptors: [],

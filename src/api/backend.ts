@@ -4,7 +4,8 @@
  */
 
 import type { AttemptRecord, TaskSpec } from '../core/task.ts';
-import type { BatchRow, BlobStore, CollectedFiles, TaskFilter, TaskRow } from '../ports.ts';
+import type { BlobStore, CollectedFiles } from '../ports/files.ts';
+import type { BatchRow, TaskFilter, TaskRow } from '../ports/store.ts';
 import type { Stream } from '../wire/messages.ts';
 import type { Explanation, FeedEvent, Stats, WorkerView } from './schemas.ts';
 

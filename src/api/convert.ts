@@ -13,7 +13,8 @@ import {
   type Requirement,
   type StdinSpec,
 } from '../core/task.ts';
-import type { StoredOutput, TaskRow } from '../ports.ts';
+import type { StoredOutput } from '../ports/files.ts';
+import type { TaskRow } from '../ports/store.ts';
 import type { Backend, NewInput, NewTask } from './backend.ts';
 import type { InputRequest } from './file-schemas.ts';
 import {

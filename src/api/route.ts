@@ -6,7 +6,7 @@
 
 import { z } from 'zod';
 import type { ErrorCode } from '../base/errors.ts';
-import type { Clock, Log } from '../ports.ts';
+import type { Clock, Log } from '../ports/time.ts';
 import type { Access, Caller, Identity, RequireAuth } from './access.ts';
 import type { Backend } from './backend.ts';
 import type { BodyRule } from './body.ts';

@@ -6,7 +6,7 @@
  * id it saw; nothing waits for it and what it left is dropped.
  */
 
-import type { Clock, Timer } from '../ports.ts';
+import type { Clock, Timer } from '../ports/time.ts';
 import type { Backend } from './backend.ts';
 
 export const heartbeatMs = 15_000;

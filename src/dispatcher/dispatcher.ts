@@ -16,10 +16,14 @@ import { explain } from '../core/explain.ts';
 import type { RememberedWorker } from '../core/restore.ts';
 import { type Policy, type SchedulerState, waitingCount } from '../core/state.ts';
 import { isFinal } from '../core/task.ts';
-import type { BlobStore, Clock, DispatcherLink, LinkHandlers, Log, OutputStore, Store, TaskRow } from '../ports.ts';
+import type { BlobStore, OutputStore } from '../ports/files.ts';
+import type { DispatcherLink, LinkHandlers } from '../ports/links.ts';
+import type { Store, TaskRow } from '../ports/store.ts';
+import type { Clock, Log } from '../ports/time.ts';
 import type { Stream, WorkerMessage } from '../wire/messages.ts';
 import { Engine } from './engine.ts';
 import { Feed } from './feed.ts';
+import { rememberAnswer, repeatedAnswer } from './idempotency.ts';
 import { durableBlobs } from './inputs.ts';
 import { OutputWatch, openCursor } from './outputs.ts';
 import { Sessions } from './sessions.ts';
@@ -139,10 +143,10 @@ export class Dispatcher implements Backend {
   ): Promise<Submitted> {
     return this.#inTurn((turn) => {
       const { idempotency } = submission;
-      const repeated = idempotency === null ? null : this.#repeated(turn, idempotency);
+      const { store } = this.#parts;
+      const repeated = repeatedAnswer(turn, store, idempotency);
       if (repeated !== null) return repeated;
       this.#checkRoom(submission.tasks.length);
-      const { store } = this.#parts;
       const prepared = prepare(submission, {
         lastId: this.#engine.lastId,
         wall: turn.wall,
@@ -157,26 +161,12 @@ export class Dispatcher implements Backend {
         const { name } = submission.batch;
         turn.change({ kind: 'batch', id: batchId, name, createdAt: turn.wall, size: taskIds.length });
       }
-      if (idempotency !== null) {
-        const answer = JSON.stringify({ batchId, taskIds });
-        turn.change({ kind: 'idempotency', ...idempotency, answer, createdAt: turn.wall });
-        turn.answered.set(idempotency.key, { bodyHash: idempotency.bodyHash, answer });
-      }
+      rememberAnswer(turn, idempotency, prepared);
       turn.apply({ kind: 'tasksSubmitted', tasks: prepared.tasks });
       const fed = prepared.tasks.filter(({ spec }) => spec.stdin.kind === 'stream');
       turn.afterwards(() => this.#expectInput(fed.map((task) => task.id)));
       return { batchId, taskIds, repeated: false };
     });
-  }
-
-  #repeated(turn: Turn, { key, bodyHash }: { key: string; bodyHash: string }): Submitted | null {
-    const earlier = turn.answered.get(key) ?? this.#parts.store.idempotency(key);
-    if (earlier === null) return null;
-    if (earlier.bodyHash !== bodyHash) {
-      throw new OctasklyError('conflict', `The idempotency key "${key}" was used before with another request.`);
-    }
-    const answer = JSON.parse(earlier.answer) as { batchId: string | null; taskIds: string[] };
-    return { ...answer, repeated: true };
   }
 
   #expectInput(taskIds: readonly string[]): void {

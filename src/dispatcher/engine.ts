@@ -11,7 +11,8 @@ import { OctasklyError, reasonOf } from '../base/errors.ts';
 import { type RememberedWorker, restore } from '../core/restore.ts';
 import { nextDeadline } from '../core/scheduler.ts';
 import type { Policy, SchedulerState } from '../core/state.ts';
-import type { Clock, Log, Store, Timer } from '../ports.ts';
+import type { Store } from '../ports/store.ts';
+import type { Clock, Log, Timer } from '../ports/time.ts';
 import { Turn } from './turn.ts';
 
 /** Something that happened. `handle` takes part in a turn; `abort` is told when the turn could not be saved. */

@@ -4,7 +4,8 @@
  */
 
 import type { TaskFile } from '../core/files.ts';
-import type { BlobStore, Clock, CollectedFiles } from '../ports.ts';
+import type { BlobStore, CollectedFiles } from '../ports/files.ts';
+import type { Clock } from '../ports/time.ts';
 import { type BlobLink, clauseOf, Fetcher } from '../transfer/fetching.ts';
 import { BlobServer } from '../transfer/serving.ts';
 import type { BlobMessage } from '../wire/messages.ts';

@@ -6,7 +6,7 @@
 import type { NewInput, Submission } from '../api/backend.ts';
 import type { FieldError } from '../base/errors.ts';
 import type { TaskFile } from '../core/files.ts';
-import type { BlobStore } from '../ports.ts';
+import type { BlobStore } from '../ports/files.ts';
 
 /** Missing blobs that one refusal names. */
 const refusedMax = 100;

@@ -7,7 +7,8 @@
 
 import type { OutputCursor } from '../api/backend.ts';
 import { isFinal, type Task } from '../core/task.ts';
-import type { BlobStore, OutputStore, Store, StoredOutput, TaskRow } from '../ports.ts';
+import type { BlobStore, OutputStore, StoredOutput } from '../ports/files.ts';
+import type { Store, TaskRow } from '../ports/store.ts';
 import type { Stream } from '../wire/messages.ts';
 
 const nothing = new Uint8Array(0);

@@ -8,7 +8,7 @@
 
 import { OctasklyError } from '../base/errors.ts';
 import type { AttemptKey } from '../core/attempt.ts';
-import type { Clock, Timer } from '../ports.ts';
+import type { Clock, Timer } from '../ports/time.ts';
 import type { DispatcherMessage } from '../wire/messages.ts';
 
 /** Input is ended after this long without a chunk, counted from the submission, or from when the last one was taken. */

@@ -14,7 +14,7 @@ import { step } from '../core/scheduler.ts';
 import type { SchedulerState } from '../core/state.ts';
 import type { Task, TaskStatus } from '../core/task.ts';
 import type { Worker } from '../core/worker.ts';
-import type { Change } from '../ports.ts';
+import type { Change } from '../ports/store.ts';
 import type { Assignment, DispatcherMessage } from '../wire/messages.ts';
 
 /** Attempts in one message; more make another message. */

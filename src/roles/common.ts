@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { OctasklyError } from '../base/errors.ts';
 import { expandHome } from '../cli/config.ts';
-import type { Log } from '../ports.ts';
+import type { Log } from '../ports/time.ts';
 import { readPrivate } from '../runtime/data-dir.ts';
 import { createLog } from '../runtime/log.ts';
 

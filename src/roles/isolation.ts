@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { OctasklyError } from '../base/errors.ts';
 import type { Account, HostIsolation } from '../core/host-isolation.ts';
 import type { Isolation } from '../core/isolation.ts';
-import type { Workspace } from '../ports.ts';
+import type { Workspace } from '../ports/files.ts';
 import { readHostIsolation, tryPlan } from '../runtime/isolation.ts';
 import { canReach } from '../runtime/task-user.ts';
 import { type Candidate, firstCandidates, secondCandidates, trialPlan, withTrial } from '../worker/trials.ts';

@@ -6,7 +6,7 @@
  */
 
 import { reasonOf } from '../base/errors.ts';
-import type { Log } from '../ports.ts';
+import type { Log } from '../ports/time.ts';
 import type { FileBlobStore } from '../runtime/blobs.ts';
 import type { SqliteStore } from '../store/store.ts';
 

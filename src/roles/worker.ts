@@ -7,7 +7,7 @@ import type { WorkerValues } from '../cli/options.ts';
 import type { Isolation } from '../core/isolation.ts';
 import { namePattern } from '../core/names.ts';
 import type { WorkerDeclaration } from '../core/worker.ts';
-import type { Log } from '../ports.ts';
+import type { Log } from '../ports/time.ts';
 import { createBlobCache } from '../runtime/blob-cache.ts';
 import { openCgroups } from '../runtime/cgroup.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';

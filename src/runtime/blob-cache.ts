@@ -9,7 +9,8 @@
 
 import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
 import { assert } from '../base/assert.ts';
-import type { BlobCache, BlobReceiver, Log } from '../ports.ts';
+import type { BlobCache, BlobReceiver } from '../ports/files.ts';
+import type { Log } from '../ports/time.ts';
 import { createBlobStore, type FileBlobStore, receiverOfAll } from './blobs.ts';
 import { blobOf, onDisk, writeDescriptor } from './file-bytes.ts';
 import { storeFiles } from './store-files.ts';

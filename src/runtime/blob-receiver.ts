@@ -7,7 +7,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { closeSync, constants, ftruncateSync, openSync } from 'node:fs';
 import { assert } from '../base/assert.ts';
 import { OctasklyError } from '../base/errors.ts';
-import type { BlobReceiver } from '../ports.ts';
+import type { BlobReceiver } from '../ports/files.ts';
 import { blobNameOf, blobOfDescriptor, onDisk, onDiskBeside, writeDescriptor } from './file-bytes.ts';
 import { storeFiles } from './store-files.ts';
 

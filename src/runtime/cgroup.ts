@@ -15,7 +15,7 @@
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { reasonOf } from '../base/errors.ts';
-import type { LaunchLimits } from '../ports.ts';
+import type { LaunchLimits } from '../ports/processes.ts';
 import { openLinuxCalls } from './libc.ts';
 import { quietly, succeeds } from './open-files.ts';
 import { readText } from './procfs.ts';

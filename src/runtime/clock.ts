@@ -1,7 +1,7 @@
 /** The real clock and the real randomness. */
 
 import { randomBytes } from 'node:crypto';
-import type { Clock, Random, Timer } from '../ports.ts';
+import type { Clock, Random, Timer } from '../ports/time.ts';
 
 /** Longest wait setTimeout knows; longer ones are waited for in steps. */
 const stepMsMax = 2 ** 31 - 1;

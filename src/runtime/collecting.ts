@@ -21,7 +21,8 @@ import {
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { filesMax, pathProblem, problemsMax, type TaskFile } from '../core/files.ts';
-import type { CollectedFiles, Log, TaskArea } from '../ports.ts';
+import type { CollectedFiles, TaskArea } from '../ports/files.ts';
+import type { Log } from '../ports/time.ts';
 import type { FileBlobCache } from './blob-cache.ts';
 import {
   blobNameOf,

@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import type { Log } from '../ports.ts';
+import type { Log } from '../ports/time.ts';
 import type { KeyPair } from '../wire/noise.ts';
 import { nativeCrypto } from './crypto.ts';
 import { acquireLock, type Lock, lockHolder } from './lock.ts';

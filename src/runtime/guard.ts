@@ -16,7 +16,7 @@
 
 import { randomBytes, randomInt } from 'node:crypto';
 import { reasonOf } from '../base/errors.ts';
-import type { Log } from '../ports.ts';
+import type { Log } from '../ports/time.ts';
 import type { Limit, LinuxCalls } from './libc.ts';
 
 /** Name of the environment variable every process of a task is started with. */

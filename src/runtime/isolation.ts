@@ -20,7 +20,7 @@ import { homedir, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { reasonOf } from '../base/errors.ts';
 import { type Account, type HostIsolation, notTried, type SystemPaths, type Trial } from '../core/host-isolation.ts';
-import type { LaunchPlan } from '../ports.ts';
+import type { LaunchPlan } from '../ports/processes.ts';
 import { guardVariable } from './guard.ts';
 import { isAndroid } from './host.ts';
 import { markerVariable } from './process-tree.ts';

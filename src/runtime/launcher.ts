@@ -17,12 +17,14 @@
 
 import { existsSync } from 'node:fs';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import type { Launched, Launcher, LaunchPlan, LimitExceeded, Log, ProcessEnd } from '../ports.ts';
+import type { Launched, Launcher, LaunchPlan, LimitExceeded, ProcessEnd } from '../ports/processes.ts';
+import type { Log } from '../ports/time.ts';
 import type { Stream } from '../wire/messages.ts';
 import type { Cgroups, TaskCgroup } from './cgroup.ts';
 import { Guard, guardVariable } from './guard.ts';
 import { type LinuxCalls, openLinuxCalls } from './libc.ts';
 import { openInputPipe, openKernelPipe, openStreamPipe, quietMs } from './pipes.ts';
+import { ProcessCap } from './process-cap.ts';
 import { GroupTrees } from './process-groups.ts';
 import { LinuxTrees, markerVariable, type OrphansUse, type ProcessTrees } from './process-tree.ts';
 import { describe, type Pipes, spawn } from './spawning.ts';
@@ -36,6 +38,7 @@ interface Nursery {
   readonly trees: ProcessTrees;
   readonly watcher: Watcher;
   readonly countsWrites: boolean;
+  readonly cap: ProcessCap;
   launchers: number;
 }
 
@@ -55,7 +58,7 @@ function openNursery(log: Log): Nursery {
   const watcher = new Watcher(trees.survey, calls);
   // Where the kernel does not count what processes write (CONFIG_TASK_IO_ACCOUNTING), its sums are 0.
   const countsWrites = calls !== null && existsSync('/proc/self/io');
-  return { calls, guard, trees, watcher, countsWrites, launchers: 0 };
+  return { calls, guard, trees, watcher, countsWrites, cap: new ProcessCap(calls), launchers: 0 };
 }
 
 type Output = (stream: Stream, data: Uint8Array) => Promise<void> | undefined;
@@ -127,7 +130,7 @@ function launch(shared: Nursery, attempt: Attempt, onOutput: Output): Launched {
   const exit = Promise.withResolvers<Exit>();
   const env = { ...plan.env, [markerVariable]: plan.marker, [guardVariable]: guard.nonce };
   const onExit = (code: number | null, signal: string | number | null) => exit.resolve({ code, signal });
-  const child = spawn(plan, { calls, pipes, env, cgroup: cgroup?.dir ?? null, onExit });
+  const child = spawn(plan, { calls, pipes, env, cap: shared.cap, cgroup: cgroup?.dir ?? null, onExit });
   const orphans = trees.add(child.pid, plan);
   pipes.stdout.started(streamOf(child.stdout));
   pipes.stderr.started(streamOf(child.stderr));

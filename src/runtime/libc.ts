@@ -32,6 +32,7 @@ const linuxCalls = {
   prctl: { args: [i32, u64, u64, u64, u64], returns: i32 },
   getrlimit: { args: [i32, ptr], returns: i32 },
   setrlimit: { args: [i32, ptr], returns: i32 },
+  prlimit: { args: [i32, i32, ptr, ptr], returns: i32 },
   getxattr: { args: [ptr, ptr, ptr, u64], returns: i64 },
   sched_setscheduler: { args: [i32, i32, ptr], returns: i32 },
   setpriority: { args: [i32, i32, i32], returns: i32 },
@@ -47,6 +48,7 @@ const WNOHANG = 1;
 const PR_SET_DUMPABLE = 4;
 const PR_SET_CHILD_SUBREAPER = 36;
 const RLIMIT_CORE = 4;
+const RLIMIT_NPROC = 6;
 const RLIMIT_MSGQUEUE = 12;
 const PRIO_PGRP = 1;
 const SCHED_OTHER = 0;
@@ -92,6 +94,11 @@ export interface LinuxCalls {
   /** Limit on core dumps; null when unknown. Children inherit it. */
   coreLimit(): Limit | null;
   setCoreLimit(limit: Limit): boolean;
+  /** Limit on the processes and threads of this account; null when unknown. Children inherit it. */
+  processLimit(): Limit | null;
+  setProcessLimit(limit: Limit): boolean;
+  /** Sets that limit of another process of this account, for good. False when refused. */
+  limitProcessesOf(pid: number, limit: bigint): boolean;
   /** Sets the niceness, -20 … 19, of every process in a group. False when refused. */
   setGroupNiceness(group: number, niceness: number): boolean;
   /**
@@ -173,6 +180,12 @@ export function openLinuxCalls(): LinuxCalls | null {
     setQueueLimit: (limit) => setLimit(RLIMIT_MSGQUEUE, limit),
     coreLimit: () => getLimit(RLIMIT_CORE),
     setCoreLimit: (limit) => setLimit(RLIMIT_CORE, limit),
+    processLimit: () => getLimit(RLIMIT_NPROC),
+    setProcessLimit: (limit) => setLimit(RLIMIT_NPROC, limit),
+    limitProcessesOf: (pid, limit) => {
+      limits.set([limit, limit]);
+      return symbols.prlimit(pid, RLIMIT_NPROC, limits, null) === 0;
+    },
     setGroupNiceness: (group, niceness) => symbols.setpriority(PRIO_PGRP, group, niceness) === 0,
     setUrgent: (on) => {
       const policy = on ? SCHED_RR | SCHED_RESET_ON_FORK : SCHED_OTHER;

@@ -8,7 +8,8 @@
  */
 
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import type { Link, LinkEnd, LinkHandlers, LinkListener, Links, Log } from '../ports.ts';
+import type { Link, LinkEnd, LinkHandlers, LinkListener, Links } from '../ports/links.ts';
+import type { Log } from '../ports/time.ts';
 import { dispatcherDialect, workerDialect } from '../wire/dialects.ts';
 import type { DispatcherMessage, WorkerMessage } from '../wire/messages.ts';
 import type { KeyPair, NoiseCrypto, Role } from '../wire/noise.ts';

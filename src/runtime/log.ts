@@ -5,7 +5,7 @@
 
 import { openSync, writeSync } from 'node:fs';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import type { Log } from '../ports.ts';
+import type { Log } from '../ports/time.ts';
 
 const levels = ['debug', 'info', 'warn', 'error'] as const;
 type Level = (typeof levels)[number];

@@ -24,7 +24,7 @@ import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OctasklyError } from '../base/errors.ts';
 import { filesProblem, type TaskFile } from '../core/files.ts';
-import type { TaskArea } from '../ports.ts';
+import type { TaskArea } from '../ports/files.ts';
 import type { FileBlobCache } from './blob-cache.ts';
 import { blobOf, hasCode, Pace, systemReason, writeDescriptor } from './file-bytes.ts';
 

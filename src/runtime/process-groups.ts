@@ -5,7 +5,7 @@
  * Deliberately not here: anything exact; that is `process-tree.ts`.
  */
 
-import type { Log } from '../ports.ts';
+import type { Log } from '../ports/time.ts';
 import { markerVariable, type OrphansUse, type ProcessTrees, type Survey, signal } from './process-tree.ts';
 import { type ProcessFacts, withDescendants } from './procfs.ts';
 

@@ -19,7 +19,7 @@
  * One instance a process, since children are a process's own.
  */
 
-import type { Log } from '../ports.ts';
+import type { Log } from '../ports/time.ts';
 import type { LinuxCalls } from './libc.ts';
 import {
   ChildList,

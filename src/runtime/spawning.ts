@@ -9,9 +9,10 @@ import { closeSync, fchownSync, mkdtempSync, openSync, rmSync, statSync, writeSy
 import { getPriority, setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import type { LaunchPlan } from '../ports.ts';
+import type { LaunchPlan } from '../ports/processes.ts';
 import type { LinuxCalls } from './libc.ts';
 import type { InputPipe, OutputPipe } from './pipes.ts';
+import type { ProcessCap } from './process-cap.ts';
 
 /** The ends of its standard streams. */
 export interface Pipes {
@@ -25,6 +26,7 @@ export interface Start {
   readonly calls: LinuxCalls | null;
   readonly pipes: Pipes;
   readonly env: Readonly<Record<string, string>>;
+  readonly cap: ProcessCap;
   /** Directory of its control group. */
   readonly cgroup: string | null;
   onExit(code: number | null, signal: string | number | null): void;
@@ -33,10 +35,12 @@ export interface Start {
 const nicenessMax = 19;
 
 /** Starts the main process, as leader of a session. Error: `io`; then the pipes are given up. */
-export function spawn(plan: LaunchPlan, { calls, pipes, env, cgroup, onExit }: Start) {
+export function spawn(plan: LaunchPlan, { calls, pipes, env, cap, cgroup, onExit }: Start) {
   const { stdin, stdout, stderr } = pipes;
   const descriptors: number[] = [];
   const restore = plan.umask === null ? null : takeOnMask(calls, plan.umask);
+  const uncap = cgroup === null ? cap.take(plan.limits.processes, plan.user?.uid ?? null) : null;
+  let pid: number | null = null;
   try {
     for (const content of plan.descriptors) descriptors.push(openContent(calls, content));
     if (plan.user !== null) giveAway(plan.user, pipes);
@@ -49,6 +53,7 @@ export function spawn(plan: LaunchPlan, { calls, pipes, env, cgroup, onExit }: S
       ...(cgroup === null ? null : { cgroup }),
       onExit: (_child, code, signal) => onExit(code, signal),
     });
+    pid = child.pid;
     if (plan.nice > 0) beNice(calls, child.pid, plan.nice);
     return child;
   } catch (error) {
@@ -59,6 +64,7 @@ export function spawn(plan: LaunchPlan, { calls, pipes, env, cgroup, onExit }: S
     throw new OctasklyError('io', `Cannot start ${describe(plan)}: ${whyNot(plan, error)}.`, { cause: error });
   } finally {
     restore?.();
+    uncap?.(pid);
     for (const descriptor of descriptors) closeSync(descriptor);
   }
 }

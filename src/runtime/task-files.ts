@@ -1,6 +1,7 @@
 /** Files of attempts between the cache of a worker and task directories: the `TaskFiles` port on disk. */
 
-import type { Log, TaskFiles } from '../ports.ts';
+import type { TaskFiles } from '../ports/files.ts';
+import type { Log } from '../ports/time.ts';
 import type { FileBlobCache } from './blob-cache.ts';
 import { collectFiles } from './collecting.ts';
 import { placeFiles } from './placing.ts';

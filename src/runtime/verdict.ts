@@ -6,7 +6,7 @@
  */
 
 import type { LimitName } from '../core/isolation.ts';
-import type { LaunchLimits, LimitExceeded } from '../ports.ts';
+import type { LaunchLimits, LimitExceeded } from '../ports/processes.ts';
 
 const mebibyte = 1024 * 1024;
 

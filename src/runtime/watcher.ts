@@ -16,7 +16,7 @@
  */
 
 import { availableParallelism } from 'node:os';
-import type { LaunchPlan, LimitExceeded } from '../ports.ts';
+import type { LaunchPlan, LimitExceeded } from '../ports/processes.ts';
 import type { TaskCgroup } from './cgroup.ts';
 import { DiskMeter } from './disk-use.ts';
 import type { LinuxCalls } from './libc.ts';

@@ -33,7 +33,8 @@ import { rm, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import type { Log, Spool, TaskUser, Workspace } from '../ports.ts';
+import type { Spool, TaskUser, Workspace } from '../ports/files.ts';
+import type { Log } from '../ports/time.ts';
 
 /** Directories kept for the next attempts. */
 const sparesMax = 64;

@@ -10,7 +10,7 @@ import { desc, eq, getTableColumns, type SQL, sql } from 'drizzle-orm';
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
 import { assert, present, unreachable } from '../base/assert.ts';
 import type { Task } from '../core/task.ts';
-import type { Change } from '../ports.ts';
+import type { Change } from '../ports/store.ts';
 import { type AuditEntry, auditHash, auditStart } from './audit.ts';
 import type { Connection } from './connection.ts';
 import { pruneBlobs } from './prune.ts';

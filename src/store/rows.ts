@@ -11,7 +11,7 @@ import { OctasklyError } from '../base/errors.ts';
 import { noDemand, unknownIsolation } from '../core/isolation.ts';
 import type { RememberedWorker } from '../core/restore.ts';
 import type { AttemptOutcome, AttemptRecord, AttemptUsage, Task, TaskSpec } from '../core/task.ts';
-import type { StoredOutput } from '../ports.ts';
+import type { StoredOutput } from '../ports/files.ts';
 import type { attempts, tasks, workers } from './schema.ts';
 
 type OutputColumn = 'stdout' | 'stdoutSize' | 'stdoutBlob' | 'stderr' | 'stderrSize' | 'stderrBlob';

@@ -9,7 +9,7 @@
  */
 
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import type { Change, Loaded, Store, TaskFilter, TaskRow } from '../ports.ts';
+import type { Change, Loaded, Store, TaskFilter, TaskRow } from '../ports/store.ts';
 import { Commits } from './commit.ts';
 import { Connection, damaged } from './connection.ts';
 import { applicationId, migrate, migrations } from './migrations.ts';

@@ -14,7 +14,9 @@
 
 import { present } from '../base/assert.ts';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import type { BlobReceiver, BlobStore, Clock, Link, Timer } from '../ports.ts';
+import type { BlobReceiver, BlobStore } from '../ports/files.ts';
+import type { Link } from '../ports/links.ts';
+import type { Clock, Timer } from '../ports/time.ts';
 import { type BlobMessage, type BlobRange, blobDataBytesMax } from '../wire/messages.ts';
 
 /** A link as far as blobs need it. */

@@ -10,7 +10,8 @@
  */
 
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import type { BlobStore, Clock } from '../ports.ts';
+import type { BlobStore } from '../ports/files.ts';
+import type { Clock } from '../ports/time.ts';
 import { type BlobMessage, type BlobRange, blobDataBytesMax, blobRangesMax } from '../wire/messages.ts';
 import type { BlobLink } from './fetching.ts';
 

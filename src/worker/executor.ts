@@ -15,18 +15,9 @@ import { OctasklyError, reasonOf } from '../base/errors.ts';
 import type { TaskFile } from '../core/files.ts';
 import type { SandboxLevel } from '../core/isolation.ts';
 import type { AttemptOutcome, AttemptUsage } from '../core/task.ts';
-import type {
-  Clock,
-  CollectedFiles,
-  Launched,
-  Launcher,
-  LaunchPlan,
-  ProcessEnd,
-  Spool,
-  TaskArea,
-  Timer,
-  Workspace,
-} from '../ports.ts';
+import type { CollectedFiles, Spool, TaskArea, Workspace } from '../ports/files.ts';
+import type { Launched, Launcher, LaunchPlan, ProcessEnd } from '../ports/processes.ts';
+import type { Clock, Timer } from '../ports/time.ts';
 import type { Assignment, Stream } from '../wire/messages.ts';
 import { LiveInput, type StdinChunk, type StdinProgress } from './input.ts';
 import type { Prepared, Sandbox } from './sandbox.ts';

@@ -3,7 +3,7 @@
  * What arrives twice is skipped, what leaves a gap is not passed on. Where chunks come from is not its business.
  */
 
-import type { Launched } from '../ports.ts';
+import type { Launched } from '../ports/processes.ts';
 
 /** Live input: where in the stream it stands, and whether it is the last. */
 export interface StdinChunk {

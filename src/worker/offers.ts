@@ -126,6 +126,7 @@ function limitsOf(host: HostIsolation, mechanism: Mechanism): Record<LimitName, 
   const memory: LimitOffer = { enforcement: 'hard', mechanism: 'memory.max' };
   const pids: LimitOffer = { enforcement: 'hard', mechanism: 'pids.max' };
   const ownCount: LimitOffer = { enforcement: 'hard', mechanism: 'RLIMIT_NPROC' };
+  const counted = host.isRoot || !posix ? 'watcher' : 'watcher, RLIMIT_NPROC of the account';
   const sum = host.cgroup.cpu ? 'cpu.stat' : 'watcher';
   return {
     timeout: { enforcement: 'hard', mechanism: 'timer' },
@@ -134,6 +135,6 @@ function limitsOf(host: HostIsolation, mechanism: Mechanism): Record<LimitName, 
     memory_limit_mb: host.cgroup.memory ? memory : watched('watcher, RLIMIT_DATA'),
     disk_limit_mb: watched('watcher, RLIMIT_FSIZE'),
     max_open_files: perProcess('RLIMIT_NOFILE'),
-    max_processes: host.cgroup.processes ? pids : countedAlone ? ownCount : watched('watcher'),
+    max_processes: host.cgroup.processes ? pids : countedAlone ? ownCount : watched(counted),
   };
 }

@@ -1,6 +1,6 @@
 /** When and where to dial next: addresses in turn, waits that double up to a cap, with jitter. */
 
-import type { Random } from '../ports.ts';
+import type { Random } from '../ports/time.ts';
 
 const waitMsMin = 200;
 const waitMsMax = 15_000;

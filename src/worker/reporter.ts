@@ -9,7 +9,9 @@
  */
 
 import type { AttemptKey, ReportEntry } from '../core/attempt.ts';
-import type { Clock, Spool, Timer, WorkerLink } from '../ports.ts';
+import type { Spool } from '../ports/files.ts';
+import type { WorkerLink } from '../ports/links.ts';
+import type { Clock, Timer } from '../ports/time.ts';
 import { inlineOutputBytesMax, outputChunkBytesMax, type Stream } from '../wire/messages.ts';
 import type { Execution, Result, Streams } from './executor.ts';
 

@@ -15,7 +15,7 @@
 import type { ResourceLimit } from '../confine/spec.ts';
 import type { HostIsolation } from '../core/host-isolation.ts';
 import type { TaskLimits } from '../core/isolation.ts';
-import type { LaunchLimits } from '../ports.ts';
+import type { LaunchLimits } from '../ports/processes.ts';
 
 const mebibyte = 1024 * 1024;
 

@@ -4,7 +4,7 @@
  *
  *                strict                                          very-strict
  *   read-only    /usr with /bin and /lib, /etc, /opt, /nix       /usr with /bin and /lib, four things of /etc
- *   writable     the task directory, /tmp (on disk), /dev/shm    the same, the task directory as /task
+ *   writable     /task (its directory), /tmp (on disk), /dev/shm the same
  *
  * It is a list of what is there, not of what is hidden: homes, /run with its sockets, /var and other disks do not exist.
  * Every bind costs a fraction of a millisecond, so they are few.
@@ -38,10 +38,8 @@ export interface View {
   readonly memoryMb: number | null;
 }
 
-/** Where the task finds its own directory. */
-export function directoryInside({ level, directory }: Pick<View, 'level' | 'directory'>): string {
-  return level === 'strict' ? directory : '/task';
-}
+/** Where the task finds its own directory: not where it really is, whose path would show the home it lies in. */
+export const directoryInside = '/task';
 
 /** Directories of the system that the task may read. */
 export function readableDirectories({ level, paths }: Pick<View, 'level' | 'paths'>): string[] {
@@ -80,6 +78,6 @@ export function mountsOf(view: View): Mount[] {
     { kind: 'devices', target: '/dev' },
     { kind: 'tmpfs', target: '/dev/shm', bytes: sharedBytes },
     own(temporary, '/tmp'),
-    own(directory, directoryInside(view)),
+    own(directory, directoryInside),
   ];
 }

@@ -23,7 +23,8 @@ import {
   isolationMismatches,
   type SandboxLevel,
 } from '../core/isolation.ts';
-import type { LaunchPlan, TaskArea, TaskUser } from '../ports.ts';
+import type { TaskArea, TaskUser } from '../ports/files.ts';
+import type { LaunchPlan } from '../ports/processes.ts';
 import type { Assignment } from '../wire/messages.ts';
 import { type Surroundings, taskEnvironment } from './environment.ts';
 import { type Mechanism, mechanismOf, offersOf } from './offers.ts';
@@ -148,7 +149,7 @@ function upperPlan(request: Request, mechanism: Exclude<Mechanism, 'plain'>): La
     memoryMb: limits.memoryMb,
   };
   const rebuilt = mechanism === 'bubblewrap' || mechanism === 'namespaces';
-  const inside = rebuilt ? directoryInside(view) : directory;
+  const inside = rebuilt ? directoryInside : directory;
   const minimal = level === 'very-strict';
   const name = minimal ? 'task' : (around.area.user?.name ?? host.accountName);
   const env = taskEnvironment(assignment, {

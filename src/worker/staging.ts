@@ -8,7 +8,8 @@
 
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 import { problemsMax, type TaskFile } from '../core/files.ts';
-import type { BlobCache, Clock, CollectedFiles, TaskArea, TaskFiles } from '../ports.ts';
+import type { BlobCache, CollectedFiles, TaskArea, TaskFiles } from '../ports/files.ts';
+import type { Clock } from '../ports/time.ts';
 import { type BlobLink, clauseOf, type Fetch, Fetcher } from '../transfer/fetching.ts';
 import { BlobServer } from '../transfer/serving.ts';
 import type { BlobMessage } from '../wire/messages.ts';

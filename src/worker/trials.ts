@@ -5,7 +5,8 @@
 
 import { type HostIsolation, notTried, type OwnLauncher, type Trial } from '../core/host-isolation.ts';
 import { type IsolationDemand, noDemand, noLimits } from '../core/isolation.ts';
-import type { LaunchPlan, TaskArea } from '../ports.ts';
+import type { TaskArea } from '../ports/files.ts';
+import type { LaunchPlan } from '../ports/processes.ts';
 import type { Mechanism } from './offers.ts';
 import { createSandbox, filterArch } from './sandbox.ts';
 import type { UpperLevel } from './sandbox-view.ts';

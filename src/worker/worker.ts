@@ -13,18 +13,9 @@ import { unreachable } from '../base/assert.ts';
 import type { AttemptKey, HeldAttempt } from '../core/attempt.ts';
 import type { AttemptOutcome, AttemptUsage } from '../core/task.ts';
 import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
-import type {
-  BlobCache,
-  Clock,
-  LinkEnd,
-  LinkHandlers,
-  Links,
-  Log,
-  Random,
-  TaskFiles,
-  Timer,
-  WorkerLink,
-} from '../ports.ts';
+import type { BlobCache, TaskFiles } from '../ports/files.ts';
+import type { LinkEnd, LinkHandlers, Links, WorkerLink } from '../ports/links.ts';
+import type { Clock, Log, Random, Timer } from '../ports/time.ts';
 import type { Assignment, DispatcherMessage } from '../wire/messages.ts';
 import { Backlog } from './backlog.ts';
 import { type Execution, type ExecutorParts, execute } from './executor.ts';

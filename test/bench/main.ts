@@ -4,6 +4,7 @@
  */
 
 import { cpus, release, totalmem } from 'node:os';
+import { measureFlood } from './flood.ts';
 import { measureFootprint } from './footprint.ts';
 import { measureLaunch } from './launch.ts';
 import { measureProcesses } from './processes.ts';
@@ -64,6 +65,15 @@ add('e  spawn of `true`, to its exit', milliseconds(launch.plainMs), '');
 for (const { name, ms, beyondPlainMs } of launch.ways) {
   const aim = name === 'none' ? '' : name === 'basic' ? '<= 1.5 ms beyond' : '<= 8 ms';
   add(`e  launch at ${name}`, `${milliseconds(ms)}, ${milliseconds(beyondPlainMs)} beyond`, aim);
+}
+
+const flood = await measureFlood({ bytes: short ? 100_000_000 : 1_000_000_000 });
+for (const [name, { seconds, growthMb }] of Object.entries(flood)) {
+  add(
+    `f  1 GB of output, ${name}: worker grows by`,
+    `${growthMb.toFixed(0)} MB, in ${seconds.toFixed(1)} s`,
+    '<= 32 MB',
+  );
 }
 
 const width = Math.max(...rows.map(([name]) => name.length));

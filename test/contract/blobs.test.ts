@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { BlobStore } from '../../src/ports.ts';
+import type { BlobStore } from '../../src/ports/files.ts';
 import { createBlobCache } from '../../src/runtime/blob-cache.ts';
 import { createBlobStore, type FileBlobStore } from '../../src/runtime/blobs.ts';
 import { blobOf, MemoryBlobs } from '../memory-blobs.ts';

@@ -5,7 +5,7 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync
 import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OctasklyError } from '../../src/base/errors.ts';
-import type { LaunchPlan, ProcessEnd } from '../../src/ports.ts';
+import type { LaunchPlan, ProcessEnd } from '../../src/ports/processes.ts';
 import { createLauncher } from '../../src/runtime/launcher.ts';
 import type { Stream } from '../../src/wire/messages.ts';
 import { silentLog, until } from '../integration/processes.ts';

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Log } from '../../src/ports.ts';
+import type { Log } from '../../src/ports/time.ts';
 import { createBlobStore, type FileBlobStore } from '../../src/runtime/blobs.ts';
 import { createOutputStore, type FileOutputStore, keptBytesMax } from '../../src/runtime/outputs.ts';
 

@@ -8,7 +8,7 @@ import { firstIdAt } from '../../src/core/ids.ts';
 import { unknownIsolation } from '../../src/core/isolation.ts';
 import type { RememberedWorker } from '../../src/core/restore.ts';
 import type { AttemptRecord, Task, TaskStatus } from '../../src/core/task.ts';
-import type { Change, TaskFilter } from '../../src/ports.ts';
+import type { Change, TaskFilter } from '../../src/ports/store.ts';
 import { storeFiles } from '../../src/runtime/store-files.ts';
 import { openStore, type SqliteStore } from '../../src/store/store.ts';
 import { bytesOf, completed, plainSpec, richSpec, sampleAt, sampleTask, saved, whole } from '../unit/store/samples.ts';

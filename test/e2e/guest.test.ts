@@ -47,6 +47,7 @@ kill -9 $up; wait $up 2>/dev/null
 who=user
 mkdir /sys/fs/cgroup/home
 echo '+memory +pids +cpu +io' > /sys/fs/cgroup/cgroup.subtree_control
+echo '+memory +pids +cpu +io' > /sys/fs/cgroup/home/cgroup.subtree_control
 mkdir /sys/fs/cgroup/home/own
 chown -R 1000:1000 /sys/fs/cgroup/home/own
 cat > /tmp/user.sh <<'END'

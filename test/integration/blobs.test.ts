@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { limits } from '../../src/api/limits.ts';
 import { type Client, createClient } from '../../src/client/client.ts';
-import type { BlobReceiver } from '../../src/ports.ts';
+import type { BlobReceiver } from '../../src/ports/files.ts';
 import { type HttpServer, serveHttp } from '../../src/runtime/http.ts';
 import { blobOf } from '../memory-blobs.ts';
 import { type Harness, harness } from '../unit/api/fake.ts';

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Log } from '../../src/ports.ts';
+import type { Log } from '../../src/ports/time.ts';
 import { dispatcherSecret, nodeKey, storedSecret, workerHome } from '../../src/runtime/data-dir.ts';
 
 let dir: string;

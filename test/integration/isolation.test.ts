@@ -22,7 +22,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type HostIsolation, notTried } from '../../src/core/host-isolation.ts';
 import { type IsolationDemand, noDemand, noLimits } from '../../src/core/isolation.ts';
-import type { LaunchPlan } from '../../src/ports.ts';
+import type { LaunchPlan } from '../../src/ports/processes.ts';
 import { findIsolation, tried } from '../../src/roles/isolation.ts';
 import { findTaskUser } from '../../src/runtime/task-user.ts';
 import { createWorkspace } from '../../src/runtime/workspace.ts';

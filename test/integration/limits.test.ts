@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test
 import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { LaunchLimits, LaunchPlan, ProcessEnd } from '../../src/ports.ts';
+import type { LaunchLimits, LaunchPlan, ProcessEnd } from '../../src/ports/processes.ts';
 import { groupAt } from '../../src/runtime/cgroup.ts';
 import { createLauncher } from '../../src/runtime/launcher.ts';
 import { readProcesses } from '../../src/runtime/procfs.ts';

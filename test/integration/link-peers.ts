@@ -1,7 +1,7 @@
 /** Peers for the tests of links: honest ones, ones made of bytes, ones that hold the secret and misbehave. */
 
 import type { Socket } from 'bun';
-import type { DispatcherLink, LinkEnd, LinkListener, WorkerLink } from '../../src/ports.ts';
+import type { DispatcherLink, LinkEnd, LinkListener, WorkerLink } from '../../src/ports/links.ts';
 import { nativeCrypto, pskFromSecret } from '../../src/runtime/crypto.ts';
 import { createLinks, type LinksOptions } from '../../src/runtime/links.ts';
 import { workerDialect } from '../../src/wire/dialects.ts';

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { BlobStore } from '../../src/ports.ts';
+import type { BlobStore } from '../../src/ports/files.ts';
 import { startRetention } from '../../src/roles/retention.ts';
 import { createBlobStore } from '../../src/runtime/blobs.ts';
 import { storeFiles } from '../../src/runtime/store-files.ts';

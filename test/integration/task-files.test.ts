@@ -20,7 +20,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { problemsMax, type TaskFile } from '../../src/core/files.ts';
-import type { CollectedFiles, TaskArea, TaskFiles } from '../../src/ports.ts';
+import type { CollectedFiles, TaskArea, TaskFiles } from '../../src/ports/files.ts';
 import { createBlobCache, type FileBlobCache } from '../../src/runtime/blob-cache.ts';
 import { createTaskFiles } from '../../src/runtime/task-files.ts';
 import { blobOf } from '../memory-blobs.ts';

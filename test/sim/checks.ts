@@ -7,7 +7,8 @@
 import { violations } from '../../src/core/invariants.ts';
 import { amountsFree, isOpen, matches } from '../../src/core/placement.ts';
 import { type AttemptRecord, isFinal, lossesMax, type Task } from '../../src/core/task.ts';
-import type { Change, StoredOutput } from '../../src/ports.ts';
+import type { StoredOutput } from '../../src/ports/files.ts';
+import type { Change } from '../../src/ports/store.ts';
 import type { Stream } from '../../src/wire/messages.ts';
 import { blobOf } from '../memory-blobs.ts';
 import type { People, Promised } from './people.ts';

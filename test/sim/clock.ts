@@ -8,7 +8,7 @@
 
 import { drainMicrotasks } from 'bun:jsc';
 import { Heap } from '../../src/core/heap.ts';
-import type { Clock, Timer } from '../../src/ports.ts';
+import type { Clock, Timer } from '../../src/ports/time.ts';
 import type { Dice } from './dice.ts';
 
 interface Happening {

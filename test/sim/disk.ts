@@ -8,16 +8,8 @@
 import { OctasklyError } from '../../src/base/errors.ts';
 import { emptyCounts } from '../../src/core/state.ts';
 import { type AttemptRecord, isFinal, type Task, type TaskStatus } from '../../src/core/task.ts';
-import type {
-  Change,
-  CollectedFiles,
-  Loaded,
-  OutputStore,
-  Store,
-  StoredOutput,
-  TaskFilter,
-  TaskRow,
-} from '../../src/ports.ts';
+import type { CollectedFiles, OutputStore, StoredOutput } from '../../src/ports/files.ts';
+import type { Change, Loaded, Store, TaskFilter, TaskRow } from '../../src/ports/store.ts';
 import type { Stream } from '../../src/wire/messages.ts';
 import { MemoryBlobs } from '../memory-blobs.ts';
 import { Crash, type Machine } from './clock.ts';

@@ -7,7 +7,7 @@
  * the words of `wire/messages.ts` promise to bear it. Bytes, ciphers and handshakes are not here.
  */
 
-import type { Link, LinkEnd, LinkHandlers, LinkListener, Links } from '../../src/ports.ts';
+import type { Link, LinkEnd, LinkHandlers, LinkListener, Links } from '../../src/ports/links.ts';
 import { decodeCbor, encodeCbor } from '../../src/wire/cbor.ts';
 import { dispatcherDialect, workerDialect } from '../../src/wire/dialects.ts';
 import type { DispatcherMessage, WorkerMessage } from '../../src/wire/messages.ts';

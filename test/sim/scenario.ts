@@ -5,7 +5,7 @@
  * Each seed chooses which troubles it has and how often, so that some worlds have one kind only and others all at once.
  */
 
-import type { Change } from '../../src/ports.ts';
+import type { Change } from '../../src/ports/store.ts';
 import type { MemoryBlobs } from '../memory-blobs.ts';
 import type { Checks } from './checks.ts';
 import type { Machine } from './clock.ts';

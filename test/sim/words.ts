@@ -1,7 +1,7 @@
 /** Messages and changes in a few words, for the journal: everything that decides, no bytes of output. */
 
 import type { AttemptKey } from '../../src/core/attempt.ts';
-import type { Change } from '../../src/ports.ts';
+import type { Change } from '../../src/ports/store.ts';
 import type { DispatcherMessage, WorkerMessage } from '../../src/wire/messages.ts';
 
 const keyed = ({ taskId, attempt }: AttemptKey): string => `${taskId}.${attempt}`;

@@ -7,7 +7,8 @@
 import type { Policy } from '../../src/core/state.ts';
 import type { WorkerDeclaration } from '../../src/core/worker.ts';
 import { Dispatcher } from '../../src/dispatcher/dispatcher.ts';
-import type { Change, Log } from '../../src/ports.ts';
+import type { Change } from '../../src/ports/store.ts';
+import type { Log } from '../../src/ports/time.ts';
 import { Worker } from '../../src/worker/worker.ts';
 import { MemoryBlobs } from '../memory-blobs.ts';
 import { plainSandbox } from '../memory-files.ts';

@@ -1,6 +1,6 @@
 /** A clock that a test moves by hand. Nothing runs inside the call that set it. */
 
-import type { Clock, Timer } from '../../src/ports.ts';
+import type { Clock, Timer } from '../../src/ports/time.ts';
 
 interface Set {
   readonly at: number;

@@ -5,7 +5,7 @@
 
 import { z } from 'zod';
 import { OctasklyError } from '../../base/errors.ts';
-import type { BlobReceiver } from '../../ports.ts';
+import type { BlobReceiver } from '../../ports/files.ts';
 import type { Backend } from '../backend.ts';
 import { blobAnswer, blobHeaders } from '../blob-answer.ts';
 import { jsonBody, streamBody } from '../body.ts';
@@ -78,7 +78,7 @@ const putBlob = route({
   summary: 'Upload bytes under their hash',
   description:
     'With Content-Range a part of them: each goes on where the one before ended, also after a break. ' +
-    'A blob that is complete is stored durably when the answer is sent, and is deleted once it is old and no task names it.',
+    'It is made durable together with the first task that names it, and deleted once it is old and no task does.',
   params: blobParams,
   query: noQuery,
   requestHeaders: { 'Content-Range': '"bytes FROM-TO/TOTAL" of the body; without it the body is the whole' },
@@ -109,10 +109,9 @@ const putBlob = route({
       if (received < bytes) {
         return json(202, { blob, bytes, received, stored: false }, { [offsetHeader]: String(received) });
       }
-      // Nothing more comes from the other side now, however long hashing and syncing take.
+      // Nothing more comes from the other side now, however long hashing takes.
       keepOpen(0);
       if (!(await receiver.finish())) throw wrongHash(blob, 'the bytes that came in have another hash; none were kept');
-      await backend.blobs.sync();
       return json(201, { blob, bytes, received, stored: true });
     } finally {
       receiver.suspend();

@@ -4,7 +4,7 @@
 
 import { z } from 'zod';
 import { OctasklyError } from '../../base/errors.ts';
-import type { TaskRow } from '../../ports.ts';
+import type { TaskRow } from '../../ports/store.ts';
 import type { Backend, Submission } from '../backend.ts';
 import { canonicalJson } from '../body.ts';
 import { limits } from '../limits.ts';

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { OctasklyError } from '../../base/errors.ts';
 import { isFinal } from '../../core/task.ts';
-import type { TaskFilter } from '../../ports.ts';
+import type { TaskFilter } from '../../ports/store.ts';
 import type { Backend } from '../backend.ts';
 import { newTaskOf, taskViewOf, taskWithAttemptsOf } from '../convert.ts';
 import { stagedTask, taskBody } from '../multipart.ts';

@@ -5,7 +5,7 @@ import { attemptViewOf, newTaskOf, tailBytesMax, tailText, taskViewOf } from '..
 import { attemptSchema, type TaskRequest, taskRequestSchema, taskSchema } from '../../../src/api/schemas.ts';
 import { noDemand } from '../../../src/core/isolation.ts';
 import type { AttemptOutcome } from '../../../src/core/task.ts';
-import type { StoredOutput } from '../../../src/ports.ts';
+import type { StoredOutput } from '../../../src/ports/files.ts';
 import { FakeBackend } from './fake.ts';
 
 const defaults = { defaultTimeoutMs: 3_600_000 };

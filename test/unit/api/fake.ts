@@ -12,7 +12,9 @@ import type { Explanation, Stats, WorkerView } from '../../../src/api/schemas.ts
 import { OctasklyError } from '../../../src/base/errors.ts';
 import { emptyCounts } from '../../../src/core/state.ts';
 import { type AttemptRecord, isFinal, newTask } from '../../../src/core/task.ts';
-import type { Clock, CollectedFiles, TaskFilter, TaskRow } from '../../../src/ports.ts';
+import type { CollectedFiles } from '../../../src/ports/files.ts';
+import type { TaskFilter, TaskRow } from '../../../src/ports/store.ts';
+import type { Clock } from '../../../src/ports/time.ts';
 import { MemoryBlobs } from '../../memory-blobs.ts';
 
 export const startedAt = Date.UTC(2026, 4, 1, 12, 0, 0);

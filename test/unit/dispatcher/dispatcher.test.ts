@@ -3,7 +3,7 @@ import type { NewTask, Submission } from '../../../src/api/backend.ts';
 import type { ReportEntry } from '../../../src/core/attempt.ts';
 import { Dispatcher } from '../../../src/dispatcher/dispatcher.ts';
 import { feederSilenceMs } from '../../../src/dispatcher/stdin.ts';
-import type { DispatcherLink, LinkHandlers } from '../../../src/ports.ts';
+import type { DispatcherLink, LinkHandlers } from '../../../src/ports/links.ts';
 import type { DispatcherMessage, WorkerMessage } from '../../../src/wire/messages.ts';
 import { MemoryBlobs } from '../../memory-blobs.ts';
 import { declaration, policy, spec, usage } from '../core/samples.ts';

@@ -6,16 +6,9 @@
 import { OctasklyError } from '../../../src/base/errors.ts';
 import { emptyCounts } from '../../../src/core/state.ts';
 import type { Task, TaskStatus } from '../../../src/core/task.ts';
-import type {
-  Change,
-  CollectedFiles,
-  Loaded,
-  Log,
-  OutputStore,
-  Store,
-  StoredOutput,
-  TaskRow,
-} from '../../../src/ports.ts';
+import type { CollectedFiles, OutputStore, StoredOutput } from '../../../src/ports/files.ts';
+import type { Change, Loaded, Store, TaskRow } from '../../../src/ports/store.ts';
+import type { Log } from '../../../src/ports/time.ts';
 import type { Stream } from '../../../src/wire/messages.ts';
 
 export const silentLog: Log = {

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import type { Task } from '../../../src/core/task.ts';
 import { OutputWatch, openCursor, readStored } from '../../../src/dispatcher/outputs.ts';
-import type { StoredOutput } from '../../../src/ports.ts';
+import type { StoredOutput } from '../../../src/ports/files.ts';
 import { MemoryBlobs } from '../../memory-blobs.ts';
 import { task } from '../core/samples.ts';
 import { bytes, FakeOutputs, FakeStore, row, stored, text } from './fakes.ts';

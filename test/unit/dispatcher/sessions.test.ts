@@ -3,7 +3,7 @@ import { OctasklyError } from '../../../src/base/errors.ts';
 import type { ReportEntry } from '../../../src/core/attempt.ts';
 import type { TaskFile } from '../../../src/core/files.ts';
 import { Dispatcher } from '../../../src/dispatcher/dispatcher.ts';
-import type { DispatcherLink, LinkHandlers } from '../../../src/ports.ts';
+import type { DispatcherLink, LinkHandlers } from '../../../src/ports/links.ts';
 import type { DispatcherMessage, WorkerMessage } from '../../../src/wire/messages.ts';
 import { blobOf, MemoryBlobs } from '../../memory-blobs.ts';
 import { declaration, policy, spec, usage } from '../core/samples.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import type { LaunchLimits } from '../../../src/ports.ts';
+import type { LaunchLimits } from '../../../src/ports/processes.ts';
 import { beyondLimit, type Ending, exceeded, limitMet, type Measured } from '../../../src/runtime/verdict.ts';
 
 const mebibyte = 1024 * 1024;

@@ -3,7 +3,8 @@
 import { nextId } from '../../../src/core/ids.ts';
 import { noDemand } from '../../../src/core/isolation.ts';
 import { newTask, type Task, type TaskSpec } from '../../../src/core/task.ts';
-import type { Change, StoredOutput } from '../../../src/ports.ts';
+import type { StoredOutput } from '../../../src/ports/files.ts';
+import type { Change } from '../../../src/ports/store.ts';
 import { spec } from '../core/samples.ts';
 
 export const sampleAt = Date.UTC(2026, 5, 1, 12, 0, 0, 125);

@@ -1,5 +1,5 @@
 /**
- * Who may import whom. Rooms are the folders of `src/`; `ports.ts` and `version.ts` are rooms of their own, `main.ts` and
+ * Who may import whom. Rooms are the folders of `src/`; `version.ts` is a room of its own, `main.ts` and
  * `roles/` are the composition root and may import everything. Imports that exist for their types alone count too,
  * except where the table says `types`.
  */

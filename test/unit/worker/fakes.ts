@@ -1,17 +1,10 @@
 /** The outside of a worker in memory: links that keep what was sent, spools, directories, and processes that obey. */
 
 import { OctasklyError } from '../../../src/base/errors.ts';
-import type {
-  Launched,
-  Launcher,
-  LaunchPlan,
-  Log,
-  ProcessEnd,
-  Spool,
-  TaskArea,
-  WorkerLink,
-  Workspace,
-} from '../../../src/ports.ts';
+import type { Spool, TaskArea, Workspace } from '../../../src/ports/files.ts';
+import type { WorkerLink } from '../../../src/ports/links.ts';
+import type { Launched, Launcher, LaunchPlan, ProcessEnd } from '../../../src/ports/processes.ts';
+import type { Log } from '../../../src/ports/time.ts';
 import type { Assignment, Stream, WorkerMessage } from '../../../src/wire/messages.ts';
 import { spec } from '../core/samples.ts';
 

@@ -2,7 +2,7 @@
 
 import { type HostIsolation, notTried, type Trial } from '../../../src/core/host-isolation.ts';
 import { type IsolationDemand, noDemand, noLimits, type TaskLimits } from '../../../src/core/isolation.ts';
-import type { TaskArea } from '../../../src/ports.ts';
+import type { TaskArea } from '../../../src/ports/files.ts';
 import type { Assignment } from '../../../src/wire/messages.ts';
 import { createSandbox } from '../../../src/worker/sandbox.ts';
 import { assignment } from './fakes.ts';

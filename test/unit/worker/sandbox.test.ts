@@ -107,10 +107,10 @@ describe('plan() by bubblewrap', () => {
       '--ro-bind /etc /etc',
       '--size 67108864 --tmpfs /dev/shm',
       '--bind /work/tasks/1.tmp /tmp',
-      '--bind /work/tasks/1 /work/tasks/1',
-      '--chdir /work/tasks/1',
+      '--bind /work/tasks/1 /task',
+      '--chdir /task',
       '--setenv TOKEN secret',
-      '--setenv HOME /work/tasks/1',
+      '--setenv HOME /task',
       '--setenv TMPDIR /tmp',
     ]) {
       expect(text).toContain(option);
@@ -124,7 +124,7 @@ describe('plan() by bubblewrap', () => {
     const words = wordsOf(planOf(debian, strict).descriptors[0]).join(' ');
     const at = (text: string) => words.indexOf(text);
     expect(at('--tmpfs /opt/octaskly')).toBeGreaterThan(at('--ro-bind /opt /opt'));
-    expect(at('--remount-ro /opt/octaskly')).toBeGreaterThan(at('--bind /work/tasks/1 /work/tasks/1'));
+    expect(at('--remount-ro /opt/octaskly')).toBeGreaterThan(at('--bind /work/tasks/1 /task'));
   });
 
   test('opens the network of a strict task that asks for it, with the names of hosts', () => {
@@ -179,7 +179,7 @@ describe('plan() by bubblewrap', () => {
   });
 
   test.each([
-    ['sub/dir', '/work/tasks/1/sub/dir'],
+    ['sub/dir', '/task/sub/dir'],
     ['/usr/share', '/usr/share'],
     ['/tmp/../tmp/x', '/tmp/x'],
   ])('starts in %s', (workdir, seen) => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import type { LinkEnd, LinkHandlers, Links } from '../../../src/ports.ts';
+import type { LinkEnd, LinkHandlers, Links } from '../../../src/ports/links.ts';
 import type { Assignment, DispatcherMessage, WorkerMessage } from '../../../src/wire/messages.ts';
 import { Worker, type WorkerEnd } from '../../../src/worker/worker.ts';
 import { blobOf, MemoryBlobs } from '../../memory-blobs.ts';

@@ -1,0 +1,110 @@
+/** Durable memory of the dispatcher: what one commit holds, and what is read back. */
+
+import type { TaskFile } from '../core/files.ts';
+import type { RememberedWorker } from '../core/restore.ts';
+import type { AttemptRecord, Task, TaskStatus } from '../core/task.ts';
+import type { CollectedFiles, StoredOutput } from './files.ts';
+
+/** One durable change. All changes of one `commit` become visible together or not at all. */
+export type Change =
+  | { readonly kind: 'task'; readonly task: Task; readonly isNew: boolean; readonly notBeforeWall: number | null }
+  | { readonly kind: 'output'; readonly taskId: string; readonly stdout: StoredOutput; readonly stderr: StoredOutput }
+  | { readonly kind: 'attempt'; readonly record: AttemptRecord }
+  /** The files the last attempt of a task left, in place of earlier ones. Their blobs are durable already. */
+  | {
+      readonly kind: 'outputs';
+      readonly taskId: string;
+      readonly files: readonly TaskFile[];
+      readonly problems: readonly string[];
+    }
+  | {
+      readonly kind: 'batch';
+      readonly id: string;
+      readonly name: string | null;
+      readonly createdAt: number;
+      readonly size: number;
+    }
+  | {
+      readonly kind: 'idempotency';
+      readonly key: string;
+      readonly bodyHash: string;
+      readonly answer: string;
+      readonly createdAt: number;
+    }
+  | { readonly kind: 'worker'; readonly record: RememberedWorker }
+  | { readonly kind: 'setting'; readonly key: string; readonly value: string }
+  | {
+      readonly kind: 'audit';
+      readonly at: number;
+      readonly eventType: string;
+      readonly actor: string;
+      readonly workerId: string | null;
+      readonly taskId: string | null;
+      readonly details: string;
+    };
+
+/** What a restart finds: everything not final, and what is remembered besides. */
+export interface Loaded {
+  /** Live tasks in order of submission; `notBefore` holds wall-clock ms here, the driver converts. */
+  readonly tasks: readonly Task[];
+  readonly workers: readonly RememberedWorker[];
+  readonly settings: ReadonlyMap<string, string>;
+  readonly counts: Readonly<Record<TaskStatus, number>>;
+  /** Greatest task or batch id ever given out; '' when none. */
+  readonly lastId: string;
+}
+
+/** A task as it is read back: the task, with its output and the attempts made. */
+export interface TaskRow {
+  readonly task: Task;
+  readonly stdout: StoredOutput | null;
+  readonly stderr: StoredOutput | null;
+}
+
+/** A batch as it is read back. */
+export interface BatchRow {
+  readonly id: string;
+  readonly name: string | null;
+  readonly createdAt: number;
+  readonly size: number;
+  /** Its tasks by state. */
+  readonly counts: Readonly<Record<TaskStatus, number>>;
+}
+
+export interface TaskFilter {
+  readonly statuses?: readonly TaskStatus[];
+  readonly workerId?: string;
+  readonly batchId?: string;
+  readonly tag?: { readonly key: string; readonly value: string };
+  /** Created at or after, wall ms. */
+  readonly since?: number;
+  /** Ids start with this. */
+  readonly idPrefix?: string;
+}
+
+/**
+ * Durable memory. `commit` returns only when the changes survive power loss (SQLite, WAL, synchronous=FULL).
+ * Errors: `storage_unavailable` (disk full, read-only, I/O): then nothing of the commit happened.
+ * Reads see every earlier commit. Everything is synchronous: one writer, one thread.
+ */
+export interface Store {
+  load(): Loaded;
+  commit(changes: readonly Change[]): void;
+  /** A small durable write, to learn whether commits work again. Errors: as `commit`. */
+  probe(): void;
+  task(id: string): TaskRow | null;
+  /** Newest first; `before` is the id the page starts after. */
+  tasks(filter: TaskFilter, page: { limit: number; before: string | null }): readonly TaskRow[];
+  /** Statuses of those ids that exist. */
+  statuses(ids: readonly string[]): ReadonlyMap<string, TaskStatus>;
+  attempts(taskId: string): readonly AttemptRecord[];
+  /** Files the last attempt of a task left, by path; empty when none were collected. */
+  outputs(taskId: string): CollectedFiles;
+  batch(id: string): BatchRow | null;
+  idempotency(key: string): { readonly bodyHash: string; readonly answer: string } | null;
+  /** Deletes ended tasks completed before `wallMs` with all that hangs on them; returns how many and their blobs. */
+  prune(wallMs: number, limit: number): { readonly tasks: number; readonly blobs: readonly string[] };
+  /** Consistent copy while running, to a file that must not exist. Errors: `conflict`, `io`. */
+  backup(file: string): void;
+  close(): void;
+}
