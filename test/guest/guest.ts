@@ -63,6 +63,8 @@ mkdir -p /dev/shm /dev/pts
 mount -t tmpfs -o mode=1777 shm /dev/shm
 mount -t cgroup2 cgroup /sys/fs/cgroup
 ip link set lo up
+# What the firmware wrote has no end of line.
+echo
 sh /script 2>&1
 echo "guest: ended with $?"
 poweroff -f
