@@ -18,6 +18,10 @@ export const quietMs = 10;
 const silenceMs = 250;
 
 const readBytes = 64 * 1024;
+
+/** Bytes of output after which their buffers are collected: what a flood may cost in memory, against 3 ms each time. */
+const collectBytes = 4 * 1024 * 1024;
+
 const shared = new Uint8Array(readBytes);
 
 /** Takes bytes; while the promise is pending nothing more is read. */
@@ -42,6 +46,8 @@ class Pump {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #done: Promise<void>;
   #chunks = 0;
+  /** Bytes since the last collection. */
+  #uncollected = 0;
   #reading = false;
 
   constructor(stream: ReadableStream<Uint8Array>, take: Taker) {
@@ -71,6 +77,12 @@ class Pump {
       this.#reading = false;
       if (done) return;
       this.#chunks++;
+      // Every chunk is a new buffer, and the collector, which sees only small objects, would let tens of megabytes gather.
+      this.#uncollected += value.length;
+      if (this.#uncollected > collectBytes) {
+        this.#uncollected = 0;
+        Bun.gc(true);
+      }
       const taken = take(value);
       if (taken !== undefined) await taken;
     }
