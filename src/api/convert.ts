@@ -9,6 +9,7 @@ import {
   type AttemptOutcome,
   type AttemptRecord,
   describeOutcome,
+  noRequirement,
   priorities,
   type Requirement,
   type StdinSpec,
@@ -30,15 +31,6 @@ import {
 export const tailBytesMax = 4096;
 
 const retryDelayDefaultMs = 1000;
-const noRequirement: Requirement = {
-  cpuCores: 0,
-  memoryMb: 0,
-  gpu: 0,
-  labels: {},
-  platform: null,
-  arch: null,
-  isolation: noDemand,
-};
 const nothing = {} as const;
 const none: readonly never[] = [];
 

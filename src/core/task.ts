@@ -11,7 +11,7 @@
  */
 
 import type { TaskFile } from './files.ts';
-import type { IsolationDemand, SandboxLevel } from './isolation.ts';
+import { type IsolationDemand, noDemand, type SandboxLevel } from './isolation.ts';
 
 export const taskStatuses = ['blocked', 'queued', 'running', 'completed', 'failed', 'timed_out', 'cancelled'] as const;
 export type TaskStatus = (typeof taskStatuses)[number];
@@ -45,6 +45,17 @@ export interface Requirement {
   /** Kept, or the task is not placed there. */
   readonly isolation: IsolationDemand;
 }
+
+/** A requirement of nothing. Shared, since most tasks require nothing. */
+export const noRequirement: Requirement = {
+  cpuCores: 0,
+  memoryMb: 0,
+  gpu: 0,
+  labels: {},
+  platform: null,
+  arch: null,
+  isolation: noDemand,
+};
 
 /** Standard input: closed, a text given with the task, or fed by the submitter while it runs. */
 export type StdinSpec =

@@ -3,7 +3,7 @@
 import type { NewTask } from '../../src/api/backend.ts';
 import type { TaskFile } from '../../src/core/files.ts';
 import { noDemand, unknownIsolation } from '../../src/core/isolation.ts';
-import type { Requirement, StdinSpec } from '../../src/core/task.ts';
+import { noRequirement, type Requirement, type StdinSpec } from '../../src/core/task.ts';
 import type { WorkerDeclaration } from '../../src/core/worker.ts';
 import { blobOf } from '../memory-blobs.ts';
 import type { Dice } from './dice.ts';
@@ -11,16 +11,6 @@ import type { Order } from './people.ts';
 import { type Program, writtenBytes } from './processes.ts';
 
 const rooms = ['attic', 'cellar'];
-const nothing: Requirement = {
-  cpuCores: 0,
-  memoryMb: 0,
-  gpu: 0,
-  labels: {},
-  platform: null,
-  arch: null,
-  isolation: noDemand,
-};
-
 export function newDeclaration(dice: Dice, index: number): Omit<WorkerDeclaration, 'processId'> {
   return {
     id: `w${index}`,
@@ -62,7 +52,11 @@ export function newTaste(dice: Dice): Taste {
     runsMsMax: dice.pick([20, 500, 5000, 20_000, 60_000]),
     outputBytesMax: dice.pick([0, 300, 20_000, 100_000]),
     batchMax: dice.pick([3, 10, 25]),
-    requirements: [nothing, nothing, ...Array.from({ length: dice.pick([0, 0, 1, 4]) }, () => newRequirement(dice))],
+    requirements: [
+      noRequirement,
+      noRequirement,
+      ...Array.from({ length: dice.pick([0, 0, 1, 4]) }, () => newRequirement(dice)),
+    ],
     streaming: dice.pick([0, 0.1]),
     deadly: dice.pick([0, 0, 0.03]),
     filing: dice.pick([0, 0.2, 0.7]),
@@ -149,7 +143,7 @@ function newProgram(dice: Dice, taste: Taste): Omit<Program, 'reads' | 'writes'>
 
 function newRequirement(dice: Dice): Requirement {
   const labels = { room: dice.pick(rooms) };
-  if (dice.chance(0.3)) return { ...nothing, labels };
+  if (dice.chance(0.3)) return { ...noRequirement, labels };
   return {
     cpuCores: dice.pick([0, 0.3, 1, 2, 4, 16]),
     memoryMb: dice.pick([0, 0, 100, 800, 3000]),

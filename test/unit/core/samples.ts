@@ -4,25 +4,22 @@
  */
 
 import type { SchedulerEvent, SubmittedTask } from '../../../src/core/events.ts';
-import { noDemand, unknownIsolation } from '../../../src/core/isolation.ts';
+import { unknownIsolation } from '../../../src/core/isolation.ts';
 import type { Policy } from '../../../src/core/state.ts';
-import { type AttemptUsage, newTask, type Requirement, type Task, type TaskSpec } from '../../../src/core/task.ts';
+import {
+  type AttemptUsage,
+  newTask,
+  noRequirement,
+  type Requirement,
+  type Task,
+  type TaskSpec,
+} from '../../../src/core/task.ts';
 import type { Worker, WorkerDeclaration } from '../../../src/core/worker.ts';
 
 /** 2026-11-21, 12:00:00 UTC: where the wall clock of the tests starts. */
 export const noonWall = Date.UTC(2026, 10, 21, 12);
 
 export const policy: Policy = { workersMax: 10, queueMax: 10_000, silenceMs: 60_000 };
-
-export const noRequirement: Requirement = {
-  cpuCores: 0,
-  memoryMb: 0,
-  gpu: 0,
-  labels: {},
-  platform: null,
-  arch: null,
-  isolation: noDemand,
-};
 
 export function requirement(wanted: Partial<Requirement> = {}): Requirement {
   return { ...noRequirement, ...wanted };
