@@ -54,7 +54,7 @@ export interface OutputCursor {
 
 export interface Backend {
   /** The blobs that are here and come in. Only what was synced may be named by a task that is stored. */
-  readonly blobs: Pick<BlobStore, 'size' | 'read' | 'receive' | 'received' | 'sync'>;
+  readonly blobs: Pick<BlobStore, 'size' | 'read' | 'receive' | 'received' | 'sync' | 'verify'>;
   /**
    * Errors: `queue_full` (all or nothing), `shutting_down`, `storage_unavailable`, `conflict`, `invalid` (an unknown
    * dependency; an input whose blob is not here).

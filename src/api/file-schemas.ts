@@ -13,7 +13,13 @@ const echoLengthMax = 200;
 export const blobSchema = z.string().regex(blobPattern, 'is not "sha256:" and 64 hex digits in lower case');
 
 /** The name of a part of a multipart request that holds the bytes of an input. */
-const partName = z.string().min(1).max(200);
+const partName = z
+  .string()
+  .min(1)
+  .max(200)
+  .describe(
+    'The name of a part of a multipart request, which is the path too; its file name is, where that cannot be one',
+  );
 
 export const inputSchema = z.strictObject({
   path: z.string().max(pathLengthMax).describe('Below the task directory'),

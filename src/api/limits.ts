@@ -30,7 +30,7 @@ export const limits = {
   /** 1 PiB. */
   diskMbMax: 2 ** 30,
   cpuSecondsMax: 365 * 24 * 3600,
-  openFilesMin: 8,
+  openFilesMin: 16,
   openFilesMax: 1_048_576,
   processesMax: 1_048_576,
   timeoutSecondsMax: 30 * 24 * 3600,

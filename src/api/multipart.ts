@@ -89,8 +89,8 @@ function badPart(name: string, message: string): OctasklyError {
 }
 
 /**
- * The task with blobs in the place of parts, and the bytes of those. A file lies at its own name when that can be one
- * below a directory, else at the name of its part. Error: `invalid`, for a part that is missing, unused, or in the way.
+ * The task with blobs in the place of parts, and the bytes of those. A file lies at the name of its part when that can
+ * be a path below a directory, else at its own name. Error: `invalid`, for a part that is missing, unused, or in the way.
  */
 export function stagedTask(
   { task, parts }: TaskForm,
@@ -105,7 +105,8 @@ export function stagedTask(
     unused.delete(input);
     const blob = `sha256:${sha256Hex(part.bytes)}`;
     blobs.set(blob, part.bytes);
-    return { path: pathProblem(part.fileName) === null ? part.fileName : input, blob };
+    const useFileName = pathProblem(input) !== null && pathProblem(part.fileName) === null;
+    return { path: useFileName ? part.fileName : input, blob };
   });
   const [name] = unused;
   if (name !== undefined) throw badPart(name, 'is not named in the inputs of the task');

@@ -5,6 +5,8 @@
  * Paths below a directory have `/` between their parts on every system.
  */
 
+import type { TaskFile } from '../core/files.ts';
+
 /** A regular file that was found. */
 export interface LocalFile {
   /** Its path below what was asked for; '' when that is the file itself. */
@@ -17,15 +19,27 @@ export interface LocalFile {
 
 /** A file on its way to its place: under another name beside it until it is whole. */
 export interface IncomingFile {
+  /** Bytes that are there from a fetch that was killed: `write` goes on behind them. At most the announced size. */
+  readonly received: number;
   /** Throws `OctasklyError('io')` naming the file. */
   write(data: Uint8Array): Promise<void>;
   /**
-   * True: the bytes have this hash (`sha256:<hex>`), and the file is at its place, instead of a regular file that was
-   * there. False: they have not, and nothing of them is left. Throws as `write`.
+   * The hash of all bytes (`sha256:<hex>`). When it is the announced one, the file is at its place, instead of a regular
+   * file that was there; else nothing of it is left. Throws as `write`.
    */
-  finish(blob: string): Promise<boolean>;
+  finish(): Promise<string>;
   /** Leaves nothing behind. Idempotent, nothing after `finish`. */
   discard(): Promise<void>;
+}
+
+/** What a file is to become. */
+export type IncomingFacts = Pick<TaskFile, 'path' | 'blob' | 'bytes' | 'executable'>;
+
+/** Hashes bytes as they pass. */
+export interface ContentHash {
+  update(data: Uint8Array): void;
+  /** `sha256:<hex>` of all bytes. Once. */
+  finish(): string;
 }
 
 export interface LocalFiles {
@@ -52,5 +66,6 @@ export interface LocalFiles {
    * Starts a file at `path` below `directory`, which is made with all that is between. Throws `io` naming the path when
    * it would lie outside, through a symbolic link, or something else than a regular file is there.
    */
-  create(directory: string, file: { readonly path: string; readonly executable: boolean }): Promise<IncomingFile>;
+  create(directory: string, file: IncomingFacts): Promise<IncomingFile>;
+  contentHash(): ContentHash;
 }

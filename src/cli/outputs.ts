@@ -60,24 +60,32 @@ async function fetchFile(
 ): Promise<void> {
   const problem = pathProblem(file.path);
   if (problem !== null) throw new OctasklyError('refused', `Its path ${problem}.`);
-  for (let fetches = 1; fetches <= fetchesMax; fetches++) {
+  const wrong: string[] = [];
+  for (let isFirst = true; wrong.length < fetchesMax; isFirst = false) {
     const incoming = await files.create(directory, file);
-    let received = 0;
+    // What a killed fetch left may be damaged: that does not count against what comes now.
+    const isFree = isFirst && incoming.received > 0;
+    let received = incoming.received;
+    progress.moved(received);
     try {
-      if (file.bytes > 0) {
-        for await (const chunk of (await client.blob(file.blob, { signal })).stream) {
+      if (received < file.bytes) {
+        for await (const chunk of (await client.blob(file.blob, { from: received, signal })).stream) {
           await incoming.write(chunk);
           received += chunk.length;
           progress.moved(chunk.length);
         }
       }
-      if (await incoming.finish(file.blob)) return;
+      const came = await incoming.finish();
+      if (came === file.blob) return;
       progress.moved(-received);
+      if (!isFree) wrong.push(came);
     } finally {
       await incoming.discard();
     }
   }
-  throw new OctasklyError('io', 'What came is not what the worker stored: it was damaged on its way, more than once.');
+  // The same twice is no accident of the network.
+  const where = new Set(wrong).size === 1 ? 'at the dispatcher' : 'on its way, more than once';
+  throw new OctasklyError('io', `What came is not what the worker stored: it is damaged ${where}.`);
 }
 
 /** The files a task left, and what was not collected. Waits some seconds for a dispatcher that is away. */

@@ -20,6 +20,8 @@ const piecesAtOnce = 24;
 const streamsAtOnce = 4;
 /** A dispatcher that takes no byte for this long is taken for gone. */
 const stallMs = 60_000;
+/** How long somebody else's upload of the same content may bring nothing before it is no reason to wait. */
+const otherMs = 60_000;
 
 interface Missing {
   readonly file: InputFile;
@@ -94,7 +96,7 @@ export class Uploader {
         const why = 'it changed while it was read. Try again once it is complete.';
         throw new OctasklyError('io', `Cannot upload ${file.source}: ${why}`, { cause: error });
       }
-      if (!(error instanceof OctasklyError) || error.message.includes(file.source)) throw error;
+      if (!(error instanceof OctasklyError) || isNamed(error, file)) throw error;
       throw new OctasklyError(error.code, `Cannot upload ${file.source}: ${error.message}`, { cause: error });
     }
   }
@@ -112,24 +114,50 @@ export class Uploader {
     progress.moved(total - received);
   }
 
+  /**
+   * Somebody else is sending the same content: waits while that goes on. Gives how much of it is there, once it is
+   * whole or nothing more came between two looks.
+   */
+  private async awaitOther(upload: StreamUpload, backoff: Backoff, signal: AbortSignal): Promise<number> {
+    const { file, from } = upload;
+    for (let before = -1, place = from; ; ) {
+      if (place === file.bytes || place === before) return place;
+      before = place;
+      await sleep(backoff.next(), signal);
+      place = await this.placeOf(file, place, signal);
+      upload.goBackTo(place);
+    }
+  }
+
   private async sendStream({ file, received }: Missing, progress: Progress, signal: AbortSignal): Promise<void> {
     const backoff = new Backoff(retryDelays);
+    const { terminal } = this.context;
     let from = received;
+    let movedAt = terminal.now();
     for (let tries = 1; ; tries++) {
       const upload = new StreamUpload(file, from, progress);
       try {
         await upload.send(this.context, signal);
         return;
       } catch (error) {
-        const passing = isTransient(error) || (error instanceof OctasklyError && error.code === 'conflict');
-        if (signal.aborted || tries >= triesMax || !(passing || (isMismatch(error) && from > 0))) throw error;
-        if (isTransient(error)) progress.lost(reasonOf(error));
-        if (passing) await sleep(backoff.next(), signal);
-        const place = await this.placeOf(file, from, signal);
+        const isOther = error instanceof OctasklyError && error.code === 'conflict';
+        const isLast = isOther ? terminal.now() - movedAt >= otherMs : tries >= triesMax;
+        const passing = isOther || isTransient(error);
+        if (isOther && isLast) {
+          const why = `for ${otherMs / 1000} s another upload of the same content brought nothing; last answer`;
+          throw new OctasklyError('conflict', `${why}: ${error.message}`, { cause: error });
+        }
+        if (signal.aborted || isLast || !(passing || (isMismatch(error) && from > 0))) throw error;
+        if (passing && !isOther) {
+          progress.lost(reasonOf(error));
+          await sleep(backoff.next(), signal);
+        }
+        const place = await (isOther ? this.awaitOther(upload, backoff, signal) : this.placeOf(file, from, signal));
         if (isMismatch(error) && place >= from) throw error;
         upload.goBackTo(place);
         if (place > from) {
           tries = 0;
+          movedAt = terminal.now();
           backoff.reset();
         }
         from = place;
@@ -152,8 +180,9 @@ export class Uploader {
 
 /** One try to send the rest of a large file as one stream. */
 class StreamUpload {
-  private readonly file: InputFile;
-  private readonly from: number;
+  readonly file: InputFile;
+  /** Position of the first byte of this try. */
+  readonly from: number;
   private readonly progress: Progress;
   /** The next byte to be taken. */
   private at: number;
@@ -193,21 +222,25 @@ class StreamUpload {
 
   private counted(stream: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
     const reader = stream.getReader();
+    let isCancelled = false;
     return new ReadableStream<Uint8Array>(
       {
         pull: async (controller) => {
-          try {
-            const { done, value } = await reader.read();
-            if (done) return controller.close();
-            this.at += value.length;
-            this.progress.moved(value.length);
-            controller.enqueue(value);
-          } catch (error) {
+          const { done, value } = await reader.read().catch((error: unknown) => {
             this.readError = error;
             throw error;
-          }
+          });
+          // An answer that came before the end, such as a refusal, cancels the body also while a read is under way.
+          if (isCancelled) return;
+          if (done) return controller.close();
+          this.at += value.length;
+          this.progress.moved(value.length);
+          controller.enqueue(value);
         },
-        cancel: (reason) => reader.cancel(reason),
+        cancel: (reason) => {
+          isCancelled = true;
+          return reader.cancel(reason);
+        },
       },
       { highWaterMark: 0 },
     );
@@ -227,6 +260,11 @@ class StreamUpload {
 /** The dispatcher says that the bytes have another hash. */
 function isMismatch(error: unknown): boolean {
   return error instanceof OctasklyError && error.code === 'invalid';
+}
+
+/** The reason names the file already: it is about reading it. */
+function isNamed({ message }: OctasklyError, { source }: InputFile): boolean {
+  return ['upload', 'read'].some((verb) => message.startsWith(`Cannot ${verb} ${source}: `));
 }
 
 async function bytesOf(stream: ReadableStream<Uint8Array>, length: number): Promise<Uint8Array> {

@@ -59,7 +59,7 @@ const capabilityVersion = 0x2008_0522;
 
 const closeRange = 436;
 const CLOSE_RANGE_CLOEXEC = 4;
-const RLIMIT: Readonly<Record<ResourceName, number>> = { cpu: 0, fsize: 1, data: 2, core: 4, nproc: 6, nofile: 7 };
+const RLIMIT: Readonly<Record<ResourceName, number>> = { cpu: 0, fsize: 1, core: 4, nproc: 6, nofile: 7 };
 
 /**
  * Process 1 of a process namespace: waits for the task and for what it leaves, and ends as it did. It is not the task,

@@ -55,7 +55,7 @@ function explainWaiting(state: SchedulerState, task: Task, at: number): Explanat
   if (task.notBefore !== null && task.notBefore > at) {
     const seconds = ((task.notBefore - at) / 1000).toFixed(1);
     return {
-      summary: `It is tried again in ${seconds} s: ${task.reason ?? 'an attempt failed'}.`,
+      summary: `It is tried again in ${seconds} s: ${clauseOf(task.reason ?? 'an attempt failed')}.`,
       workers: [],
       advice: [],
     };
@@ -128,8 +128,13 @@ function explainEnded(task: Task): Explanation {
   const summary =
     task.status === 'completed'
       ? `It completed after ${attempts}.`
-      : `It ended as ${task.status} after ${attempts}: ${reason}.`;
+      : `It ended as ${task.status} after ${attempts}: ${clauseOf(reason)}.`;
   return { summary, workers: [], advice: outcome === null || task.status === 'completed' ? [] : adviceFor(task) };
+}
+
+/** A reason, to stand before a full stop. */
+function clauseOf(reason: string): string {
+  return reason.replace(/\.+$/, '');
 }
 
 const knownExits: Readonly<Record<number, string>> = {
@@ -164,7 +169,9 @@ function adviceFor(task: Task): string[] {
     case 'limit_exceeded':
       return [`Raise its limit with ${limitFlags[outcome.limit] ?? outcome.limit}.`, logs];
     case 'spawn_failed':
-      return ['Check that the program and the working directory exist on the worker.'];
+      return /^Cannot (place|fetch) (the )?input /.test(outcome.message)
+        ? ['Its inputs did not reach the worker: see the reason, and whether the disks there and here have room.']
+        : ['Check that the program and the working directory exist on the worker.'];
     case 'lost':
       return ['Its workers went away while it ran. If it brings them down, limit what it may use.'];
     default:

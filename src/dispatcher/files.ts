@@ -53,6 +53,8 @@ export class LinkFiles {
       files.map(async (file): Promise<TaskFile | null> => {
         if (this.has(file)) return file;
         try {
+          // Another size may be damage at rest; then it is dropped, and can be fetched.
+          if (this.#blobs.size(file.blob) !== null) await this.#blobs.verify(file.blob);
           await this.#fetcher.fetch(file.blob, file.bytes).done;
           return file;
         } catch (error) {

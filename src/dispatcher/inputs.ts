@@ -13,13 +13,36 @@ const refusedMax = 100;
 
 /**
  * Resolves with those blobs of the submission that are synced, unless they are deleted later; null when it names none.
- * What comes in during the sync is not sure to be, and left out. Error: `storage_unavailable`.
+ * What comes in during the sync is not sure to be, and left out. One whose size is not what the caller believes may be
+ * damaged here: its hash is taken anew, and it is dropped, so that it can be uploaded again. Error: `storage_unavailable`.
  */
 export function durableBlobs(submission: Submission, blobs: BlobStore): Promise<ReadonlySet<string>> | null {
   if (submission.tasks.every(({ inputs }) => inputs.length === 0)) return null;
   const named = new Set(submission.tasks.flatMap(({ inputs }) => inputs.map(({ blob }) => blob)));
   const here = new Set([...named].filter((blob) => blobs.size(blob) !== null));
-  return blobs.sync().then(() => here);
+  const suspects = doubted(submission, blobs);
+  if (suspects.size === 0) return blobs.sync().then(() => here);
+  return verified(suspects, blobs)
+    .then(() => blobs.sync())
+    .then(() => here);
+}
+
+async function verified(suspects: ReadonlySet<string>, blobs: BlobStore): Promise<void> {
+  // One after the other: each may be large.
+  for (const blob of suspects) await blobs.verify(blob);
+}
+
+/** Blobs that are here with another size than the submission says. */
+function doubted(submission: Submission, blobs: BlobStore): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const { inputs } of submission.tasks) {
+    for (const { blob, bytes } of inputs) {
+      if (bytes === null || found.has(blob)) continue;
+      const size = blobs.size(blob);
+      if (size !== null && size !== bytes) found.add(blob);
+    }
+  }
+  return found;
 }
 
 /**

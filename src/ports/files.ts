@@ -54,7 +54,8 @@ export interface BlobStore {
   read(blob: string, from: number, max: number): Uint8Array;
   /**
    * Starts or resumes taking in a blob of `bytes` bytes. One receiver a blob at a time; a second one is `conflict`.
-   * A blob that is here already gives a receiver that has everything.
+   * A blob that is here already gives a receiver that has everything; what came of it under another size, one that
+   * has nothing.
    */
   receive(blob: string, bytes: number): BlobReceiver;
   /** Bytes of a blob that is not whole yet: where `receive` goes on. 0 when none came. */
@@ -99,7 +100,7 @@ export interface TaskFiles {
    * Takes regular files that match `patterns` as blobs, perhaps out of the area; each is held once for every file until
    * `BlobCache.release`. Symbolic links are not followed; what is no regular file, has further names (hard links), or is
    * beyond `bytesMax` in all, becomes a problem, as does a path asked for by name that is not there. Never rejects.
-   * Patterns: a path names a file, or a directory and all below it. `*` and `?` stay within a part, `**` goes over any
+   * Patterns: a path names a file, or a directory and all below it, as does a glob. `*` and `?` stay within a part, `**` goes over any
    * number of them; `{a,b}`, `[ab]`, `[!ab]`; `!` in front takes out of what others match. Hidden names are only matched
    * by a part that begins with a dot itself.
    */

@@ -1,5 +1,6 @@
 /** The worker role: builds what a worker needs, runs it until it is told to stop. */
 
+import { rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { OctasklyError } from '../base/errors.ts';
@@ -74,7 +75,10 @@ export async function startWorker(values: WorkerValues, log: Log): Promise<Runni
   const isolation = offersOf(host, values.sandboxLevel);
   requireLeast(isolation);
   const launcher = createLauncher({ log, cgroups });
-  const blobs = createBlobCache({ directory: join(root, 'blobs'), bytesMax: values.cacheMb * mebibyte, log });
+  // Only this worker's own account needs to reach what is kept for later tasks.
+  const kept = values.workDir === undefined ? home.directory : root;
+  if (kept !== root) log.info(`tasks run below ${root}: the data directory is closed to ${taskUser?.name}`);
+  const blobs = createBlobCache({ directory: join(kept, 'blobs'), bytesMax: values.cacheMb * mebibyte, log });
   const worker = new Worker({
     clock: systemClock,
     random: systemRandom,
@@ -100,6 +104,8 @@ export async function startWorker(values: WorkerValues, log: Log): Promise<Runni
   const ended = worker.run().finally(async () => {
     launcher.close();
     await workspace.settled();
+    // Outside the data directory nobody would look for what is left of a worker.
+    if (kept !== root) rmSync(root, { recursive: true, force: true });
     home.lock.release();
   });
   return { ended, leave: () => worker.leave(), stop: () => worker.stop() };

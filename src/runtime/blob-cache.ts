@@ -12,7 +12,7 @@ import { assert } from '../base/assert.ts';
 import type { BlobCache, BlobReceiver } from '../ports/files.ts';
 import type { Log } from '../ports/time.ts';
 import { createBlobStore, type FileBlobStore, receiverOfAll } from './blobs.ts';
-import { blobOf, onDisk, writeDescriptor } from './file-bytes.ts';
+import { blobOf, fullDiskError, isDiskFull, onDisk, writeDescriptor } from './file-bytes.ts';
 import { storeFiles } from './store-files.ts';
 
 /** What came of a blob and was not gone on with for so long is dropped at a start, ms. */
@@ -28,6 +28,11 @@ export interface FileBlobCache extends BlobCache {
   put(blob: string, bytes: Uint8Array): void;
   /** Takes over `file`, on the same file system, with this content. Errors: the system's own. */
   adopt(file: string, blob: string, bytes: number): void;
+  /**
+   * Frees at least `bytes` bytes of disk, if what is not held has as many: parts first, then the least recently used.
+   * False when there was nothing to free. Error: `storage_unavailable`.
+   */
+  evict(bytes: number): boolean;
   /** Its content has the right hash, as far as its file did not change since that was last found; else it is dropped. */
   isSound(blob: string): Promise<boolean>;
 }
@@ -107,19 +112,28 @@ class Cache implements FileBlobCache {
       this.#use(blob);
       return receiverOfAll(bytes);
     }
-    const receiver = this.#store.receive(blob, bytes);
+    const receiver = this.#withRoom(
+      blob,
+      () => bytes,
+      () => this.#store.receive(blob, bytes),
+    );
     this.#setIncoming(blob, { bytes, open: true });
     this.#shrink();
     return {
       get received() {
         return receiver.received;
       },
-      write: (data) => receiver.write(data),
+      write: (data) =>
+        this.#withRoom(
+          blob,
+          () => bytes - receiver.received,
+          () => receiver.write(data),
+        ),
       finish: () => this.#finish(blob, bytes, receiver),
       suspend: () => {
         receiver.suspend();
         const incoming = this.#incoming.get(blob);
-        if (incoming?.open) this.#setIncoming(blob, { bytes: receiver.received, open: false });
+        if (incoming?.open) this.#setIncoming(blob, { bytes: this.#store.received(blob), open: false });
       },
     };
   }
@@ -164,7 +178,7 @@ class Cache implements FileBlobCache {
       return;
     }
     const file = `${this.directory}/incoming/put-${this.#writes++}`;
-    onDisk(`store ${blob}`, () => {
+    const write = (): void => {
       try {
         writeFile(file, bytes);
         this.adopt(file, blob, bytes.length);
@@ -172,7 +186,12 @@ class Cache implements FileBlobCache {
         storeFiles.remove(file);
         throw error;
       }
-    });
+    };
+    this.#withRoom(
+      blob,
+      () => bytes.length,
+      () => onDisk(`store ${blob}`, write),
+    );
   }
 
   adopt(file: string, blob: string, bytes: number): void {
@@ -198,7 +217,7 @@ class Cache implements FileBlobCache {
       if (!isRight) return false;
     } catch (error) {
       // What has come is still there.
-      this.#setIncoming(blob, { bytes: receiver.received, open: false });
+      this.#setIncoming(blob, { bytes: this.#store.received(blob), open: false });
       throw error;
     }
     this.#remove(blob);
@@ -241,17 +260,35 @@ class Cache implements FileBlobCache {
     else this.#incoming.set(blob, incoming);
   }
 
+  evict(bytes: number): boolean {
+    const before = this.#bytes;
+    this.#shrink(Math.max(0, before - Math.max(1, bytes)));
+    return this.#bytes < before;
+  }
+
+  /** Runs `action`; as long as the disk is too full for it, what is not held makes way. `bytes`: what it still needs. */
+  #withRoom<T>(blob: string, bytes: () => number, action: () => T): T {
+    for (;;) {
+      try {
+        return action();
+      } catch (error) {
+        if (!isDiskFull(error)) throw error;
+        if (!this.evict(bytes())) throw fullDiskError(`store ${blob}`, this.directory, bytes());
+      }
+    }
+  }
+
   /** Makes room: first parts that nobody goes on with, then whole blobs, the least recently used first. */
-  #shrink(): void {
-    if (this.#bytes <= this.#bytesMax) return;
+  #shrink(bytesMax = this.#bytesMax): void {
+    if (this.#bytes <= bytesMax) return;
     for (const [blob, { open }] of this.#incoming) {
-      if (this.#bytes <= this.#bytesMax) return;
+      if (this.#bytes <= bytesMax) return;
       if (open || this.#held.has(blob)) continue;
       this.#store.deletePart(blob);
       this.#setIncoming(blob, null);
     }
     for (const blob of this.#blobs.keys()) {
-      if (this.#bytes <= this.#bytesMax) return;
+      if (this.#bytes <= bytesMax) return;
       if (!this.#held.has(blob)) this.#drop(blob);
     }
   }

@@ -17,7 +17,7 @@ interface Arrival {
   readonly bytes: number;
   /** Where it is written. */
   readonly file: string;
-  /** What is in `file` already. */
+  /** What is in `file` already; with 0, the first write drops what may be there all the same. */
   readonly received: number;
   /** The hash is right: gives the file its name. */
   arrived(): void;
@@ -51,6 +51,7 @@ export class FileReceiver implements BlobReceiver {
     onDisk(`store ${blob}`, () => {
       const fd = openForWriting(file);
       try {
+        if (this.#received === 0) ftruncateSync(fd, 0);
         writeDescriptor(fd, data, this.#received);
       } finally {
         closeSync(fd);

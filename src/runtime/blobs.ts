@@ -21,7 +21,6 @@ import {
   openSync,
   readdirSync,
   renameSync,
-  statfsSync,
   statSync,
   utimesSync,
 } from 'node:fs';
@@ -32,7 +31,17 @@ import { OctasklyError } from '../base/errors.ts';
 import type { BlobReceiver, BlobStore } from '../ports/files.ts';
 import type { Log } from '../ports/time.ts';
 import { FileReceiver } from './blob-receiver.ts';
-import { blobOfDescriptor, hasCode, onDisk, onDiskBeside, Pace, readRange } from './file-bytes.ts';
+import {
+  blobOf,
+  blobOfDescriptor,
+  freeBytesOf,
+  fullDiskError,
+  hasCode,
+  onDisk,
+  onDiskBeside,
+  Pace,
+  readRange,
+} from './file-bytes.ts';
 import { storeFiles, syncDirectory } from './store-files.ts';
 
 /** Blobs that may come in at once. Each costs memory for its hash alone. */
@@ -45,6 +54,7 @@ const syncsAtOnce = 16;
 const blobPattern = /^sha256:([0-9a-f]{2})([0-9a-f]{62})$/;
 const foldersPattern = /^[0-9a-f]{2}$/;
 const incoming = 'incoming';
+const emptyBlob = blobOf(new Uint8Array(0));
 
 /** A file of the store. Times are wall-clock ms; when it was last read is what the file system cares to remember. */
 export interface BlobFile {
@@ -93,6 +103,8 @@ class Blobs implements FileBlobStore {
   readonly directory: string;
   readonly #log: Log;
   readonly #receiving = new Set<string>();
+  /** Sizes announced for what is here in part, as far as that was since the start. */
+  readonly #announced = new Map<string, number>();
   readonly #folders = new Set<string>();
   /** Blobs, by file, that came in since the last `sync`. */
   #fresh = new Set<string>();
@@ -112,7 +124,9 @@ class Blobs implements FileBlobStore {
 
   size(blob: string): number | null {
     if (!blobPattern.test(blob)) return null;
-    return onDisk(`look for ${blob}`, () => sizeOf(this.file(blob)));
+    const size = onDisk(`look for ${blob}`, () => sizeOf(this.file(blob)));
+    // A file system that lost the content keeps an empty file: that much damage is seen without reading.
+    return size === 0 && blob !== emptyBlob ? null : size;
   }
 
   read(blob: string, from: number, max: number): Uint8Array {
@@ -130,7 +144,7 @@ class Blobs implements FileBlobStore {
     assert(Number.isSafeInteger(bytes) && bytes >= 0, `${bytes} is not a size`);
     const target = this.file(blob);
     return onDisk(`receive ${blob}`, () => {
-      if (sizeOf(target) === bytes) {
+      if (this.size(blob) === bytes) {
         // It is wanted again, and so as good as new for those who delete what is old.
         utimesSync(target, new Date(), new Date());
         return receiverOfAll(bytes);
@@ -139,16 +153,24 @@ class Blobs implements FileBlobStore {
       if (this.#receiving.size >= receiversMax) throw busy(blob, `${receiversMax} others are coming in`);
       const file = this.#incomingFile(blob);
       const there = sizeOf(file) ?? 0;
-      if (there > bytes) storeFiles.remove(file);
-      const received = there > bytes ? 0 : there;
+      // What came in under another size is no beginning of this; the first write takes its place.
+      const isOther = there > bytes || (this.#announced.get(blob) ?? bytes) !== bytes;
+      const received = isOther ? 0 : there;
       this.#checkSpace(blob, bytes - received);
       this.#receiving.add(blob);
-      return new FileReceiver({
+      const receiver = new FileReceiver({
         ...{ blob, bytes, file, received },
         arrived: () => this.adopt(file, blob),
-        ended: () => this.#receiving.delete(blob),
+        ended: () => this.#ended(blob, bytes, receiver.received),
       });
+      return receiver;
     });
+  }
+
+  #ended(blob: string, bytes: number, received: number): void {
+    this.#receiving.delete(blob);
+    if (sizeOf(this.#incomingFile(blob)) === null) this.#announced.delete(blob);
+    else if (received > 0) this.#announced.set(blob, bytes);
   }
 
   received(blob: string): number {
@@ -219,6 +241,7 @@ class Blobs implements FileBlobStore {
   deletePart(blob: string): void {
     assert(!this.#receiving.has(blob), `${blob} is coming in`);
     onDisk(`delete ${blob}`, () => storeFiles.remove(this.#incomingFile(blob)));
+    this.#announced.delete(blob);
   }
 
   async sweep(wallMs: number, isKept: (blob: string) => boolean): Promise<number> {
@@ -262,10 +285,7 @@ class Blobs implements FileBlobStore {
   /** A blob that cannot fit is refused before it has filled the disk that the database may lie on. */
   #checkSpace(blob: string, bytes: number): void {
     if (bytes < spaceCheckBytesMin) return;
-    const { bavail, bsize } = statfsSync(this.directory);
-    if (bytes <= bavail * bsize) return;
-    const message = `Cannot receive ${blob}: no space left on device; it needs ${bytes} bytes more, ${bavail * bsize} are free.`;
-    throw new OctasklyError('storage_unavailable', message);
+    if (bytes > freeBytesOf(this.directory)) throw fullDiskError(`receive ${blob}`, this.directory, bytes);
   }
 
   async #syncFresh(): Promise<void> {

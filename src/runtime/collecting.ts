@@ -30,6 +30,7 @@ import {
   blobOfDescriptor,
   eachSlice,
   hasCode,
+  isDiskFull,
   Pace,
   readDescriptor,
   systemReason,
@@ -237,7 +238,7 @@ class Collecting {
         bytes = await eachSlice(fd, (slice, at) => {
           hash.update(slice);
           if (at + slice.length > this.#bytesMax) throw changed();
-          writeDescriptor(target, slice, at);
+          this.#withRoom(slice.length, () => writeDescriptor(target, slice, at));
         });
       } finally {
         closeSync(target);
@@ -249,6 +250,18 @@ class Collecting {
     } catch (error) {
       storeFiles.remove(copy);
       throw error;
+    }
+  }
+
+  /** Runs `action`; as long as the disk is too full for it, what is not held makes way. */
+  #withRoom(bytes: number, action: () => void): void {
+    for (;;) {
+      try {
+        action();
+        return;
+      } catch (error) {
+        if (!isDiskFull(error) || !this.#cache.evict(bytes)) throw error;
+      }
     }
   }
 

@@ -4,7 +4,7 @@
  */
 
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, read, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, read, readSync, statfsSync, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 
@@ -98,6 +98,30 @@ export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
 export function systemReason(error: unknown): string {
   const [, reason] = /^[A-Z0-9]+: ([^,]+)/.exec(reasonOf(error)) ?? [];
   return reason ?? reasonOf(error);
+}
+
+/** The disk, or what one account may use of it, is full; also where that is the cause of `error`. */
+export function isDiskFull(error: unknown): boolean {
+  if (hasCode(error, 'ENOSPC', 'EDQUOT')) return true;
+  return error instanceof OctasklyError && error.cause !== undefined && isDiskFull(error.cause);
+}
+
+/** Bytes that are free on the file system of `directory`. Errors: the system's own. */
+export function freeBytesOf(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize;
+}
+
+/** What a full disk lacks, as the end of a sentence. `bytes`: what was to be written into `directory`. */
+export function fullDiskReason(directory: string, bytes: number): string {
+  return `no space left on device (${bytes} bytes are needed in ${directory}, ${freeBytesOf(directory)} are free)`;
+}
+
+/** `storage_unavailable` for a disk that is full, or about to be. `tried` as in `onDisk`. */
+export function fullDiskError(tried: string, directory: string, bytes: number): OctasklyError {
+  // As the system would have said it, for those who ask for the cause.
+  const cause = Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC', syscall: 'write' });
+  return new OctasklyError('storage_unavailable', `Cannot ${tried}: ${fullDiskReason(directory, bytes)}.`, { cause });
 }
 
 /** `storage_unavailable` with a sentence on what was tried for trouble with the disk; anything else as it is. */

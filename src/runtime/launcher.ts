@@ -27,6 +27,7 @@ import { openInputPipe, openKernelPipe, openStreamPipe, quietMs } from './pipes.
 import { ProcessCap } from './process-cap.ts';
 import { GroupTrees } from './process-groups.ts';
 import { LinuxTrees, markerVariable, type OrphansUse, type ProcessTrees } from './process-tree.ts';
+import { readKilobytes, readText } from './procfs.ts';
 import { describe, type Pipes, spawn } from './spawning.ts';
 import { limitMet } from './verdict.ts';
 import { type Watch, Watcher } from './watcher.ts';
@@ -132,6 +133,7 @@ function launch(shared: Nursery, attempt: Attempt, onOutput: Output): Launched {
   const onExit = (code: number | null, signal: string | number | null) => exit.resolve({ code, signal });
   const child = spawn(plan, { calls, pipes, env, cap: shared.cap, cgroup: cgroup?.dir ?? null, onExit });
   const orphans = trees.add(child.pid, plan);
+  const firstBytes = highWaterBytes(child.pid);
   pipes.stdout.started(streamOf(child.stdout));
   pipes.stderr.started(streamOf(child.stderr));
   pipes.stdin?.started(typeof child.stdin === 'object' ? child.stdin : undefined);
@@ -162,10 +164,10 @@ function launch(shared: Nursery, attempt: Attempt, onOutput: Output): Launched {
     if (rest !== null) await rest;
     const outputs = [pipes.stdout.finish(), pipes.stderr.finish()].filter((output) => output !== null);
     if (outputs.length > 0) await Promise.all(outputs);
-    const used = usageOf(child, { shared, attempt, watch, orphans, peakBefore });
+    const used = usageOf(child, { shared, attempt, watch, orphans, peakBefore, firstBytes });
     const how = { exitCode: code, signal: nameOf(signal) };
     const met = limit ?? (hasLimits(plan) ? await limitAtEnd(attempt, { how, used, watch }) : null);
-    watch.stop({ freeMemory: met?.limit === 'memory_limit_mb' });
+    watch.stop();
     if (cgroup !== null) await cgroup.remove();
     return { ...how, ...used, limitExceeded: met };
   };
@@ -229,6 +231,12 @@ function nameOf(signal: string | number | null): string | null {
   return typeof signal === 'number' ? `SIG${signal}` : signal;
 }
 
+/** The most memory a process was resident with so far; null when that cannot be read. */
+function highWaterBytes(pid: number): number | null {
+  const text = readText(`/proc/${pid}/status`);
+  return text.includes('VmHWM:') ? readKilobytes(text, 'VmHWM') : null;
+}
+
 /** Bytes of a block as the kernel counts what processes write (getrusage(2), ru_oublock). */
 const blockBytes = 512;
 
@@ -236,8 +244,8 @@ const blockBytes = 512;
  * What a tree has used: the main process and the descendants it waited for by the kernel's sums, the others as far as they
  * were seen; all of it by the control group where there is one.
  * A process starts as a copy of this one (vfork), and the kernel counts our own memory into its peak: one that is not
- * clearly higher than ours says nothing, and what was seen by looking stands in for it; null for what was too short to be
- * looked at.
+ * clearly higher than ours says nothing, and what was seen by looking stands in for it: for what ends before the watcher's
+ * first look that is what it had just after the start.
  */
 function usageOf(
   child: Bun.Subprocess,
@@ -248,12 +256,16 @@ function usageOf(
     readonly orphans: OrphansUse;
     /** The highest this process had been before the start. */
     readonly peakBefore: number;
+    /** Its own peak just after the start, null when that could not be read. */
+    readonly firstBytes: number | null;
   },
 ): Used {
   const { watch, orphans } = by;
   const group = by.attempt.cgroup?.usage() ?? null;
   const usage = child.resourceUsage();
-  const seen = group?.memoryPeakBytes ?? watch.highest.memoryBytes;
+  const looked = watch.highest.memoryBytes;
+  const highest = looked === null ? by.firstBytes : Math.max(looked, by.firstBytes ?? 0);
+  const seen = group?.memoryPeakBytes ?? highest;
   if (usage === undefined) return { cpuMs: watch.highest.cpuMs, memoryPeakBytes: seen, writtenBytes: null };
   const telling = usage.maxRSS > by.peakBefore * 1.05 + peakSlackBytes;
   const cpuMs = Number(usage.cpuTime.total) / 1000 + watch.unwaitedCpuMs;

@@ -3,13 +3,14 @@
  * below a directory never leaves it through one.
  */
 
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, type Hash, randomBytes } from 'node:crypto';
 import { closeSync, constants, type Dirent, promises as disk, openSync, type Stats } from 'node:fs';
 import { dirname, join, resolve, sep } from 'node:path';
 import { OctasklyError } from '../base/errors.ts';
-import type { IncomingFile, LocalFile, LocalFiles } from '../cli/files.ts';
+import type { ContentHash, IncomingFacts, IncomingFile, LocalFile, LocalFiles } from '../cli/files.ts';
 import { filesMax } from '../core/files.ts';
 import { blobNameOf, blobOf, eachSlice, hasCode, sliceBytes, systemReason } from './file-bytes.ts';
+import { openFlock } from './libc.ts';
 
 /** Up to this size a file is read at once. */
 const smallBytesMax = 64 * 1024;
@@ -120,29 +121,39 @@ function read(
 ): ReadableStream<Uint8Array> {
   let handle: disk.FileHandle | null = null;
   let at = from;
+  let isCancelled = false;
+  let reading: Promise<unknown> = Promise.resolve();
   const close = async (): Promise<void> => {
-    await handle?.close();
+    const open = handle;
     handle = null;
+    await open?.close();
+  };
+  const next = async (): Promise<Uint8Array | null> => {
+    if (at >= to) return null;
+    handle ??= await disk.open(source, readFlags);
+    const { buffer, bytesRead } = await handle.read(new Uint8Array(Math.min(sliceBytes, to - at)), 0, null, at);
+    at += bytesRead;
+    if (bytesRead > 0) return buffer.subarray(0, bytesRead);
+    await close();
+    throw new OctasklyError('io', `Cannot upload ${source}: it became shorter while it was read.`);
   };
   return new ReadableStream<Uint8Array>(
     {
-      pull: (controller) =>
-        onFile(`read ${source}`, async () => {
-          if (at >= to) {
-            await close();
-            controller.close();
-            return;
-          }
-          handle ??= await disk.open(source, readFlags);
-          const { buffer, bytesRead } = await handle.read(new Uint8Array(Math.min(sliceBytes, to - at)), 0, null, at);
-          if (bytesRead === 0) {
-            await close();
-            throw new OctasklyError('io', `Cannot upload ${source}: it became shorter while it was read.`);
-          }
-          at += bytesRead;
-          controller.enqueue(buffer.subarray(0, bytesRead));
-        }),
-      cancel: close,
+      pull: async (controller) => {
+        const bytes = onFile(`read ${source}`, next);
+        reading = bytes.catch(() => {});
+        const slice = await bytes;
+        // Cancelled while it was read: nobody takes it, and the controller is closed.
+        if (isCancelled) return;
+        if (slice !== null) return controller.enqueue(slice);
+        await close();
+        controller.close();
+      },
+      cancel: async () => {
+        isCancelled = true;
+        await reading;
+        await close();
+      },
     },
     { highWaterMark: 0 },
   );
@@ -198,62 +209,165 @@ async function targetOf(root: string, place: string): Promise<string> {
   return target;
 }
 
-async function create(
-  directory: string,
-  { path, executable }: { readonly path: string; readonly executable: boolean },
-): Promise<IncomingFile> {
-  const parts = path.split('/');
+/** A file under its temporary name, beside its place. */
+interface PartialFile {
+  readonly temporary: string;
+  readonly handle: disk.FileHandle;
+  /** What is in it from before. */
+  readonly received: number;
+  /** Other fetches know its name; it is locked. */
+  readonly isShared: boolean;
+}
+
+/** How often a file may vanish between opening and locking it: another fetch finished it. */
+const vanishingsMax = 5;
+/** No link, and no waiting for what is no file. */
+const partialFlags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
+function modeOf({ executable }: IncomingFacts): number {
+  return executable ? 0o777 : 0o666;
+}
+
+let flock: ReturnType<typeof openFlock> | undefined;
+
+function tryLock(fd: number): boolean {
+  return flock?.(fd) ?? false;
+}
+
+/** `kept`: this file is ours alone to go on with; `gone`: it has another name by now. */
+async function ownership(handle: disk.FileHandle, path: string): Promise<'kept' | 'taken' | 'gone'> {
+  if (!tryLock(handle.fd)) return 'taken';
+  const [open, named] = [await handle.stat(), await disk.lstat(path).catch(() => null)];
+  if (named === null || named.ino !== open.ino || named.dev !== open.dev) return 'gone';
+  // Somebody else who could write to it could do so after its bytes were hashed.
+  if (open.isFile() && open.nlink === 1 && open.uid === process.getuid?.()) return 'kept';
+  // Made just now, where the file system gives files to another account.
+  if (open.isFile() && open.size === 0) await disk.rm(path, { force: true });
+  return 'taken';
+}
+
+/**
+ * The file that a killed fetch of the same content left in `directory`, or a new one that a later fetch would find.
+ * Locked (flock(2)) until it is closed. Null when another fetch is at it, or there are no such locks here.
+ */
+async function openShared(directory: string, file: IncomingFacts): Promise<PartialFile | null> {
+  // The hash is the word of a dispatcher: only what is one becomes part of a name.
+  const [, hex] = /^sha256:([0-9a-f]{16})[0-9a-f]{48}$/.exec(file.blob) ?? [];
+  if (hex === undefined) return null;
+  const temporary = join(directory, `.octaskly-${hex}.part`);
+  flock ??= openFlock();
+  for (let tries = 0; flock !== null && tries < vanishingsMax; tries++) {
+    const handle = await disk.open(temporary, partialFlags, modeOf(file)).catch(() => null);
+    if (handle === null) return null;
+    try {
+      const state = await ownership(handle, temporary);
+      if (state === 'kept') {
+        const { size, mode } = await handle.stat();
+        if (size > file.bytes) await handle.truncate(0);
+        if (((mode & 0o100) !== 0) !== file.executable) await handle.chmod(modeOf(file) & ~process.umask());
+        return { temporary, handle, received: size > file.bytes ? 0 : size, isShared: true };
+      }
+      await handle.close();
+      if (state === 'taken') return null;
+    } catch (error) {
+      await handle.close().catch(() => {});
+      throw error;
+    }
+  }
+  return null;
+}
+
+async function openAlone(directory: string, file: IncomingFacts): Promise<PartialFile> {
+  const temporary = join(directory, `.octaskly-${randomBytes(8).toString('hex')}.part`);
+  return { temporary, handle: await disk.open(temporary, 'wx', modeOf(file)), received: 0, isShared: false };
+}
+
+async function create(directory: string, file: IncomingFacts): Promise<IncomingFile> {
+  const parts = file.path.split('/');
   const name = parts.pop() ?? '';
-  const { target, temporary, handle } = await onFile(`write ${join(directory, path)}`, async () => {
+  return onFile(`write ${join(directory, file.path)}`, async () => {
     await disk.mkdir(directory, { recursive: true });
     const root = await disk.realpath(directory);
-    const goal = await targetOf(root, join(await directoryFor(root, parts), name));
-    const beside = join(dirname(goal), `.octaskly-${randomBytes(8).toString('hex')}.part`);
-    return { target: goal, temporary: beside, handle: await disk.open(beside, 'wx', executable ? 0o777 : 0o666) };
+    const target = await targetOf(root, join(await directoryFor(root, parts), name));
+    const beside = dirname(target);
+    const partial = (await openShared(beside, file)) ?? (await openAlone(beside, file));
+    const hash = createHash('sha256');
+    try {
+      if (partial.received > 0) await eachSlice(partial.handle.fd, (slice) => void hash.update(slice));
+    } catch (error) {
+      await partial.handle.close();
+      throw error;
+    }
+    return new ArrivingFile({ ...partial, target, hash, blob: file.blob });
   });
-  return new ArrivingFile({ target, temporary, handle });
 }
 
 /** Writes one after the other: the caller waits for each. */
 class ArrivingFile implements IncomingFile {
-  private readonly hash = createHash('sha256');
+  readonly received: number;
+  private readonly hash: Hash;
+  private readonly blob: string;
   private readonly target: string;
   private readonly temporary: string;
   private readonly handle: disk.FileHandle;
+  private readonly isShared: boolean;
+  private at: number;
   private isOpen = true;
 
-  constructor(place: { readonly target: string; readonly temporary: string; readonly handle: disk.FileHandle }) {
-    this.target = place.target;
-    this.temporary = place.temporary;
-    this.handle = place.handle;
+  constructor(facts: PartialFile & { readonly target: string; readonly blob: string; readonly hash: Hash }) {
+    this.received = facts.received;
+    this.at = facts.received;
+    this.hash = facts.hash;
+    this.blob = facts.blob;
+    this.target = facts.target;
+    this.temporary = facts.temporary;
+    this.handle = facts.handle;
+    this.isShared = facts.isShared;
   }
 
   async write(data: Uint8Array): Promise<void> {
     this.hash.update(data);
     await onFile(`write ${this.target}`, async () => {
-      for (let at = 0; at < data.length; ) at += (await this.handle.write(data, at)).bytesWritten;
+      for (let done = 0; done < data.length; ) {
+        const { bytesWritten } = await this.handle.write(data, done, data.length - done, this.at);
+        done += bytesWritten;
+        this.at += bytesWritten;
+      }
     });
   }
 
-  async finish(blob: string): Promise<boolean> {
-    if (blobNameOf(this.hash) !== blob) {
+  async finish(): Promise<string> {
+    const came = blobNameOf(this.hash);
+    if (came !== this.blob) {
       await this.discard();
-      return false;
+      return came;
     }
     await onFile(`write ${this.target}`, async () => {
-      await this.handle.close();
+      // The name goes before the lock, so that nobody else takes the file; without a lock, some systems rename no open file.
+      if (!this.isShared) await this.handle.close();
       await disk.rename(this.temporary, this.target);
       this.isOpen = false;
+      if (this.isShared) await this.handle.close();
     });
-    return true;
+    return came;
   }
 
   async discard(): Promise<void> {
     if (!this.isOpen) return;
     this.isOpen = false;
+    const remove = () => disk.rm(this.temporary, { force: true }).catch(() => {});
+    if (this.isShared) await remove();
     await this.handle.close().catch(() => {});
-    await disk.rm(this.temporary, { force: true }).catch(() => {});
+    if (!this.isShared) await remove();
   }
+}
+
+function contentHash(): ContentHash {
+  const hash = createHash('sha256');
+  return {
+    update: (data) => void hash.update(data),
+    finish: () => blobNameOf(hash),
+  };
 }
 
 /** Relative paths start from the directory this process was started in. */
@@ -264,6 +378,6 @@ export function createLocalFiles(): LocalFiles {
     },
     separator: sep === '\\' ? '\\' : '/',
     matches: (glob, path) => new Bun.Glob(glob).match(path),
-    ...{ find, hash, read, create },
+    ...{ find, hash, read, create, contentHash },
   };
 }

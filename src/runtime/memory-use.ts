@@ -10,11 +10,13 @@
  * Deliberately not here: System V segments nobody is attached to. References: proc(5), `smaps_rollup`, `mountinfo`.
  */
 
-import { lstatSync, readdirSync, readlinkSync, rmSync, type Stats, statfsSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, readlinkSync, type Stats, statfsSync, statSync } from 'node:fs';
 import { occupiedBytes, quietly, readOpenFiles } from './open-files.ts';
 import { isAlive, type ProcessFacts, readKilobytes, readText } from './procfs.ts';
 
 const sharedDirectory = '/dev/shm';
+/** File systems go by a clock that advances in steps of up to this. */
+const clockStepMs = 20;
 /** Entries of /dev/shm that are looked at. */
 const sharedMax = 4096;
 /** Processes whose pages are looked at one by one; of the others the resident size stands. */
@@ -38,7 +40,10 @@ export class SharedFiles {
   /** Path → attempt that was seen to hold it open. */
   readonly #holders = new Map<string, unknown>();
 
-  /** Bytes of files in /dev/shm that `attempt` made: seen open, or born after `sinceWall` with nobody else to have done so. */
+  /**
+   * Bytes of files in /dev/shm that `attempt` made: born since its start (`sinceWall`), and seen open in it, or with nobody
+   * else to have made them. What it merely reads is not its memory.
+   */
   bytesOf(
     attempt: unknown,
     made: { readonly sinceWall: number; readonly uid: number; readonly alone: boolean },
@@ -47,8 +52,8 @@ export class SharedFiles {
     for (const [path, stat] of listShared()) {
       const holder = this.#holders.get(path);
       const born = stat.birthtimeMs || stat.ctimeMs;
-      const mayBe = holder === undefined && made.alone && stat.uid === made.uid && born >= made.sinceWall;
-      if (holder === attempt || mayBe) bytes += occupiedBytes(stat);
+      if (born < made.sinceWall - clockStepMs || stat.uid !== made.uid) continue;
+      if (holder === attempt || (holder === undefined && made.alone)) bytes += occupiedBytes(stat);
     }
     return bytes;
   }
@@ -57,13 +62,9 @@ export class SharedFiles {
     if (!this.#holders.has(path)) this.#holders.set(path, attempt);
   }
 
-  /** The attempt is over; `free` removes what it was seen to have made, which would keep the memory. */
-  release(attempt: unknown, { free }: { readonly free: boolean }): void {
-    for (const [path, holder] of this.#holders) {
-      if (holder !== attempt) continue;
-      this.#holders.delete(path);
-      if (free) quietly(() => rmSync(path, { force: true }), undefined);
-    }
+  /** The attempt is over. What it wrote there stays, as whatever it writes outside its directories. */
+  release(attempt: unknown): void {
+    for (const [path, holder] of this.#holders) if (holder === attempt) this.#holders.delete(path);
   }
 }
 

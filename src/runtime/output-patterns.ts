@@ -3,9 +3,10 @@
  *
  * A path without special characters names one file, or a directory and all below it. Otherwise, as `Bun.Glob` has it: `*` and
  * `?` stay within a part, `**` goes over any number of parts, `{a,b}` is either, `[ab]` and `[a-z]` one character of those,
- * `[!ab]` one of none. A glob matches files; what is below a directory by a pattern of more parts. Names that begin
- * with a dot are matched only by a part of a glob that begins with one. A pattern that begins with `!` takes out what it
- * matches, of all others; with none but such everything else is asked for.
+ * `[!ab]` one of none. A directory that a glob matches is taken like one that is named, with all below it; only globs
+ * that end in `**` or `**` and `*` match each file by itself. Names that begin with a dot are matched only by a part of
+ * a glob that begins with one. A pattern that begins with `!` takes out what it matches, of all others; with none but
+ * such everything else is asked for.
  */
 
 import { isLiteral, pathProblem } from '../core/files.ts';
@@ -13,6 +14,8 @@ import { isLiteral, pathProblem } from '../core/files.ts';
 interface Glob {
   readonly whole: Bun.Glob;
   readonly parts: readonly string[];
+  /** A directory that it matches is taken with all below it. */
+  readonly takesDirectories: boolean;
 }
 
 export class OutputPatterns {
@@ -52,19 +55,38 @@ export class OutputPatterns {
   wants(path: string): boolean {
     if (this.#excluded.some((glob) => glob.match(path))) return false;
     if (this.#literals.some((literal) => path === literal || path.startsWith(`${literal}/`))) return true;
-    return this.#globs.some((glob) => glob.whole.match(path) && showsHidden(glob, path));
+    return this.#globs.some((glob) => matches(glob, path)) || this.#liesInMatched(path);
   }
 
   /** Something below the directory at `path` may be asked for. */
   mayHold(path: string): boolean {
     const isOnTheWay = (literal: string): boolean =>
       literal === path || literal.startsWith(`${path}/`) || path.startsWith(`${literal}/`);
-    return this.#literals.some(isOnTheWay) || this.#globs.some((glob) => leadsInto(glob, path));
+    if (this.#literals.some(isOnTheWay) || this.#globs.some((glob) => leadsInto(glob, path))) return true;
+    return this.#liesInMatched(`${path}/`);
+  }
+
+  /** A directory above `path` is one that a glob matches and nothing takes out. */
+  #liesInMatched(path: string): boolean {
+    const globs = this.#globs.filter(({ takesDirectories }) => takesDirectories);
+    if (globs.length === 0) return false;
+    for (let end = path.indexOf('/'); end > 0; end = path.indexOf('/', end + 1)) {
+      const directory = path.slice(0, end);
+      if (!globs.some((glob) => matches(glob, directory))) continue;
+      if (!this.#excluded.some((glob) => glob.match(directory))) return true;
+    }
+    return false;
   }
 }
 
 function globOf(pattern: string): Glob {
-  return { whole: new Bun.Glob(pattern), parts: pattern.split('/') };
+  const parts = pattern.split('/');
+  const takesDirectories = !/(^|\/)\*\*(\/\*)?$/.test(pattern);
+  return { whole: new Bun.Glob(pattern), parts, takesDirectories };
+}
+
+function matches(glob: Glob, path: string): boolean {
+  return glob.whole.match(path) && showsHidden(glob, path);
 }
 
 /** Every part of `path` that begins with a dot is matched by a part that begins with one. */

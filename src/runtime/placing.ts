@@ -18,6 +18,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  statSync,
   unlinkSync,
 } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
@@ -26,7 +27,7 @@ import { OctasklyError } from '../base/errors.ts';
 import { filesProblem, type TaskFile } from '../core/files.ts';
 import type { TaskArea } from '../ports/files.ts';
 import type { FileBlobCache } from './blob-cache.ts';
-import { blobOf, hasCode, Pace, systemReason, writeDescriptor } from './file-bytes.ts';
+import { blobOf, fullDiskReason, hasCode, isDiskFull, Pace, systemReason, writeDescriptor } from './file-bytes.ts';
 
 /** Files up to this size go through memory: below it, writing costs less than any way around it. */
 export const smallBytesMax = 256 * 1024;
@@ -57,19 +58,38 @@ class Placing {
   }
 
   async place(file: TaskFile): Promise<void> {
-    const target = join(this.#area.directory, file.path);
-    try {
-      this.#makeParents(file.path);
-      if (file.bytes <= smallBytesMax) {
-        const bytes = await this.#soundBytes(file);
-        again(target, () => this.#write(target, bytes, modeOf(file)));
-      } else {
-        if (!(await this.#cache.isSound(file.blob))) throw missing();
-        if (this.#cache.size(file.blob) !== file.bytes) throw wrongSize(file);
-        await this.#transfer(file, target);
+    const { directory } = this.#area;
+    for (;;) {
+      try {
+        await this.#put(file, join(directory, file.path));
+        return;
+      } catch (error) {
+        if (!isDiskFull(error)) throw cannotPlace(file.path, systemReason(error), error);
+        if (!this.#makeRoom(file)) throw cannotPlace(file.path, fullDiskReason(directory, file.bytes), error);
       }
-    } catch (error) {
-      throw cannotPlace(file.path, systemReason(error), error);
+    }
+  }
+
+  async #put(file: TaskFile, target: string): Promise<void> {
+    this.#makeParents(file.path);
+    if (file.bytes <= smallBytesMax) {
+      const bytes = await this.#soundBytes(file);
+      again(target, () => this.#write(target, bytes, modeOf(file)));
+      return;
+    }
+    if (!(await this.#cache.isSound(file.blob))) throw missing();
+    if (this.#cache.size(file.blob) !== file.bytes) throw wrongSize(file);
+    await this.#transfer(file, target);
+  }
+
+  /** What the cache holds for nobody makes way for `file`; false when that gives no room where it is wanted. */
+  #makeRoom({ blob, bytes }: TaskFile): boolean {
+    if (statSync(this.#cache.directory).dev !== statSync(this.#area.directory).dev) return false;
+    this.#cache.hold(blob);
+    try {
+      return this.#cache.evict(bytes);
+    } finally {
+      this.#cache.release(blob);
     }
   }
 

@@ -61,8 +61,8 @@ export interface Watch {
   readonly highest: Measured;
   /** CPU time nobody's sums hold but ours: orphans', and what vanished unwaited for. */
   readonly unwaitedCpuMs: number;
-  /** Ends the watching. `freeMemory` removes files in /dev/shm the attempt was seen to have made. Idempotent. */
-  stop(how: { readonly freeMemory: boolean }): void;
+  /** Ends the watching. Idempotent. */
+  stop(): void;
   /** What it occupies on disk now; null without a limit. */
   measureDisk(): Promise<{ readonly bytes: number; readonly largestFileBytes: number }> | null;
 }
@@ -131,10 +131,10 @@ export class Watcher {
       get unwaitedCpuMs() {
         return attempt.lostCpuMs + attempt.orphans.cpuMs;
       },
-      stop: ({ freeMemory }) => {
+      stop: () => {
         attempt.ended = true;
         this.#attempts.delete(attempt);
-        this.#shared.release(attempt, { free: freeMemory });
+        this.#shared.release(attempt);
       },
       measureDisk: () => attempt.disk?.measure([]) ?? null,
     };

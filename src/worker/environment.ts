@@ -30,6 +30,8 @@ const pathDefault = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 /** Where a task runs, as it sees it. */
 export interface Surroundings {
   readonly own: Readonly<Record<string, string | undefined>>;
+  /** Its own directory, where its inputs are. */
+  readonly directory: string;
   readonly temporary: string;
   readonly workerName: string;
   /** In place of the worker's account: whose home and name the task sees; null = the worker's. */
@@ -57,6 +59,7 @@ export function taskEnvironment(assignment: Assignment, here: Surroundings): Rec
     ...assignment.spec.env,
     OCTASKLY_TASK_ID: assignment.taskId,
     OCTASKLY_ATTEMPT: String(assignment.attempt),
+    OCTASKLY_TASK_DIR: here.directory,
     OCTASKLY_WORKER: here.workerName,
   };
 }

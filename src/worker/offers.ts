@@ -126,13 +126,13 @@ function limitsOf(host: HostIsolation, mechanism: Mechanism): Record<LimitName, 
   const memory: LimitOffer = { enforcement: 'hard', mechanism: 'memory.max' };
   const pids: LimitOffer = { enforcement: 'hard', mechanism: 'pids.max' };
   const ownCount: LimitOffer = { enforcement: 'hard', mechanism: 'RLIMIT_NPROC' };
-  const counted = host.isRoot || !posix ? 'watcher' : 'watcher, RLIMIT_NPROC of the account';
+  const counted = host.isRoot || !posix ? 'watcher' : 'watcher, RLIMIT_NPROC';
   const sum = host.cgroup.cpu ? 'cpu.stat' : 'watcher';
   return {
     timeout: { enforcement: 'hard', mechanism: 'timer' },
     max_output: { enforcement: 'hard', mechanism: 'reader' },
     cpu_time_limit: host.watcher ? watched(`${sum}, RLIMIT_CPU`) : perProcess('RLIMIT_CPU'),
-    memory_limit_mb: host.cgroup.memory ? memory : watched('watcher, RLIMIT_DATA'),
+    memory_limit_mb: host.cgroup.memory ? memory : watched('watcher'),
     disk_limit_mb: watched('watcher, RLIMIT_FSIZE'),
     max_open_files: perProcess('RLIMIT_NOFILE'),
     max_processes: host.cgroup.processes ? pids : countedAlone ? ownCount : watched(counted),

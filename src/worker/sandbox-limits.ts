@@ -3,12 +3,12 @@
  * watches the tree. Pure.
  *
  *   cpu_time_limit   RLIMIT_CPU ends each process       the launcher sums the tree
- *   memory_limit_mb  RLIMIT_DATA far above, as a net    cgroup, else the launcher
+ *   memory_limit_mb                                     cgroup, else the launcher
  *   disk_limit_mb    RLIMIT_FSIZE for each file         the launcher measures the directories
  *   max_open_files   RLIMIT_NOFILE for each process
  *   max_processes    RLIMIT_NPROC in a user namespace   cgroup, else the launcher counts
  *
- * Never RLIMIT_AS: it counts reservations and breaks java, go and node. A task without limits gets no program in front.
+ * Never RLIMIT_AS or RLIMIT_DATA: they count reservations, break java, go and node, and end a task without saying why. A task without limits gets no program in front.
  * Units: `prlimit` takes bytes; `ulimit -f` of every /bin/sh counts blocks of 512 bytes.
  */
 
@@ -21,9 +21,6 @@ const mebibyte = 1024 * 1024;
 
 /** Processes and threads of a task that names no limit: far above what work needs, and the end of a fork bomb. */
 export const processesDefault = 8192;
-
-/** RLIMIT_DATA is never below this: java and node do not start within less. */
-const dataBytesMin = 1024 * mebibyte;
 
 /** Variables by which the dynamic loader runs foreign code in the very program that is to set the limits. */
 const loaderVariable = /^(LD_|GLIBC_TUNABLES$)/;
@@ -52,8 +49,6 @@ export function resourceLimits(limits: TaskLimits, host: HostIsolation, ownNames
   }
   if (limits.diskMb !== null) add('fsize', limits.diskMb * mebibyte);
   if (limits.openFiles !== null) add('nofile', limits.openFiles);
-  if (limits.memoryMb !== null && !host.cgroup.memory)
-    add('data', Math.max(dataBytesMin, 2 * limits.memoryMb * mebibyte));
   // One for the namespace's first process, and one past the limit, so that the launcher sees it passed and can say so.
   if (limits.processes !== null && ownNamespace && host.countsPerNamespace) add('nproc', limits.processes + 2);
   if (found.length > 0) add('core', 0);
@@ -87,7 +82,6 @@ const shellLimits = {
   cpu: { letter: 't', unit: 1 },
   fsize: { letter: 'f', unit: 512 },
   nofile: { letter: 'n', unit: 1 },
-  data: { letter: 'd', unit: 1024 },
   core: { letter: 'c', unit: 512 },
   nproc: null,
 } as const;

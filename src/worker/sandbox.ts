@@ -120,7 +120,7 @@ function plainPlan(request: Request): LaunchPlan {
   const { host, own, assignment, around } = request;
   const { spec } = assignment;
   const { directory } = around.area;
-  const here = { own, temporary: directory, workerName: around.workerName, person: null, minimal: false };
+  const here = { own, directory, temporary: directory, workerName: around.workerName, person: null, minimal: false };
   const command = { argv: commandOf(assignment), env: taskEnvironment(assignment, here) };
   const bare = around.prepared.level === 'none';
   return {
@@ -152,18 +152,16 @@ function upperPlan(request: Request, mechanism: Exclude<Mechanism, 'plain'>): La
   const inside = rebuilt ? directoryInside : directory;
   const minimal = level === 'very-strict';
   const name = minimal ? 'task' : (around.area.user?.name ?? host.accountName);
+  const readable = readableDirectories(view);
   const env = taskEnvironment(assignment, {
-    own,
+    own: { ...own, PATH: visiblePath(own.PATH, readable) },
+    directory: inside,
     temporary: rebuilt ? '/tmp' : temporary,
     workerName: around.workerName,
     person: { name, home: inside },
     minimal,
   });
-  const workdir = visibleWorkdir(assignment, inside, [
-    inside,
-    rebuilt ? '/tmp' : temporary,
-    ...readableDirectories(view),
-  ]);
+  const workdir = visibleWorkdir(assignment, inside, [inside, rebuilt ? '/tmp' : temporary, ...readable]);
   const command = { argv: commandOf(assignment), env };
   refuseNul([workdir, ...command.argv, ...Object.entries(env).flat()]);
   // The chain itself starts where it can always be: the task's directory may be one the worker's account cannot enter.
@@ -217,6 +215,12 @@ function chain(task: {
   };
   const { argv, wrappers } = chainOf(spec, { self: launcher.self, tools: launcher.tools });
   return { argv, env: {}, descriptors: [encodeSpec(spec)], wrappers, cwd: '/' };
+}
+
+/** Of the worker's PATH what the task can see; undefined when that is nothing. */
+function visiblePath(path: string | undefined, readable: readonly string[]): string | undefined {
+  const seen = (path ?? '').split(':').filter((entry) => readable.some((root) => `${entry}/`.startsWith(`${root}/`)));
+  return seen.length === 0 ? undefined : seen.join(':');
 }
 
 /** Where the command starts. Error: `refused` when the task cannot see that place at its level. */

@@ -94,6 +94,7 @@ export class Staging {
     let cancelled = false;
     const { promise: done, resolve, reject } = Promise.withResolvers<void>();
     const run = async (): Promise<void> => {
+      for (const { blob } of this.#doubted(files)) await this.#parts.blobs.verify(blob);
       for (let repairs = 0; !cancelled; repairs++) {
         await this.#fetchAll(files, fetches);
         if (cancelled) return;
@@ -123,6 +124,14 @@ export class Staging {
 
   #lacks(files: readonly TaskFile[]): boolean {
     return files.some(({ blob, bytes }) => this.#parts.blobs.size(blob) !== bytes);
+  }
+
+  /** What is here with another size may have been damaged at rest: dropped, it can be fetched. */
+  #doubted(files: readonly TaskFile[]): readonly TaskFile[] {
+    return files.filter(({ blob, bytes }) => {
+      const size = this.#parts.blobs.size(blob);
+      return size !== null && size !== bytes;
+    });
   }
 
   async #fetchAll(files: readonly TaskFile[], fetches: Fetch[]): Promise<void> {

@@ -197,6 +197,30 @@ describe('createBlobStore()', () => {
     expect(store.read(blobOf(bytes), 0, 1000)).toEqual(bytes);
   });
 
+  test('an empty file is the empty blob alone', async () => {
+    const bytes = noise(1000);
+    await bring(store, bytes);
+    truncateSync(store.file(blobOf(bytes)), 0);
+    expect(store.size(blobOf(bytes))).toBeNull();
+    expect(await bring(store, bytes)).toBe(true);
+    expect(store.size(blobOf(bytes))).toBe(1000);
+  });
+
+  test('receive() goes on with nothing that came under another size, and keeps it until something comes', async () => {
+    const bytes = noise(1000);
+    const other = store.receive(blobOf(bytes), 2000);
+    other.write(noise(700, 2));
+    other.suspend();
+    const idle = store.receive(blobOf(bytes), 1000);
+    expect([idle.received, store.received(blobOf(bytes))]).toEqual([0, 700]);
+    idle.suspend();
+    const again = store.receive(blobOf(bytes), 2000);
+    expect(again.received).toBe(700);
+    again.suspend();
+    expect(await bring(store, bytes, 300)).toBe(true);
+    expect(store.read(blobOf(bytes), 0, 2000)).toEqual(bytes);
+  });
+
   test('says storage_unavailable when the disk refuses, and goes on once it does not', async () => {
     const bytes = noise(1000);
     const obstacle = dirname(store.file(blobOf(bytes)));
@@ -213,7 +237,9 @@ describe('createBlobStore()', () => {
 
   test('refuses at once what is larger than the free space', () => {
     const bytes = 2 ** 52;
-    expect(() => store.receive(blobOf(noise(1)), bytes)).toThrow(/no space left on device; it needs 4503599627370496/);
+    expect(() => store.receive(blobOf(noise(1)), bytes)).toThrow(
+      /no space left on device \(4503599627370496 bytes are needed in/,
+    );
   });
 
   test.skipIf(process.getuid?.() !== 0)(

@@ -118,7 +118,8 @@ describe.skipIf(!onPosix)('launch()', () => {
       expect(end.memoryPeakBytes).toBeGreaterThan(bytes);
       expect(end.memoryPeakBytes).toBeLessThan(bytes * 3);
     }
-    expect((await run(shell('true'))).end.memoryPeakBytes).toBeNull();
+    // Too short to be looked at but once, just after its start.
+    expect((await run(shell('true'))).end.memoryPeakBytes ?? 0).toBeLessThan(bytes / 4);
   });
 
   test('inherits neither environment nor input nor descriptors', async () => {

@@ -7,7 +7,17 @@
  */
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { chmodSync, chownSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { type SandboxLevel, sandboxLevels } from '../../src/core/isolation.ts';
@@ -82,7 +92,7 @@ async function open(user: number | null): Promise<Stage> {
     if (user !== null) chownSync(path, user, user);
   }
   const through = user === null ? [] : ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups', '--'];
-  const account = user === null && isRoot ? ['--task-user', 'nobody'] : [];
+  const account = user === null && isRoot ? ['--task-user', 'nobody', '--work-dir', site.path('work')] : [];
   const env = { HOME: home, SECRET_TOKEN: 'hostile-secret' };
   const worker = await site.worker('hostile', ['--sandbox-level', 'none', ...account], { env, through, cwd: '/' });
   const [view] = await site.workers();
@@ -96,13 +106,13 @@ function residentKb(pid: number): number {
 
 const mounts = (): number => readFileSync('/proc/self/mounts', 'utf8').split('\n').length;
 
-/** What of task directories is left below a home; spares, which are empty, do not count. */
-function leftOvers(home: string): string[] {
-  const found: string[] = [];
-  for (const entry of readdirSync(join(home, '.octaskly'), { recursive: true, withFileTypes: true })) {
-    if (/\/tasks\/[^/]+$/.test(entry.parentPath)) found.push(join(entry.parentPath, entry.name));
-  }
-  return found;
+/** What of task directories is left; spares, which are empty, do not count. */
+function leftOvers({ home, site }: Stage): string[] {
+  const places = [join(home, '.octaskly'), site.path('work')].filter((path) => existsSync(path));
+  return places
+    .flatMap((path) => readdirSync(path, { recursive: true, withFileTypes: true }))
+    .filter((entry) => /\/tasks\/[^/]+$/.test(entry.parentPath))
+    .map((entry) => join(entry.parentPath, entry.name));
 }
 
 async function attempt(stage: Stage, hostile: HostileCase, level: SandboxLevel): Promise<void> {
@@ -130,7 +140,7 @@ async function attempt(stage: Stage, hostile: HostileCase, level: SandboxLevel):
   hostile.check(task, scene);
   expect(sleepers(mark)).toEqual([]);
   expect(mounts()).toBe(before.mounts);
-  await until('its directory is gone', () => leftOvers(home).length === 0);
+  await until('its directory is gone', () => leftOvers(stage).length === 0);
   await until('the memory of the worker is back', () => residentKb(worker.pid) < before.residentKb + growthKbMax);
   const next = await site.reached(await site.submit({ command: 'true', sandbox_level: level }), 'final');
   expect(next.status).toBe('completed');
@@ -168,7 +178,7 @@ describe.skipIf(!onLinux).each(accounts)('a worker of account %p', (user) => {
       const { site, home } = stage;
       const mark = token();
       const through = user === null ? [] : ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups', '--'];
-      const account = user === null && isRoot ? ['--task-user', 'nobody'] : [];
+      const account = user === null && isRoot ? ['--task-user', 'nobody', '--work-dir', site.path('work')] : [];
       const name = `victim-${level}`;
       const env = { HOME: home };
       const victim = await site.worker(name, ['--sandbox-level', 'none', '--label', `v=${level}`, ...account], {

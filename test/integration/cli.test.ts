@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expand } from '../../src/cli/placeholders.ts';
+import { problem } from '../unit/cli/dispatcher.ts';
 import { MemoryBlobs } from '../unit/cli/files.ts';
 import { type FakeServer, startFakeServer } from './fake-server.ts';
 
@@ -145,4 +146,51 @@ test('expand() puts arguments into a shell command as data, whatever they hold',
     const { stdout } = Bun.spawnSync(['/bin/sh', '-c', expand("printf '%s|'", [arg], 1)]);
     expect(stdout.toString()).toBe(`${arg}|`);
   }
+});
+
+describe('an upload', () => {
+  /** Answers a PUT before its body came, as the dispatcher does. `received`: how much is there at each question; null = all. */
+  function serve(answer: Response, received: (number | null)[] = [0]) {
+    const puts: string[] = [];
+    const api = Bun.serve({
+      ...{ port: 0, hostname: '127.0.0.1' },
+      fetch: async (request) => {
+        const { pathname } = new URL(request.url);
+        if (request.method === 'PUT') {
+          puts.push(request.headers.get('content-range') ?? '');
+          return answer.clone();
+        }
+        if (!pathname.endsWith('/missing'))
+          return Response.json({ id: '01hq3v5k0001', status: 'queued' }, { status: 201 });
+        const { blobs } = (await request.json()) as { blobs: string[] };
+        const next = received.length > 1 ? received.shift() : received[0];
+        return Response.json({ missing: next === null ? [] : blobs.map((blob) => ({ blob, received: next })) });
+      },
+    });
+    return { api, puts };
+  }
+  const big = (): string => {
+    const file = join(folder, 'big');
+    writeFileSync(file, new Uint8Array(20_000_000));
+    return file;
+  };
+
+  test('that is refused in its middle fails with the words of the dispatcher and the name of the file', async () => {
+    const file = big();
+    const { api } = serve(problem(507, 'storage_unavailable', 'Cannot receive it: no space left on device.'));
+    expect(await run(`octaskly submit --api ${api.url.origin} --in "$HOME/big" ls`)).toEqual({
+      ...{ status: 1, stdout: '' },
+      stderr: `octaskly: Cannot upload ${file}: Cannot receive it: no space left on device.\n`,
+    });
+    await api.stop(true);
+  }, 20_000);
+
+  test('waits while somebody else sends the same content', async () => {
+    big();
+    const { api, puts } = serve(problem(409, 'conflict', 'It is coming in already.'), [0, 1000, 2000, null]);
+    const ended = await run(`octaskly submit --api ${api.url.origin} --in "$HOME/big" ls`);
+    expect(ended).toEqual({ status: 0, stdout: '01hq3v5k0001\n', stderr: '' });
+    expect(puts).toHaveLength(1);
+    await api.stop(true);
+  }, 20_000);
 });

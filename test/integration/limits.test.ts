@@ -110,14 +110,29 @@ describe.skipIf(!onLinux)('limits', () => {
       expectExceeded(await run(`for i in 1 2 3 4 5; do (${one}) & done; wait`, limits), 'memory_limit_mb', 300);
     }, 30_000);
 
-    test('counts files in /dev/shm, and frees them', async () => {
+    test('counts files in /dev/shm that it makes', async () => {
       const file = `/dev/shm/octaskly-${token()}`;
       try {
         const end = await run(`dd if=/dev/zero of=${file} bs=1M count=400 2>/dev/null; sleep 60`, {
           memoryBytes: 100 * mebibyte,
         });
         expectExceeded(end, 'memory_limit_mb', 100);
-        expect(existsSync(file)).toBe(false);
+      } finally {
+        rmSync(file, { force: true });
+      }
+    }, 30_000);
+
+    test('neither counts nor touches files in /dev/shm that others made', async () => {
+      const file = `/dev/shm/octaskly-${token()}`;
+      try {
+        writeFileSync(file, new Uint8Array(200 * mebibyte));
+        const end = await run(`exec 3<${file}; sleep 0.4; dd if=/dev/zero of=/dev/null bs=300M count=40`, {
+          memoryBytes: 100 * mebibyte,
+        });
+        expectExceeded(end, 'memory_limit_mb', 100);
+        const calm = await run(`exec 3<${file}; sleep 0.4`, { memoryBytes: 100 * mebibyte });
+        expect([calm.exitCode, calm.limitExceeded]).toEqual([0, null]);
+        expect(existsSync(file)).toBe(true);
       } finally {
         rmSync(file, { force: true });
       }

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import {
   appendFileSync,
   chmodSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -18,7 +19,7 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { LocalFile } from '../../src/cli/files.ts';
+import type { IncomingFile, LocalFile } from '../../src/cli/files.ts';
 import { createLocalFiles } from '../../src/runtime/local-files.ts';
 import { blobOf } from '../unit/cli/files.ts';
 
@@ -119,6 +120,14 @@ describe('hash() and read()', () => {
     expect(await refusal(reading)).toBe('Cannot upload F/f: it became shorter while it was read.');
   });
 
+  test('read() ends without a trace when it is cancelled while it reads', async () => {
+    const reader = files.read(write('f', 'x'.repeat(100)), { from: 0, to: 100 }).getReader();
+    const pending = reader.read();
+    await reader.cancel();
+    expect((await pending).done).toBe(true);
+    expect(await reader.closed.then(() => 'closed', String)).toBe('closed');
+  });
+
   test('hash() ends with its signal', async () => {
     const path = write('f', 'x'.repeat(200_000));
     const ended = files.hash(await fileOf(path), () => {}, AbortSignal.abort(new Error('enough')));
@@ -132,9 +141,10 @@ describe('create()', () => {
     text: string,
     { executable = false, blob = blobOf(text) } = {},
   ): Promise<boolean> => {
-    const incoming = await files.create(join(folder, 'to'), { path, executable });
+    const facts = { path, executable, blob, bytes: text.length };
+    const incoming = await files.create(join(folder, 'to'), facts);
     await incoming.write(new TextEncoder().encode(text));
-    const isThere = await incoming.finish(blob);
+    const isThere = (await incoming.finish()) === blob;
     await incoming.discard();
     return isThere;
   };
@@ -152,11 +162,70 @@ describe('create()', () => {
   test('leaves what is there alone until the hash is right, and nothing of what was discarded', async () => {
     write('to/f', 'old');
     expect(await put('f', 'new', { blob: blobOf('other') })).toBe(false);
-    const incoming = await files.create(join(folder, 'to'), { path: 'f', executable: false });
+    const facts = { path: 'f', executable: false, blob: blobOf('half'), bytes: 4 };
+    const incoming = await files.create(join(folder, 'to'), facts);
     await incoming.write(new TextEncoder().encode('half'));
     await incoming.discard();
     await incoming.discard();
     expect([textOf('to/f'), readdirSync(join(folder, 'to'))]).toEqual(['old', ['f']]);
+  });
+
+  describe('what a killed fetch left', () => {
+    const text = 'all of the content';
+    const facts = { path: 'f', executable: false, blob: blobOf(text), bytes: text.length };
+    const left = `to/.octaskly-${blobOf(text).slice(7, 23)}.part`;
+    const begin = () => files.create(join(folder, 'to'), facts);
+    const finish = async (incoming: IncomingFile) => {
+      await incoming.write(new TextEncoder().encode(text.slice(incoming.received)));
+      return incoming.finish();
+    };
+
+    test.each([0, 5, text.length])('is gone on with after %d bytes, and is gone', async (bytes) => {
+      write(left, text.slice(0, bytes), 0o755);
+      const incoming = await begin();
+      expect(incoming.received).toBe(bytes);
+      expect(await finish(incoming)).toBe(facts.blob);
+      expect([textOf('to/f'), readdirSync(join(folder, 'to'))]).toEqual([text, ['f']]);
+      expect(statSync(join(folder, 'to/f')).mode & 0o111).toBe(0);
+    });
+
+    test('is dropped when it is of other content or too long', async () => {
+      write(left, 'other');
+      expect(await finish(await begin())).not.toBe(facts.blob);
+      expect(readdirSync(join(folder, 'to'))).toEqual([]);
+      write(left, `${text}, and more`);
+      const incoming = await begin();
+      expect([incoming.received, await finish(incoming)]).toEqual([0, facts.blob]);
+    });
+
+    test('is left alone while another fetch is at it, and both get the file', async () => {
+      const first = await begin();
+      await first.write(new TextEncoder().encode(text.slice(0, 5)));
+      const second = await begin();
+      expect(second.received).toBe(0);
+      expect(await finish(second)).toBe(facts.blob);
+      await first.write(new TextEncoder().encode(text.slice(5)));
+      expect(await first.finish()).toBe(facts.blob);
+      expect([textOf('to/f'), readdirSync(join(folder, 'to'))]).toEqual([text, ['f']]);
+    });
+
+    test('has no name that leads elsewhere, whatever the hash says', async () => {
+      const incoming = await files.create(join(folder, 'to'), { ...facts, blob: 'sha256:x/../../out' });
+      expect(readdirSync(folder)).toEqual(['to']);
+      expect(readdirSync(join(folder, 'to'))).toEqual([expect.stringMatching(/^\.octaskly-[0-9a-f]{16}\.part$/)]);
+      await incoming.discard();
+    });
+
+    test('is never a link or a file that has another name too', async () => {
+      write('out/mine', 'mine');
+      mkdirSync(join(folder, 'to'));
+      for (const plant of [symlinkSync, linkSync]) {
+        plant(join(folder, 'out/mine'), join(folder, left));
+        expect(await finish(await begin())).toBe(facts.blob);
+        expect([textOf('to/f'), textOf('out/mine')]).toEqual([text, 'mine']);
+        rmSync(join(folder, left));
+      }
+    });
   });
 
   test('never writes through a link that leads out, whatever is at the place', async () => {

@@ -153,13 +153,45 @@ describe('TaskFiles.place()', () => {
       return;
     }
     try {
-      const message = 'Cannot place input "data/x.csv": no space left on device.';
+      const message = 'Cannot place input "data/x.csv": no space left on device (2000000 bytes are needed in ';
       await expect(files.place([input('data/x.csv', content('x', 2_000_000))], area)).rejects.toThrow(message);
       expect(readdirSync(at('data'))).toEqual([]);
       const small = Array.from({ length: 8 }, (_, index) => input(`s${index}`, content(`${index}`, 200_000)));
       await expect(files.place(small, area)).rejects.toThrow(/Cannot place input "s\d": no space left on device/);
     } finally {
       Bun.spawnSync(['umount', area.directory]);
+    }
+  });
+});
+
+describe('a full disk', () => {
+  test.skipIf(!isRoot)('makes way what is not held, least recently used first, until only that is left', async () => {
+    if (Bun.spawnSync(['mount', '-t', 'tmpfs', '-o', 'size=4m', 'none', home]).exitCode !== 0) {
+      console.warn('skipped: no file system can be mounted here');
+      return;
+    }
+    try {
+      mkdirSync(area.directory);
+      cache = createBlobCache({ directory: join(home, 'blobs'), bytesMax: 1e10, log });
+      files = createTaskFiles({ cache, log });
+      const [old, kept, recent] = ['o', 'k', 'r'].map((text) => input(text, content(text, 1_200_000)).blob);
+      cache.hold(kept ?? '');
+      const bytes = content('new', 900_000);
+      const receiver = cache.receive(blobOf(bytes), bytes.length);
+      for (let from = 0; from < bytes.length; from += 100_000) receiver.write(bytes.subarray(from, from + 100_000));
+      expect(await receiver.finish()).toBe(true);
+      expect([old, kept, recent].map((blob) => cache.size(blob ?? '') !== null)).toEqual([false, true, true]);
+      const file = { path: 'b', blob: blobOf(bytes), bytes: bytes.length, executable: false };
+      cache.hold(file.blob);
+      await files.place([file, { ...file, path: 'c' }], area);
+      expect([old, kept, recent].map((blob) => cache.size(blob ?? '') !== null)).toEqual([false, true, false]);
+      expect(readFileSync(at('c'))).toEqual(Buffer.from(bytes));
+      await expect(files.place([{ ...file, path: 'd' }], area)).rejects.toThrow(
+        /^Cannot place input "d": no space left on device \(900000 bytes are needed in .*task, \d+ are free\)\.$/,
+      );
+      expect(readdirSync(area.directory).sort()).toEqual(['b', 'c']);
+    } finally {
+      Bun.spawnSync(['umount', home]);
     }
   });
 });
@@ -184,6 +216,10 @@ describe('TaskFiles.collect()', () => {
         ['a.txt', 'n/m'],
       ],
       [['!**/*.txt'], ['b.log', 'n/m']],
+      [['d*'], ['d/.h/x.txt', 'd/c.txt', 'd/e/f.txt']],
+      [['**/e'], ['d/e/f.txt']],
+      [['[dn]', '!d'], ['n/m']],
+      [['[dn]', '!**/*.txt'], ['n/m']],
       [
         ['[ab].*', '[!a].log'],
         ['a.txt', 'b.log'],

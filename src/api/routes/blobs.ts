@@ -77,7 +77,8 @@ const putBlob = route({
   access: 'submit',
   summary: 'Upload bytes under their hash',
   description:
-    'With Content-Range a part of them: each goes on where the one before ended, also after a break. ' +
+    'With Content-Range a part of them: each goes on where the one before ended, also after a break, with the same ' +
+    'total; another total begins anew at byte 0. What is damaged here is replaced. ' +
     'It is made durable together with the first task that names it, and deleted once it is old and no task does.',
   params: blobParams,
   query: noQuery,
@@ -94,9 +95,10 @@ const putBlob = route({
     const range = announced(headers, body !== null);
     const bytes = range.total;
     const here = wantedAgain(backend.blobs, blob);
-    if (here !== null) {
-      if (here !== bytes) throw wrongHash(blob, `it has ${here} bytes, not ${bytes}`);
-      return json(200, { blob, bytes, received: bytes, stored: true });
+    if (here === bytes) return json(200, { blob, bytes, received: bytes, stored: true });
+    // Either size may be the wrong one. What is damaged here is dropped, and makes way for what comes.
+    if (here !== null && (await backend.blobs.verify(blob))) {
+      throw wrongHash(blob, `it has ${here} bytes, not ${bytes}`);
     }
     const receiver = backend.blobs.receive(blob, bytes);
     try {

@@ -51,7 +51,9 @@ const readOutputFile = route({
       throw new OctasklyError('not_found', `Task "${params.id}" left no file "${params.path.slice(0, 200)}".`);
     }
     const size = backend.blobs.size(file.blob);
-    if (size === null) throw new OctasklyError('not_found', `The content of "${file.path}", ${file.blob}, is gone.`);
+    // Another size is damage: better nothing than wrong bytes.
+    if (size !== file.bytes)
+      throw new OctasklyError('not_found', `The content of "${file.path}", ${file.blob}, is gone.`);
     const name = file.path.slice(file.path.lastIndexOf('/') + 1);
     return blobAnswer(backend.blobs, { blob: file.blob, size, name }, headers);
   },

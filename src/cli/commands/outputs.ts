@@ -40,11 +40,19 @@ async function list({ terminal }: CommandContext, files: readonly TaskFile[], fo
   await writeTable(terminal, [...titles, { title: 'PATH' }], rows);
 }
 
-/** Writes one file to standard output; its bytes are not held back until their hash is known. */
-async function print({ client, terminal }: CommandContext, file: TaskFile): Promise<void> {
-  if (file.bytes === 0) return;
+/** Writes one file to standard output; its bytes are not held back until their hash is known. Gives the exit status. */
+async function print({ client, terminal, files }: CommandContext, file: TaskFile): Promise<number> {
+  if (file.bytes === 0) return 0;
+  const hash = files.contentHash();
   const { stream } = await client.blob(file.blob);
-  for await (const chunk of stream) await terminal.stdout.write(chunk);
+  for await (const chunk of stream) {
+    hash.update(chunk);
+    await terminal.stdout.write(chunk);
+  }
+  if (hash.finish() === file.blob) return 0;
+  const name = printable(file.path);
+  await note(terminal, `${name} is not what the worker stored: it is damaged. Do not use what was written of it.`);
+  return 1;
 }
 
 async function fetchTo(
@@ -83,8 +91,7 @@ export const outputs: ClientAction<typeof outputsOptions> = async (context, valu
   const [first, second] = named;
   if (values.stdout && first !== undefined) {
     if (second !== undefined) throw usage(`${paths[0]} is a directory of ${named.length} files; --stdout writes one.`);
-    await print(context, first);
-    return 0;
+    return print(context, first);
   }
   const isFetching = values.dir !== undefined || paths.length > 0;
   const directory = values.dir ?? files.currentDirectory;

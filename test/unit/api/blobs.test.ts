@@ -56,6 +56,24 @@ describe('PUT /blobs/{hash}', () => {
     expect(backend.blobs.read(blob, 0, 99)).toEqual(bytes);
   });
 
+  test('replaces what was cut short at rest, and nothing that is whole', async () => {
+    const { call, backend } = sized();
+    backend.blobs.blobs.set(blob, bytes.slice(0, 5));
+    expect((await call('PUT', path, bytes)).status).toBe(201);
+    expect(backend.blobs.read(blob, 0, 99)).toEqual(bytes);
+    expect((await call('PUT', path, bytes.slice(0, 5))).status).toBe(422);
+    expect(backend.blobs.size(blob)).toBe(21);
+  });
+
+  test('goes on with no part of another total; at byte 0 that begins anew', async () => {
+    const { call } = sized();
+    expect((await call('PUT', path, ...part(0, 8, 30))).status).toBe(202);
+    const other = await call('PUT', path, ...part(8, 12));
+    expect([other.status, other.headers.get('upload-offset')]).toEqual([409, '0']);
+    expect((await call('PUT', path, ...part(0, 12))).headers.get('upload-offset')).toBe('12');
+    expect((await call('PUT', path, ...part(12, 21))).status).toBe(201);
+  });
+
   test('keeps nothing of bytes with another hash', async () => {
     const { call, backend } = sized();
     const wrong = await call('PUT', path, bytes.slice().reverse());
@@ -226,8 +244,10 @@ describe('GET /tasks/{id}/outputs', () => {
     }
   });
 
-  test('says when the content is gone', async () => {
+  test('says when the content is gone, or was cut short at rest', async () => {
     const { call, backend } = await collected('a');
+    backend.blobs.blobs.set(blob, bytes.slice(0, 5));
+    expect((await call('GET', `${outputs}/a`)).status).toBe(404);
     backend.blobs.lose(blob);
     expect((await call('GET', `${outputs}/a`)).status).toBe(404);
   });

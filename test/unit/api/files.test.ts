@@ -150,14 +150,14 @@ describe('POST /tasks with parts', () => {
       'POST',
       '/api/v1/tasks',
       form([
-        ['task', task(['list', { path: 'b', blob }, 'evil'])],
-        ['list', new File([raw], 'sub/list.bin')],
-        ['evil', new File(['x'], '../evil')],
+        ['task', task(['d/list', { path: 'b', blob }, '../evil'])],
+        ['d/list', new File([raw], 'other.bin')],
+        ['../evil', new File(['x'], 'evil')],
       ]),
     );
     expect(answer.status).toBe(201);
     expect(((await answer.json()) as { inputs: unknown }).inputs).toEqual([
-      { path: 'sub/list.bin', blob: blobOf(raw), bytes: 6, executable: false },
+      { path: 'd/list', blob: blobOf(raw), bytes: 6, executable: false },
       { path: 'b', blob, bytes: 0, executable: false },
       { path: 'evil', blob: blobOf(new TextEncoder().encode('x')), bytes: 1, executable: false },
     ]);
@@ -229,9 +229,9 @@ describe('POST /tasks with parts', () => {
     [
       'two files in one place',
       [
-        ['task', task(['f', 'g'])],
+        ['task', task(['f', '../g'])],
         ['f', file],
-        ['g', file],
+        ['../g', file],
       ],
       'inputs.1',
       '"f" is given twice',

@@ -2,7 +2,7 @@
 
 import { posix } from 'node:path';
 import { OctasklyError } from '../../../src/base/errors.ts';
-import type { IncomingFile, LocalFile, LocalFiles } from '../../../src/cli/files.ts';
+import type { ContentHash, IncomingFacts, IncomingFile, LocalFile, LocalFiles } from '../../../src/cli/files.ts';
 import type { TaskFile } from '../../../src/core/files.ts';
 import { problem, type Request } from './dispatcher.ts';
 
@@ -26,6 +26,8 @@ export class MemoryFiles implements LocalFiles {
   readonly executables = new Set<string>();
   /** Written below a directory: path to content. */
   readonly created = new Map<string, string>();
+  /** What killed fetches left: blob to the first of its bytes. */
+  readonly left = new Map<string, string>();
   /** Runs when a file is read for an upload. */
   onRead: (source: string) => void = () => {};
   hashes = 0;
@@ -67,18 +69,26 @@ export class MemoryFiles implements LocalFiles {
     });
   }
 
-  async create(directory: string, { path, executable }: { path: string; executable: boolean }): Promise<IncomingFile> {
-    const parts: Uint8Array[] = [];
+  async create(directory: string, { path, executable, blob }: IncomingFacts): Promise<IncomingFile> {
+    const left = this.left.get(blob) ?? '';
+    this.left.delete(blob);
+    const parts = [bytesOf(left)];
     const whole = (): string => Buffer.concat(parts).toString();
     return {
+      received: bytesOf(left).length,
       write: async (data) => void parts.push(data.slice()),
-      finish: async (blob) => {
-        if (blobOf(whole()) !== blob) return false;
-        this.created.set(`${directory}/${path}`, `${executable ? '*' : ''}${whole()}`);
-        return true;
+      finish: async () => {
+        const came = blobOf(Buffer.concat(parts));
+        if (came === blob) this.created.set(`${directory}/${path}`, `${executable ? '*' : ''}${whole()}`);
+        return came;
       },
       discard: async () => {},
     };
+  }
+
+  contentHash(): ContentHash {
+    const hash = new Bun.CryptoHasher('sha256');
+    return { update: (data) => void hash.update(data), finish: () => `sha256:${hash.digest('hex')}` };
   }
 }
 
@@ -89,6 +99,8 @@ export class MemoryBlobs {
   readonly partial = new Map<string, Uint8Array>();
   readonly outputs: TaskFile[] = [];
   readonly problems: string[] = [];
+  /** Positions from which blobs were read, in order. */
+  readonly downloads: number[] = [];
   /** Bodies of uploads, in order. */
   readonly uploads: { readonly blob: string; readonly range: string | null; readonly bytes: number }[] = [];
 
@@ -113,7 +125,13 @@ export class MemoryBlobs {
     if (parts[3] === 'blobs') {
       const content = this.blobs.get(parts[4] ?? '');
       if (content === undefined) return problem(404, 'not_found', 'There is no such blob.');
-      return new Response(new Uint8Array(content), { headers: { 'content-length': String(content.length) } });
+      const from = Number(/^bytes=(\d+)-$/.exec(headers.get('range') ?? '')?.[1] ?? 0);
+      this.downloads.push(from);
+      const range = { 'content-range': `bytes ${from}-${content.length - 1}/${content.length}` };
+      const length = { 'content-length': String(content.length - from) };
+      return new Response(new Uint8Array(content.subarray(from)), {
+        ...(from === 0 ? { headers: length } : { status: 206, headers: { ...length, ...range } }),
+      });
     }
     if (parts[3] !== 'tasks' || parts[5] !== 'outputs') return null;
     return Response.json({ outputs: this.outputs, problems: this.problems, next_cursor: null });

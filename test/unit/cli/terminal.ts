@@ -45,6 +45,8 @@ export interface ShellOptions {
 }
 
 export class Shell {
+  /** How far the clock went on. */
+  passedMs = 0;
   readonly stdout: MemorySink;
   readonly stderr: MemorySink;
   readonly files: Map<string, string>;
@@ -101,7 +103,7 @@ export class Shell {
       env,
       homeDir: '/home/ada',
       textWidth: (text) => Bun.stringWidth(text),
-      now: () => Date.parse('2026-01-01T01:00:00.000Z'),
+      now: () => Date.parse('2026-01-01T01:00:00.000Z') + this.passedMs,
       onSignal: (listener) => {
         this.listeners.add(listener);
         return () => this.listeners.delete(listener);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { FakeDispatcher } from './dispatcher.ts';
+import { FakeDispatcher, problem } from './dispatcher.ts';
 import { blobOf, here, MemoryBlobs, MemoryFiles } from './files.ts';
 import { Shell, type ShellOptions } from './terminal.ts';
 
@@ -96,6 +96,29 @@ describe('--in', () => {
     expect(dispatcher.tasks.size).toBe(0);
   });
 
+  test.each([10, 1_000_000])('names the file of %d bytes that the dispatcher cannot store', async (size) => {
+    const { dispatcher, blobs, shell } = start({ '/c': 'x'.repeat(size) });
+    dispatcher.intercept = (request) =>
+      request.method === 'PUT'
+        ? problem(507, 'storage_unavailable', 'Cannot write to /c/d: full.')
+        : blobs.answer(request);
+    expect(await shell.run('submit', '--in', '/c', 'x')).toBe(1);
+    expect(shell.stderr.text).toBe('octaskly: Cannot upload /c: Cannot write to /c/d: full.\n');
+  });
+
+  test("gives up on somebody else's upload of the same content that brings nothing for a minute", async () => {
+    const { dispatcher, blobs, shell } = start({ '/c': 'x'.repeat(1_000_000) });
+    dispatcher.intercept = (request) => {
+      if (request.method !== 'PUT') return blobs.answer(request);
+      shell.passedMs += 60_000;
+      return problem(409, 'conflict', 'It is coming in already.');
+    };
+    expect(await shell.run('submit', '--in', '/c', 'x')).toBe(1);
+    expect(shell.stderr.text).toBe(
+      'octaskly: Cannot upload /c: for 60 s another upload of the same content brought nothing; last answer: It is coming in already.\n',
+    );
+  });
+
   test('leaves at the first signal while it uploads, and submits nothing', async () => {
     for (const command of ['run', 'submit']) {
       const { dispatcher, local, shell } = start({ '/log': 'x'.repeat(10) });
@@ -149,7 +172,22 @@ describe('--out', () => {
     expect(await shell.run('run', '--out', '.', 'make')).toBe(125);
     expect([...local.created]).toEqual([[`${here}/good`, 'three']]);
     expect(shell.stderr.text).toContain('Cannot fetch ../evil: Its path holds ".."');
-    expect(shell.stderr.text).toContain('Cannot fetch damaged: What came is not what the worker stored');
+    expect(shell.stderr.text).toContain(
+      'Cannot fetch damaged: What came is not what the worker stored: it is damaged at the dispatcher.\n',
+    );
+  });
+
+  test('goes on with what a killed fetch left, and starts anew when that was damaged', async () => {
+    const { blobs, local, shell, endAs } = start();
+    blobs.addOutput('good', 'content');
+    blobs.addOutput('bad', 'another');
+    local.left.set(blobOf('content'), 'con');
+    local.left.set(blobOf('another'), 'oh');
+    endAs();
+    expect(await shell.run('run', '--out', '.', 'make')).toBe(0);
+    expect(local.created.get(`${here}/good`)).toBe('content');
+    expect(local.created.get(`${here}/bad`)).toBe('another');
+    expect(blobs.downloads.sort()).toEqual([0, 2, 3]);
   });
 
   test('refuses a pattern that leads out before anything is submitted', async () => {
@@ -262,5 +300,16 @@ describe('outputs', () => {
     expect(await shell.run('outputs', 'last', 'report.txt', '--stdout')).toBe(0);
     expect(shell.stdout.text).toBe('01hq3v5k0001\nhello');
     expect(await shell.run('outputs', 'last', '--stdout')).toBe(2);
+  });
+
+  test('--stdout says that what it wrote is damaged, and fails', async () => {
+    const { blobs, shell } = withFiles();
+    blobs.blobs.set(blobOf('hello'), new TextEncoder().encode('hellO'));
+    await shell.run('submit', 'x');
+    expect(await shell.run('outputs', 'last', 'report.txt', '--stdout')).toBe(1);
+    expect(shell.stdout.text).toEndWith('hellO');
+    expect(shell.stderr.text).toBe(
+      'octaskly: report.txt is not what the worker stored: it is damaged. Do not use what was written of it.\n',
+    );
   });
 });

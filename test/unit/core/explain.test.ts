@@ -110,6 +110,7 @@ test.each([
     2,
   ],
   ['a limit of a newer worker', { kind: 'limit_exceeded', limit: 'max_x', limitValue: 1, reached: 2 }, /max_x/, 2],
+  ['no room', { kind: 'spawn_failed', message: 'Cannot place input "b": no space left.' }, /disks .* have room/, 1],
   ['no program', { kind: 'spawn_failed', message: 'm' }, /exist on the worker/, 1],
   ['loss', { kind: 'lost', why: 'w' }, /brings them down/, 1],
 ] as [string, AttemptOutcome, RegExp, number][])('explain() advises on %s', (_name, outcome, first, count) => {
@@ -120,6 +121,9 @@ test.each([
 });
 
 test('explain() of an end uses the reason on record, else describes the outcome', () => {
+  const full = endedAs('failed', { kind: 'spawn_failed', message: 'Cannot place input "b": no space left.' });
+  expect(full.summary).toEndWith('no space left.');
+  expect(full.summary).not.toEndWith('..');
   expect(endedAs('failed', { kind: 'exited', exitCode: 3 }).summary).toBe(
     'It ended as failed after 1 attempt: exited with status 3.',
   );

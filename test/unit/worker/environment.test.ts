@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { taskEnvironment } from '../../../src/worker/environment.ts';
 import { assignment } from './fakes.ts';
 
-const here = { temporary: '/tasks/a.1', workerName: 'attic', person: null, minimal: false };
+const here = { directory: '/tasks/a', temporary: '/tasks/a.1', workerName: 'attic', person: null, minimal: false };
 
 test('taskEnvironment() passes on what tools need, and nothing secret', () => {
   const own = {
@@ -20,6 +20,7 @@ test('taskEnvironment() passes on what tools need, and nothing secret', () => {
     TMPDIR: '/tasks/a.1',
     OCTASKLY_TASK_ID: 'a',
     OCTASKLY_ATTEMPT: '1',
+    OCTASKLY_TASK_DIR: '/tasks/a',
     OCTASKLY_WORKER: 'attic',
   });
 });
@@ -36,6 +37,7 @@ test('taskEnvironment() lets the task override all but the words about itself', 
     X: '1',
     OCTASKLY_TASK_ID: 'a',
     OCTASKLY_ATTEMPT: '2',
+    OCTASKLY_TASK_DIR: '/tasks/a',
     OCTASKLY_WORKER: 'attic',
   });
 });
@@ -54,6 +56,7 @@ test('taskEnvironment() shows another home and name, and of the worker only its 
     TMPDIR: '/tasks/a.1',
     OCTASKLY_TASK_ID: 'a',
     OCTASKLY_ATTEMPT: '1',
+    OCTASKLY_TASK_DIR: '/tasks/a',
     OCTASKLY_WORKER: 'attic',
   });
 });

@@ -47,7 +47,7 @@ describe('plan() below strict', () => {
     const plan = planOf(debian, asking({ level: 'basic', limits }, { argv: ['make'] }), none);
     expect(plan.argv).toEqual([
       ...['/usr/bin/prlimit', '--cpu=2:3', '--fsize=3145728:3145728', '--nofile=64:64'],
-      ...['--data=4294967296:4294967296', '--core=0:0', '--', 'make'],
+      ...['--core=0:0', '--', 'make'],
     ]);
     expect(plan.wrappers).toBe(0);
     expect(plan.limits).toEqual({
@@ -58,11 +58,9 @@ describe('plan() below strict', () => {
     });
   });
 
-  test('memory that a cgroup holds gets no second limit, and a small one is backed far above', () => {
-    const cgroup = { memory: true, processes: true, cpu: true };
+  test('a memory limit is no resource limit: those count what is reserved', () => {
     const task = asking({ limits: { memoryMb: 16 } }, { argv: ['make'] });
-    expect(planOf({ ...debian, cgroup }, task, none).argv).toEqual(['make']);
-    expect(planOf(debian, task, none).argv).toContain(`--data=${2 ** 30}:${2 ** 30}`);
+    expect(planOf(debian, task, none).argv).toEqual(['make']);
   });
 
   test('without prlimit the shell sets limits in its units', () => {
@@ -160,7 +158,7 @@ describe('plan() by bubblewrap', () => {
     const plan = planOf(debian, asking({ level: 'strict', limits: { processes: 10, memoryMb: 32 } }, { argv: ['x'] }));
     expect(plan.argv).toEqual([
       ...['/usr/bin/bwrap', '--args', '3', '--', '/usr/bin/prlimit'],
-      ...[`--data=${2 ** 30}:${2 ** 30}`, '--nproc=12:12', '--core=0:0', '--', 'x'],
+      ...['--nproc=12:12', '--core=0:0', '--', 'x'],
     ]);
     expect(wordsOf(plan.descriptors[0]).join(' ')).toContain(`--size ${32 * 2 ** 20} --tmpfs /dev/shm`);
   });
