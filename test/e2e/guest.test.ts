@@ -25,7 +25,7 @@ ready() { i=0; while ! grep -q Joined /tmp/$who.log && [ $i -lt 600 ]; do sleep 
 all() {
   tell memory --mem-limit 100 'dd if=/dev/zero of=/dev/null bs=200M count=1; echo survived'
   tell detached --mem-limit 100 'setsid sh -c "dd if=/dev/zero of=/dev/null bs=200M count=1" & sleep 60'
-  tell shared --mem-limit 64 'dd if=/dev/zero of=/dev/shm/x bs=1M count=200; rm -f /dev/shm/x; exit 0'
+  tell shared --mem-limit 64 'dd if=/dev/zero of=/dev/shm/x$(id -u) bs=1M count=200; exit 0'
   tell bomb --max-processes 30 'b() { b | b & }; b; sleep 2'
   tell forks --max-processes 5 'for i in 1 2 3 4 5 6 7 8; do sleep 5 & done; wait; exit 3'
   tell cpu --cpu-time 1 --timeout 60 'for i in 1 2 3; do sh -c "while :; do :; done" & done; wait'
