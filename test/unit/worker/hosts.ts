@@ -44,7 +44,7 @@ export const debian: HostIsolation = {
   watcher: true,
 };
 
-export const area: TaskArea = { directory: '/work/tasks/1', temporary: '/work/tasks/1.tmp', user: null };
+export const area: TaskArea = { directory: '/var/tasks/1', temporary: '/var/tasks/1.tmp', user: null };
 
 /** An assignment that asks for isolation. */
 export function asking(

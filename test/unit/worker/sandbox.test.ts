@@ -104,8 +104,8 @@ describe('plan() by bubblewrap', () => {
       '--symlink usr/bin /bin',
       '--ro-bind /etc /etc',
       '--size 67108864 --tmpfs /dev/shm',
-      '--bind /work/tasks/1.tmp /tmp',
-      '--bind /work/tasks/1 /task',
+      '--bind /var/tasks/1.tmp /tmp',
+      '--bind /var/tasks/1 /task',
       '--chdir /task',
       '--setenv TOKEN secret',
       '--setenv HOME /task',
@@ -115,14 +115,14 @@ describe('plan() by bubblewrap', () => {
     }
     expect(text).not.toContain('/home/ada');
     expect(words.slice(-2)).toEqual(['--remount-ro', '/']);
-    expect(plan.directories).toEqual(['/work/tasks/1', '/work/tasks/1.tmp']);
+    expect(plan.directories).toEqual(['/var/tasks/1', '/var/tasks/1.tmp']);
   });
 
   test('covers private directories below visible ones, and closes the cover after the task directory is in', () => {
     const words = wordsOf(planOf(debian, strict).descriptors[0]).join(' ');
     const at = (text: string) => words.indexOf(text);
     expect(at('--tmpfs /opt/octaskly')).toBeGreaterThan(at('--ro-bind /opt /opt'));
-    expect(at('--remount-ro /opt/octaskly')).toBeGreaterThan(at('--bind /work/tasks/1 /task'));
+    expect(at('--remount-ro /opt/octaskly')).toBeGreaterThan(at('--bind /var/tasks/1 /task'));
   });
 
   test('opens the network of a strict task that asks for it, with the names of hosts', () => {
@@ -138,7 +138,7 @@ describe('plan() by bubblewrap', () => {
       '--seccomp 4',
       '--uid 65534',
       '--disable-userns',
-      '--bind /work/tasks/1 /task',
+      '--bind /var/tasks/1 /task',
       '--unshare-net',
     ])
       expect(text).toContain(option);
@@ -206,7 +206,7 @@ describe('plan() without bubblewrap', () => {
     const plan = planOf(host, asking({ level: 'strict' }));
     expect(plan.argv).toEqual(['/opt/octaskly', '__exec']);
     const spec = new TextDecoder().decode(plan.descriptors[0]);
-    expect(spec).toContain('/work/tasks/1.tmp');
+    expect(spec).toContain('/var/tasks/1.tmp');
     expect(refusal(() => planOf(host, asking({ level: 'very-strict' })))).toContain('bubblewrap 0.8.0 does not work');
   });
 
@@ -227,7 +227,7 @@ describe('plan() without bubblewrap', () => {
       'make',
       area.directory,
     ]);
-    expect(plan.env.TMPDIR).toBe('/work/tasks/1.tmp');
+    expect(plan.env.TMPDIR).toBe('/var/tasks/1.tmp');
     expect(plan.argv[2]).toContain('(deny network*)');
     expect(refusal(() => planOf(host, asking({ level: 'very-strict' })))).toContain('macOS');
   });
