@@ -11,11 +11,23 @@ import { type ByteRange, rangeOf } from './ranges.ts';
 /** Bytes read at a time. */
 const pieceBytesMax = 256 * 1024;
 
-/** Headers of answers with a blob, for the document. */
-export const blobHeaders = {
+const headers = {
   'Accept-Ranges': '"bytes"',
   ETag: 'The hash; the same bytes have the same one',
   'Content-Range': 'Of a 206: which bytes of how many',
+} as const;
+const bytes = { schema: null, mediaType: 'application/octet-stream', headers } as const;
+
+/** What routes that answer with a blob have in common: what they look at, and what they say. */
+export const blobRoute = {
+  requestHeaders: { Range: 'One range of bytes', 'If-Range': 'An ETag', 'If-None-Match': 'ETags' },
+  body: null,
+  answers: {
+    200: { description: 'The bytes', ...bytes },
+    206: { description: 'The range', ...bytes },
+    304: { description: 'The bytes are those of the ETag', schema: null },
+  },
+  problems: ['not_found', 'range_not_satisfiable', 'storage_unavailable'],
 } as const;
 
 function blobBody(blobs: Backend['blobs'], blob: string, { from, end }: ByteRange): ReadableStream<Uint8Array> {

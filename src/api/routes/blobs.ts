@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { OctasklyError } from '../../base/errors.ts';
 import type { BlobReceiver } from '../../ports/files.ts';
 import type { Backend } from '../backend.ts';
-import { blobAnswer, blobHeaders } from '../blob-answer.ts';
+import { blobAnswer, blobRoute } from '../blob-answer.ts';
 import { jsonBody, streamBody } from '../body.ts';
 import { missingRequestSchema, missingSchema, uploadSchema } from '../file-schemas.ts';
 import { limits } from '../limits.ts';
@@ -142,14 +142,7 @@ const readBlob = route({
   description: 'A blob that is only partly here is not found; Upload-Offset then says how much of it came.',
   params: blobParams,
   query: noQuery,
-  requestHeaders: { Range: 'One range of bytes', 'If-Range': 'An ETag', 'If-None-Match': 'ETags' },
-  body: null,
-  answers: {
-    200: { description: 'The bytes', schema: null, mediaType: 'application/octet-stream', headers: blobHeaders },
-    206: { description: 'The range', schema: null, mediaType: 'application/octet-stream', headers: blobHeaders },
-    304: { description: 'The bytes are those of the ETag', schema: null },
-  },
-  problems: ['not_found', 'range_not_satisfiable', 'storage_unavailable'],
+  ...blobRoute,
   handle({ params, headers }, { backend }) {
     const blob = blobOf(params);
     const size = backend.blobs.size(blob);

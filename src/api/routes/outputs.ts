@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { OctasklyError } from '../../base/errors.ts';
 import { pathLengthMax } from '../../core/files.ts';
-import { blobAnswer, blobHeaders } from '../blob-answer.ts';
+import { blobAnswer, blobRoute } from '../blob-answer.ts';
 import { outputFilesSchema } from '../file-schemas.ts';
 import { json, noQuery, type Route, route } from '../route.ts';
 import { idParams } from './common.ts';
@@ -36,14 +36,7 @@ const readOutputFile = route({
     path: z.string().min(1).max(pathLengthMax).describe('As in the list; it may hold slashes, also escaped'),
   }),
   query: noQuery,
-  requestHeaders: { Range: 'One range of bytes', 'If-Range': 'An ETag', 'If-None-Match': 'ETags' },
-  body: null,
-  answers: {
-    200: { description: 'The bytes', schema: null, mediaType: 'application/octet-stream', headers: blobHeaders },
-    206: { description: 'The range', schema: null, mediaType: 'application/octet-stream', headers: blobHeaders },
-    304: { description: 'The bytes are those of the ETag', schema: null },
-  },
-  problems: ['not_found', 'range_not_satisfiable', 'storage_unavailable'],
+  ...blobRoute,
   handle({ params, headers }, { backend }) {
     // Only what was collected can be read: the path finds an entry of the list, and never touches a disk.
     const file = backend.files(params.id).files.find(({ path }) => path === params.path);
