@@ -9,6 +9,7 @@
  */
 
 import { closeSync } from 'node:fs';
+import { passedThrough } from './garbage.ts';
 import type { LinuxCalls } from './libc.ts';
 
 /** Time a pipe is left alone after the start; longer than most short tasks live, shorter than a person notices. */
@@ -18,9 +19,6 @@ export const quietMs = 10;
 const silenceMs = 250;
 
 const readBytes = 64 * 1024;
-
-/** Bytes of output after which their buffers are collected: what a flood may cost in memory, against 3 ms each time. */
-const collectBytes = 4 * 1024 * 1024;
 
 const shared = new Uint8Array(readBytes);
 
@@ -46,8 +44,6 @@ class Pump {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #done: Promise<void>;
   #chunks = 0;
-  /** Bytes since the last collection. */
-  #uncollected = 0;
   #reading = false;
 
   constructor(stream: ReadableStream<Uint8Array>, take: Taker) {
@@ -77,12 +73,7 @@ class Pump {
       this.#reading = false;
       if (done) return;
       this.#chunks++;
-      // Every chunk is a new buffer, and the collector, which sees only small objects, would let tens of megabytes gather.
-      this.#uncollected += value.length;
-      if (this.#uncollected > collectBytes) {
-        this.#uncollected = 0;
-        Bun.gc(true);
-      }
+      passedThrough(value.length);
       const taken = take(value);
       if (taken !== undefined) await taken;
     }

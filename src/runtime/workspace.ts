@@ -35,6 +35,7 @@ import { assert } from '../base/assert.ts';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 import type { Spool, TaskUser, Workspace } from '../ports/files.ts';
 import type { Log } from '../ports/time.ts';
+import { passedThrough } from './garbage.ts';
 
 /** Directories kept for the next attempts. */
 const sparesMax = 64;
@@ -181,6 +182,7 @@ class DiskSpool implements Spool {
     const file = this.#file;
     if (file === null) return this.#memory.slice(from, from + length);
     const bytes = new Uint8Array(length);
+    passedThrough(length);
     const read = attempt('read output kept in', this.#path, () => readSync(file, bytes, 0, length, from));
     assert(read === length, 'a spool file is as long as what was appended');
     return bytes;
