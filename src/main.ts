@@ -31,6 +31,7 @@ if (first === '__exec') {
     if (error instanceof AssertionError) stop(error);
     else process.stderr.write(`octaskly: Octaskly made a mistake: ${reasonOf(error)}\n`);
   });
+  const words = (await import('./runtime/own-secrets.ts')).takeOwnSecrets();
   const { runTerminal } = await import('./roles/terminal.ts');
-  process.exit(await runTerminal(process.argv.slice(2)));
+  process.exit(await runTerminal(words));
 }

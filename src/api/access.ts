@@ -8,24 +8,28 @@
  * Metadata); everything but our own origin is refused. Programs send neither header and are not concerned.
  */
 
-/** What tokens may say their bearer is. */
-export const roles = ['admin', 'dispatcher', 'worker', 'client'] as const;
-export type Role = (typeof roles)[number];
+import type { Role } from '../core/trust.ts';
 
-/** What a route asks of its caller: nothing, to look, to hand in work, to change what is there. */
-export type Access = 'public' | 'read' | 'submit' | 'change';
+/**
+ * What a route asks of its caller.
+ *
+ * public: nothing. self: any role. tasks: to hand in work, see and change it; a client its own alone. cluster: to see and change workers,
+ * the queue as a whole, and who may join. admin: tokens, the secret, the record.
+ */
+export const accesses = ['public', 'self', 'tasks', 'cluster', 'admin'] as const;
+export type Access = (typeof accesses)[number];
+
+/** What each role may call beside what is public. A worker executes, over its link; the API has nothing for it. */
+const allowed: Readonly<Record<Role, readonly Access[]>> = {
+  admin: ['self', 'tasks', 'cluster', 'admin'],
+  dispatcher: ['self', 'tasks', 'cluster'],
+  worker: ['self'],
+  client: ['self', 'tasks'],
+};
 
 /** True when `role` may call a route that asks for `access`. */
 export function mayCall(role: Role, access: Access): boolean {
-  switch (access) {
-    case 'public':
-    case 'read':
-      return true;
-    case 'submit':
-      return role === 'admin' || role === 'client';
-    case 'change':
-      return role === 'admin';
-  }
+  return access === 'public' || allowed[role].includes(access);
 }
 
 /** The name of a `Host` header or an origin's authority: lower case, without port and final dot; null when malformed. */
@@ -87,18 +91,18 @@ export interface Caller {
 
 /** Who calls, or why that is not known; `reason` is a whole sentence for the caller and holds no secret. */
 export type Identity =
-  | { readonly ok: true; readonly actor: string; readonly role: Role }
+  | { readonly ok: true; readonly name: string; readonly role: Role }
   | { readonly ok: false; readonly reason: string };
 
 /** Decides who a caller is. `verifyToken` judges the token itself. A token that is shown is judged even where none is needed. */
 export function identify(requireAuth: RequireAuth, caller: Caller, verifyToken: (token: string) => Identity): Identity {
-  if (requireAuth === 'false') return { ok: true, actor: 'anonymous', role: 'admin' };
+  if (requireAuth === 'false') return { ok: true, name: 'anonymous', role: 'admin' };
   if (caller.authorization !== null) {
     const token = /^Bearer +([^\s]+)$/i.exec(caller.authorization)?.[1];
     if (token !== undefined) return verifyToken(token);
     return { ok: false, reason: 'The Authorization header should be "Bearer" and a token.' };
   }
   const local = caller.remote !== null && isLoopback(caller.remote) && !caller.forwarded;
-  if (requireAuth === 'auto' && local) return { ok: true, actor: 'local', role: 'admin' };
+  if (requireAuth === 'auto' && local) return { ok: true, name: 'local', role: 'admin' };
   return { ok: false, reason: 'This call needs a token: send "Authorization: Bearer TOKEN".' };
 }

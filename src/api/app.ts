@@ -2,19 +2,22 @@
  * The REST API as a Hono application without a server: the table of routes behind one line of checks. In this order:
  * the host is ours, the page that calls may, the route exists, the method fits, the caller is known, its role suffices,
  * path, query and body fit. Each refusal is a problem document; nothing that is thrown reaches the caller otherwise.
- *
- * There is no CORS: no answer ever allows a foreign page to read it.
+ * Refusals for who calls, or from where, are put on record; so is each token that is used.
  */
 
 import { type Context, Hono } from 'hono';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
+import type { Actor } from '../core/trust.ts';
 import { hostAllowed, identify, mayCall, originAllowed } from './access.ts';
 import type { Backend } from './backend.ts';
 import { contentOf } from './body.ts';
+import { corsOf } from './cors.ts';
 import { openApiOf } from './openapi.ts';
 import { problemResponse } from './problem.ts';
+import { Rates } from './rates.ts';
 import { type ApiOptions, callerOf, type Peer, patternOf, type Route, type RouteContext } from './route.ts';
 import { routes } from './routes.ts';
+import type { Trust } from './trust.ts';
 import { validateQuery } from './validate.ts';
 
 type Bindings = Partial<Peer>;
@@ -23,19 +26,29 @@ type ApiContext = Context<{ Bindings: Bindings }>;
 /** On every answer. */
 const securityHeaders = {
   'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'content-security-policy': "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
 } as const;
 
-/** Throws `forbidden` for another host's name and for calls made by foreign pages. */
+/** Characters of what a caller wrote that the record repeats. */
+const recordedLengthMax = 200;
+
+/** Throws `bad_request` without one host, `forbidden` for another host's name and for calls made by foreign pages. */
 function checkProvenance(request: Request, options: ApiOptions): void {
   const { headers } = request;
-  const host = headers.get('host') ?? new URL(request.url).host;
+  const host = headers.get('host');
+  // Two of them arrive as one, with a comma between.
+  if (host === null || host.includes(',')) {
+    throw new OctasklyError('bad_request', 'The request should have one Host header: it has none, or several.');
+  }
   if (!hostAllowed(host, options.hosts)) {
-    const names = ['localhost', 'IP addresses', ...options.hosts].join(', ');
-    throw new OctasklyError('forbidden', `This API does not answer for the host "${host}", only for: ${names}.`);
+    // It does not say for which it does: whoever got here by another name need not learn this machine's.
+    const shown = host.slice(0, recordedLengthMax);
+    const advice = 'call it by its address, or start the dispatcher with --allow-host for that name';
+    throw new OctasklyError('forbidden', `This API does not answer for the host "${shown}": ${advice}.`);
   }
   const from = {
     host,
@@ -46,17 +59,47 @@ function checkProvenance(request: Request, options: ApiOptions): void {
     method: request.method,
   };
   if (originAllowed(from, options.origins)) return;
-  throw new OctasklyError('forbidden', `Pages of ${from.origin ?? 'another site'} may not call this API.`);
+  const page = from.origin?.slice(0, recordedLengthMax) ?? 'another site';
+  throw new OctasklyError('forbidden', `Pages of ${page} may not call this API.`);
 }
 
-/** Who calls. Throws `unauthorized` or `forbidden`. */
-function actorOf(context: ApiContext, route: Route, options: ApiOptions): string {
-  if (route.access === 'public') return 'anonymous';
-  const caller = callerOf(context.req.raw.headers, context.env?.remote ?? null);
-  const identity = identify(options.requireAuth, caller, options.verifyToken);
-  if (!identity.ok) throw new OctasklyError('unauthorized', identity.reason);
-  if (mayCall(identity.role, route.access)) return identity.actor;
-  throw new OctasklyError('forbidden', `The role "${identity.role}" may not do this: ${route.summary.toLowerCase()}.`);
+function addressOf(context: ApiContext): string | null {
+  return context.env?.remote ?? null;
+}
+
+/** Puts on record that a call was refused. Its query is left out: people put secrets there. */
+function recordRefusal(
+  context: ApiContext,
+  trust: Trust,
+  refusal: { readonly eventType: 'login_failed' | 'call_refused'; readonly actor: string; readonly reason: string },
+): void {
+  const { method, path } = context.req;
+  const { eventType, actor, reason } = refusal;
+  const details = { method, path: path.slice(0, recordedLengthMax), reason };
+  trust.noteRefusal({ eventType, actor, from: addressOf(context), details });
+}
+
+/** Who calls. Throws `unauthorized`, `forbidden`, or `rate_limited` where too many tokens did not hold. */
+function actorOf(context: ApiContext, route: Route, { options, trust, rates }: RouteContext): Actor {
+  const from = addressOf(context);
+  if (route.access === 'public') return { name: 'anonymous', role: 'worker', from };
+  const caller = callerOf(context.req.raw.headers, from);
+  const showsToken = caller.authorization !== null && options.requireAuth !== 'false';
+  if (showsToken) rates.beforeLogin(from);
+  const identity = identify(options.requireAuth, caller, (token) => trust.verifyToken(token));
+  if (!identity.ok) {
+    if (showsToken) {
+      rates.loginFailed(from);
+      recordRefusal(context, trust, { eventType: 'login_failed', actor: 'anonymous', reason: identity.reason });
+    }
+    throw new OctasklyError('unauthorized', identity.reason);
+  }
+  const actor: Actor = { name: identity.name, role: identity.role, from };
+  if (showsToken) trust.noteLogin(actor);
+  if (mayCall(actor.role, route.access)) return actor;
+  const reason = `The role "${actor.role}" may not do this: ${route.summary.toLowerCase()}.`;
+  recordRefusal(context, trust, { eventType: 'call_refused', actor: actor.name, reason });
+  throw new OctasklyError('forbidden', reason);
 }
 
 async function bodyOf(request: Request, rule: Route['body']): Promise<unknown> {
@@ -87,12 +130,15 @@ function paramsOf(context: ApiContext, route: Route): Record<string, unknown> {
 
 async function answer(context: ApiContext, route: Route, shared: RouteContext): Promise<Response> {
   const { raw } = context.req;
-  const actor = actorOf(context, route, shared.options);
+  const actor = actorOf(context, route, shared);
   const params = paramsOf(context, route);
   const query = validateQuery(route.query, context.req.queries());
   const body = await bodyOf(raw, route.body);
   const keepOpen = context.env?.keepOpen ?? (() => undefined);
-  const response = await route.handle({ params, query, body, headers: raw.headers, actor, keepOpen }, shared);
+  const { options, trust } = shared;
+  const caller = callerOf(raw.headers, actor.from);
+  const holds = (): boolean => identify(options.requireAuth, caller, (token) => trust.verifyToken(token)).ok;
+  const response = await route.handle({ params, query, body, headers: raw.headers, actor, holds, keepOpen }, shared);
   // Hono answers HEAD by GET and forgets the body; a stream has to be told.
   if (raw.method === 'HEAD') await response.body?.cancel();
   return response;
@@ -117,27 +163,41 @@ function allowOf(path: string): string {
   return [...methods, ...(methods.includes('GET') ? ['HEAD'] : [])].join(', ');
 }
 
+/** Throws what `checkProvenance` does, and puts a call from elsewhere on record. */
+function admit(context: ApiContext, { options, trust }: RouteContext): void {
+  try {
+    checkProvenance(context.req.raw, options);
+  } catch (error) {
+    recordRefusal(context, trust, { eventType: 'call_refused', actor: 'anonymous', reason: reasonOf(error) });
+    throw error;
+  }
+}
+
 /**
  * The application. Its `fetch` takes what the server knows of the connection (`Peer`) as second argument; without it a
  * caller counts as foreign. `app.request` calls it without any server.
  */
-export function createApi(backend: Backend, options: ApiOptions): Hono<{ Bindings: Bindings }> {
+export function createApi(backend: Backend, trust: Trust, options: ApiOptions): Hono<{ Bindings: Bindings }> {
   let document: object | null = null;
   const openApi = (): object => {
     document ??= openApiOf(routes, options);
     return document;
   };
-  const shared: RouteContext = { backend, options, openApi };
+  const shared: RouteContext = { backend, trust, options, rates: new Rates(options), openApi };
+  const cors = corsOf(options.origins, routes);
   const app = new Hono<{ Bindings: Bindings }>();
 
   app.use(async (context, next) => {
+    const { raw } = context.req;
     try {
-      checkProvenance(context.req.raw, options);
-      await next();
+      admit(context, shared);
+      if (cors.isPreflight(raw)) context.res = new Response(null, { status: 204, headers: cors.preflight });
+      else await next();
     } catch (error) {
       context.res = refuse(error, context, options);
     }
-    for (const [name, value] of Object.entries(securityHeaders)) context.res.headers.set(name, value);
+    const headers = { ...securityHeaders, ...cors.headersOf(raw) };
+    for (const [name, value] of Object.entries(headers)) context.res.headers.set(name, value);
   });
   for (const route of routes) {
     app.on(route.method, patternOf(route.path), (context) => answer(context, route, shared));

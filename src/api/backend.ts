@@ -4,6 +4,7 @@
  */
 
 import type { AttemptRecord, TaskSpec } from '../core/task.ts';
+import type { Actor } from '../core/trust.ts';
 import type { BlobStore, CollectedFiles } from '../ports/files.ts';
 import type { BatchRow, TaskFilter, TaskRow } from '../ports/store.ts';
 import type { Stream } from '../wire/messages.ts';
@@ -18,16 +19,18 @@ export interface NewInput {
 }
 
 /** A task to submit. `dependsOn` of a batch task may hold names of tasks of the same batch; they are resolved here. */
-export type NewTask = Omit<TaskSpec, 'batchId' | 'retryOf' | 'inputs'> & { readonly inputs: readonly NewInput[] };
+export type NewTask = Omit<TaskSpec, 'batchId' | 'retryOf' | 'owner' | 'inputs'> & {
+  readonly inputs: readonly NewInput[];
+};
 
 export interface Submission {
   readonly tasks: readonly NewTask[];
   /** Present: the tasks form a batch. */
   readonly batch: { readonly name: string | null } | null;
-  /** Same key and body: the same answer; another body: `conflict`. */
+  /** Same key and body: the same answer; another body: `conflict`. Before a line feed in the key stands whose it is. */
   readonly idempotency: { readonly key: string; readonly bodyHash: string } | null;
-  /** Who asks, for the record. */
-  readonly actor: string;
+  /** Who asks: its tasks these become, and it may wait for its own tasks only when it may not see others. */
+  readonly actor: Actor;
 }
 
 export interface Submitted {
@@ -41,6 +44,8 @@ export interface Submitted {
 export interface FeedEntry {
   readonly id: string;
   readonly event: FeedEvent;
+  /** Of an event about a task: whose it is; null = the cluster owner's, or about no task. */
+  readonly owner: string | null;
 }
 
 /** Output being followed. `read` returns what is there now; `next` resolves when there is more or the end is known. */
@@ -65,11 +70,11 @@ export interface Backend {
   tasks(filter: TaskFilter, page: { limit: number; before: string | null }): readonly TaskRow[];
   batch(id: string): BatchRow | null;
   /** Resolves when the request is on record; ended tasks are left as they are. Error: `not_found`. */
-  cancel(ids: readonly string[], actor: string): Promise<void>;
+  cancel(ids: readonly string[], actor: Actor): Promise<void>;
   /** Cancels what has not ended of a batch. Error: `not_found`. */
-  cancelBatch(id: string, actor: string): Promise<void>;
+  cancelBatch(id: string, actor: Actor): Promise<void>;
   /** Submits an ended task again, as a new one. Errors: `not_found`, `conflict` (not ended), as `submit`. */
-  retry(id: string, actor: string): Promise<string>;
+  retry(id: string, actor: Actor): Promise<string>;
   /** Feeds a running or waiting task's stream stdin. Resolves when the process took it. Errors: `not_found`, `conflict`. */
   writeStdin(
     id: string,
@@ -82,8 +87,8 @@ export interface Backend {
   explain(id: string): Explanation | null;
   workers(): readonly WorkerView[];
   /** Error: `not_found`. */
-  setDraining(workerId: string, draining: boolean, actor: string): Promise<void>;
-  setPaused(paused: boolean, actor: string): Promise<void>;
+  setDraining(workerId: string, draining: boolean, actor: Actor): Promise<void>;
+  setPaused(paused: boolean, actor: Actor): Promise<void>;
   stats(): Stats;
   /** False while nothing can be stored or the dispatcher is going down. */
   ready(): { readonly ready: boolean; readonly reason: string | null };

@@ -174,6 +174,7 @@ export function taskViewOf({ task, stdout, stderr }: TaskRow): TaskView {
     tags: spec.tags,
     batch_id: spec.batchId,
     retry_of: spec.retryOf,
+    owner: spec.owner,
     cpu_time_limit: asked.cpuTimeMs === null ? null : asked.cpuTimeMs / 1000,
     memory_limit_mb: asked.memoryMb,
     disk_limit_mb: asked.diskMb,
@@ -232,6 +233,6 @@ export function taskWithAttemptsOf(row: TaskRow, attempts: readonly AttemptRecor
 }
 
 export function batchViewOf(batch: NonNullable<ReturnType<Backend['batch']>>): BatchView {
-  const { id, name, createdAt, size, counts } = batch;
-  return { id, name, created_at: isoTime(createdAt), size, counts };
+  const { id, name, owner, createdAt, size, counts } = batch;
+  return { id, name, owner, created_at: isoTime(createdAt), size, counts };
 }

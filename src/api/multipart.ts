@@ -77,7 +77,8 @@ async function formOf(body: Uint8Array<ArrayBuffer>, headers: Headers): Promise<
       // Without a file name it was read as text, and might no longer be what was sent.
       throw badPart(name, 'has no file name; send it as a file');
     } else {
-      parts.set(name, { fileName: value.name, bytes: new Uint8Array(await value.arrayBuffer()) });
+      // Bun 1.4.5 gives no name at all for an empty one, whatever its types say.
+      parts.set(name, { fileName: value.name ?? '', bytes: new Uint8Array(await value.arrayBuffer()) });
     }
   }
   if (task === null) throw badPart(taskPart, 'is missing; it holds the task as JSON');

@@ -9,6 +9,7 @@ import * as files from './file-schemas.ts';
 import { problemMediaType, problemType } from './problem.ts';
 import { type AnswerRule, type Route, templateOf } from './route.ts';
 import * as schemas from './schemas.ts';
+import * as trust from './trust-schemas.ts';
 
 /** Names of the schemas in the document. */
 const named = {
@@ -28,6 +29,22 @@ const named = {
   Upload: files.uploadSchema,
   MissingRequest: files.missingRequestSchema,
   Missing: files.missingSchema,
+  Token: trust.tokenSchema,
+  TokenRequest: trust.tokenRequestSchema,
+  TokenList: trust.tokenListSchema,
+  CreatedToken: trust.createdTokenSchema,
+  Invite: trust.inviteSchema,
+  InviteRequest: trust.inviteRequestSchema,
+  InviteList: trust.inviteListSchema,
+  CreatedInvite: trust.createdInviteSchema,
+  Approval: trust.approvalSchema,
+  ApprovalList: trust.approvalListSchema,
+  RotateRequest: trust.rotateRequestSchema,
+  Rotated: trust.rotatedSchema,
+  AuditEntry: trust.auditEntrySchema,
+  AuditList: trust.auditListSchema,
+  AuditFinding: trust.auditFindingSchema,
+  Identity: trust.identitySchema,
   Explanation: schemas.explanationSchema,
   Stats: schemas.statsSchema,
   Event: schemas.eventSchema,
@@ -133,8 +150,10 @@ function answerOf({ description, schema, mediaType, headers }: AnswerRule): Json
 export function problemsOf(route: Route): ErrorCode[] {
   const invalid: ErrorCode[] = route.body?.contents.some(({ schema }) => schema !== null) ? ['invalid'] : [];
   const body = route.body === null ? [] : withBody;
+  // Of whoever shows tokens that do not hold.
+  const limited: ErrorCode[] = route.access === 'public' ? [] : ['rate_limited'];
   const missing: ErrorCode[] = Object.keys(route.params.shape).length > 0 ? ['not_found'] : [];
-  return [...new Set([...everywhere, ...missing, ...body, ...invalid, ...route.problems])];
+  return [...new Set([...everywhere, ...limited, ...missing, ...body, ...invalid, ...route.problems])];
 }
 
 function problemAnswers(route: Route): Json {

@@ -16,6 +16,21 @@ export function problemType(code: ErrorCode): string {
   return `urn:octaskly:problem:${code}`;
 }
 
+/** Too many requests: the same call is let through after `retryAfterMs`. */
+export class RateLimitedError extends OctasklyError {
+  readonly retryAfterMs: number;
+
+  constructor(message: string, retryAfterMs: number) {
+    super('rate_limited', message);
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** Whole seconds to wait before the same call may succeed. */
+function retryAfterSeconds(error: OctasklyError): number {
+  return error instanceof RateLimitedError ? Math.max(1, Math.ceil(error.retryAfterMs / 1000)) : 1;
+}
+
 export function problemOf(error: OctasklyError): Problem {
   return {
     type: problemType(error.code),
@@ -33,7 +48,7 @@ export function problemResponse(error: OctasklyError, headers: Readonly<Record<s
     status: problem.status,
     headers: {
       'content-type': problemMediaType,
-      ...(errorCodes[error.code].retriable ? { 'retry-after': '1' } : {}),
+      ...(errorCodes[error.code].retriable ? { 'retry-after': String(retryAfterSeconds(error)) } : {}),
       ...(error.code === 'unauthorized' ? { 'www-authenticate': 'Bearer realm="octaskly"' } : {}),
       ...headers,
     },
@@ -42,7 +57,7 @@ export function problemResponse(error: OctasklyError, headers: Readonly<Record<s
 
 /** One error for all wrong places of a request; its message names the first. `fields` holds at least one. */
 export function fieldsError(
-  code: 'bad_request' | 'invalid',
+  code: 'bad_request' | 'invalid' | 'denied_command',
   what: string,
   fields: readonly FieldError[],
 ): OctasklyError {

@@ -6,10 +6,13 @@
 
 import { z } from 'zod';
 import type { ErrorCode } from '../base/errors.ts';
+import type { Actor } from '../core/trust.ts';
 import type { Clock, Log } from '../ports/time.ts';
-import type { Access, Caller, Identity, RequireAuth } from './access.ts';
+import type { Access, Caller, RequireAuth } from './access.ts';
 import type { Backend } from './backend.ts';
 import type { BodyRule } from './body.ts';
+import type { Rates } from './rates.ts';
+import type { Trust } from './trust.ts';
 
 export interface ApiOptions {
   /** Version of the program, for `/health`, `/openapi.json`. */
@@ -25,8 +28,18 @@ export interface ApiOptions {
   /** Origins (`https://host:port`, lower case) of foreign pages that may call. */
   readonly origins: readonly string[];
   readonly requireAuth: RequireAuth;
-  /** Judges a token that a caller shows. */
-  readonly verifyToken: (token: string) => Identity;
+  /** Requests of submission a second for each subject of a token; the cluster's owner has no limit. 0 = nobody has one. */
+  readonly submitRate: number;
+  /** Which rule of the deny list a command hits, in words; null = none. */
+  readonly denied: (command: DeniedQuestion) => string | null;
+}
+
+/** A command as a task names it: for the shell, or as program and arguments. */
+export interface DeniedQuestion {
+  readonly command: string | null;
+  readonly argv: readonly string[] | null;
+  /** Where it starts; null = in the task's own directory. */
+  readonly workdir: string | null;
 }
 
 /** What a server says of a connection; passed as Hono's bindings. */
@@ -40,7 +53,9 @@ export interface Peer {
 /** What every handler may use. */
 export interface RouteContext {
   readonly backend: Backend;
+  readonly trust: Trust;
   readonly options: ApiOptions;
+  readonly rates: Rates;
   /** The OpenAPI document. */
   readonly openApi: () => object;
 }
@@ -51,8 +66,9 @@ export interface Call<Params, Query, Body> {
   readonly query: Query;
   readonly body: Body;
   readonly headers: Headers;
-  /** Who asks, for the record. */
-  readonly actor: string;
+  readonly actor: Actor;
+  /** For answers that last: false once the caller would not be let in any more, as its token was revoked or has expired. */
+  readonly holds: () => boolean;
   readonly keepOpen: Peer['keepOpen'];
 }
 

@@ -3,12 +3,15 @@
  */
 
 import type { Route } from './route.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { batchRoutes } from './routes/batches.ts';
 import { blobRoutes } from './routes/blobs.ts';
+import { deviceRoutes } from './routes/devices.ts';
 import { outputRoutes } from './routes/outputs.ts';
 import { streamRoutes } from './routes/streams.ts';
 import { systemRoutes } from './routes/system.ts';
 import { taskRoutes } from './routes/tasks.ts';
+import { tokenRoutes } from './routes/tokens.ts';
 import { workerRoutes } from './routes/workers.ts';
 
 export const routes: readonly Route[] = [
@@ -18,5 +21,8 @@ export const routes: readonly Route[] = [
   ...blobRoutes,
   ...batchRoutes,
   ...workerRoutes,
+  ...deviceRoutes,
+  ...tokenRoutes,
+  ...auditRoutes,
   ...systemRoutes,
 ];

@@ -83,7 +83,9 @@ export const taskRequestSchema = z
     retry_count: z.number().int().min(0).max(100).optional(),
     retry_delay: z.number().min(0).max(300).optional().describe('Base of the exponential backoff, seconds'),
     env: map(envName, z.string().max(131_072).refine(noNul, 'must not contain a NUL character')).optional(),
-    workdir: text(4096).optional(),
+    workdir: text(4096)
+      .refine((path) => path.startsWith('/') || !path.split('/').includes('..'), 'must not lead out with ".."')
+      .optional(),
     stdin: z
       .union([z.string().max(limits.stdinLengthMax), z.strictObject({ stream: z.literal(true) })], {
         error: `must be a text of at most ${limits.stdinLengthMax} characters, or {"stream": true}`,
@@ -238,6 +240,7 @@ export const taskSchema = z.object({
   tags: z.record(z.string(), z.string()),
   batch_id: z.string().nullable(),
   retry_of: z.string().nullable(),
+  owner: z.string().nullable().describe("Subject of the token it was submitted with; null = the cluster's owner"),
   cpu_time_limit: z.number().nullable(),
   memory_limit_mb: z.number().nullable(),
   disk_limit_mb: z.number().nullable(),
@@ -274,6 +277,7 @@ const statusCounts = z.record(statusSchema, z.number().int());
 export const batchSchema = z.object({
   id: z.string(),
   name: z.string().nullable(),
+  owner: z.string().nullable(),
   created_at: z.string(),
   size: z.number().int(),
   counts: statusCounts,

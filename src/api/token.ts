@@ -1,14 +1,17 @@
 /**
  * Access tokens: JSON Web Tokens (RFC 7519) in compact form (RFC 7515), signed with HMAC-SHA-256 and nothing else.
- * Signing and verifying are pure: the keyed hash and the time are handed in. Revocation is not known here; `id` (`jti`)
- * is what a list of revoked tokens would name.
+ * Signing and verifying are pure: the keyed hash and the time are handed in. Revocation is not known here; `jti` is what
+ * the list of tokens given out names.
+ *
+ * Two kinds, told apart by `iss`: a dispatcher's tokens may live for long and are on its list, where they can be revoked.
+ * Who holds the secret signs its own, which are on no list and therefore live for `ownTokenSecondsMax` at most.
  *
  * Verification is strict (RFC 8725): the algorithm is fixed and not taken from the token, type, audience, expiry and role
  * must be there, the encoding must be canonical, unknown critical headers cannot occur, and length is bounded.
  */
 
 import { z } from 'zod';
-import { roles } from './access.ts';
+import { roles } from '../core/trust.ts';
 
 /** HMAC-SHA-256 under the key of the cluster; 32 bytes. */
 export type HmacSha256 = (data: Uint8Array) => Uint8Array;
@@ -18,6 +21,8 @@ export const tokenAudience = 'octaskly-api';
 export const tokenLengthMax = 4096;
 /** Clocks may differ by this much for a token that is not valid yet. */
 export const notBeforeLeewaySeconds = 30;
+/** Longest life of a token that the owner signs itself, from `iat` to `exp`. */
+export const ownTokenSecondsMax = 24 * 3600;
 
 const instant = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
@@ -31,6 +36,7 @@ const claimsSchema = z.object({
   nbf: instant.optional(),
   iat: instant.optional(),
   jti: z.string().min(1).max(64).optional(),
+  iss: z.enum(['dispatcher', 'owner']).optional(),
 });
 
 export type TokenClaims = z.infer<typeof claimsSchema>;
@@ -96,5 +102,14 @@ export function verifyToken(token: string, judge: { nowSeconds: number; hmacSha2
   if ((claims.data.nbf ?? 0) > judge.nowSeconds + notBeforeLeewaySeconds) {
     return { ok: false, reason: 'The token is not valid yet; the clocks of both machines may differ.' };
   }
+  if (claims.data.iss === 'owner' && !isShortLived(claims.data, judge.nowSeconds)) {
+    const hours = ownTokenSecondsMax / 3600;
+    return { ok: false, reason: `The token is not valid: one that its owner signs lives for ${hours} hours at most.` };
+  }
   return { ok: true, claims: claims.data };
+}
+
+/** An instant of issue in the future would make a short life a long one. */
+function isShortLived({ iat, exp }: TokenClaims, nowSeconds: number): boolean {
+  return iat !== undefined && iat <= nowSeconds + notBeforeLeewaySeconds && exp - iat <= ownTokenSecondsMax;
 }

@@ -17,11 +17,18 @@ const retryMs = 1000;
 
 const encoder = new TextEncoder();
 
-/** Follows the feed after `lastId`, or from now on when null, until the reader leaves or `Backend.subscribe` ends it. */
-export function eventBody(
-  backend: Backend,
-  options: { readonly lastId: string | null; readonly clock: Clock },
-): ReadableStream<Uint8Array> {
+export interface EventOptions {
+  /** Where the reader left off; null = from now on. */
+  readonly lastId: string | null;
+  /** Only events of this one's tasks are told; null = all events. */
+  readonly owner: string | null;
+  /** Asked with each heartbeat; false ends it. */
+  readonly holds: () => boolean;
+  readonly clock: Clock;
+}
+
+/** Follows the feed until the reader leaves or `Backend.subscribe` ends it. */
+export function eventBody(backend: Backend, options: EventOptions): ReadableStream<Uint8Array> {
   let queue: string[] = [];
   let queuedLength = 0;
   let open = true;
@@ -47,6 +54,7 @@ export function eventBody(
   };
   const beat = (): void => {
     timer = options.clock.after(heartbeatMs, () => {
+      if (!options.holds()) end();
       push(':\n\n');
       if (open) beat();
     });
@@ -54,7 +62,10 @@ export function eventBody(
 
   push(`retry: ${retryMs}\n\n`);
   unsubscribe = backend.subscribe(options.lastId, {
-    onEntry: ({ id, event }) => push(`id: ${id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`),
+    onEntry({ id, event, owner }) {
+      if (options.owner !== null && options.owner !== owner) return;
+      push(`id: ${id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`);
+    },
     onReset: (lastId) => push(`id: ${lastId}\nevent: reset\ndata: {}\n\n`),
     onEnd: end,
   });

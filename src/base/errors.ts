@@ -27,6 +27,7 @@ export const errorCodes = {
   range_not_satisfiable: { http: 416, exit: 1, retriable: false, title: 'That range does not exist' },
   invalid: { http: 422, exit: 2, retriable: false, title: 'The request does not fit its schema' },
   denied_command: { http: 422, exit: 2, retriable: false, title: 'The command is on the deny list' },
+  rate_limited: { http: 429, exit: 1, retriable: true, title: 'Too many requests' },
   queue_full: { http: 429, exit: 1, retriable: true, title: 'The queue is full' },
   internal: { http: 500, exit: 1, retriable: false, title: 'Octaskly made a mistake' },
   shutting_down: { http: 503, exit: 1, retriable: true, title: 'The dispatcher is shutting down' },

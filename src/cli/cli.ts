@@ -11,14 +11,24 @@ import { type Command, reachOf } from './command.ts';
 import { commands } from './commands.ts';
 import { type ConfigFile, checkFileKeys, resolveOptions, type Sources, warningsOf } from './config.ts';
 import { BrokenPipe, type CommandContext, note, type Terminal } from './context.ts';
+import { explainFailure } from './failure.ts';
 import type { LocalFiles } from './files.ts';
 import { commandHelp, firstSteps, overview } from './help.ts';
 import type { OptionTable, Values } from './option.ts';
-import { allTables, placeOptions, type ReachValues, reachOptions } from './options.ts';
+import { allTables, placeOptions, reachOptions } from './options.ts';
 import { parseLine, usage } from './parse.ts';
+import { baseUrlOf, findToken, type TokenSources } from './reach.ts';
 import type { Roles } from './roles.ts';
 
-export interface CliEnvironment {
+/** What is known of the certificate of an HTTPS address. */
+export interface PinOptions {
+  /** Its SHA-256 as the person gave it, not checked yet; null: not given. */
+  readonly fingerprint: string | null;
+  /** Where a dispatcher that runs here keeps its own. */
+  readonly dataDir: string;
+}
+
+export interface CliEnvironment extends Pick<TokenSources, 'readPrivate' | 'localToken'> {
   readonly terminal: Terminal;
   readonly files: LocalFiles;
   readonly version: string;
@@ -26,10 +36,10 @@ export interface CliEnvironment {
   /** Throws for malformed text. */
   parseToml(text: string): unknown;
   readonly parseYaml: ((text: string) => unknown) | null;
-  /** A token signed with the secret in the data directory; null when that cannot be read. */
-  localToken(dataDir: string): string | null;
-  /** Replaces the runtime's own `fetch`. */
-  readonly fetch?: Fetch;
+  /** URL of the API of the dispatcher that runs with this data directory; null when there is none. */
+  announcedApi(dataDir: string): string | null;
+  /** The `fetch` for one dispatcher, which believes its certificate; missing: the runtime's own. Throws `OctasklyError`. */
+  fetchFor?(baseUrl: string, options: PinOptions): Fetch | Promise<Fetch>;
 }
 
 const exitUsage = 2;
@@ -39,7 +49,7 @@ const lostNoticeMs = 5000;
 /** Runs the command line `argv` (without program and script) and resolves with the exit status. Never rejects. */
 export async function runCli(argv: readonly string[], environment: CliEnvironment): Promise<number> {
   const { terminal } = environment;
-  let failureStatus: number | undefined;
+  let called: Command | null = null;
   try {
     const call = findCommand(argv);
     switch (call.kind) {
@@ -50,11 +60,11 @@ export async function runCli(argv: readonly string[], environment: CliEnvironmen
         await terminal.stdout.write(commandHelp(call.command));
         return 0;
       case 'command':
-        failureStatus = call.command.failureStatus;
+        called = call.command;
         return await runCommand(call.command, call.line, environment);
     }
   } catch (error) {
-    return await report(error, terminal, failureStatus);
+    return await report(error, terminal, called);
   }
 }
 
@@ -94,7 +104,8 @@ function named(name: string): Command {
   const found = commands.find((command) => command.name === name || command.aliases?.includes(name));
   if (found !== undefined) return found;
   const names = ['help', ...commands.flatMap((command) => [command.name, ...(command.aliases ?? [])])];
-  throw usage(`There is no command "${name}". The nearest is "${nearest(name, names)}"; 'octaskly --help' lists all.`);
+  const shown = name.length < secretLengthMin ? `command "${name}"` : 'such command';
+  throw usage(`There is no ${shown}. The nearest is "${nearest(name, names)}"; 'octaskly --help' lists all.`);
 }
 
 async function runCommand(command: Command, line: readonly string[], environment: CliEnvironment): Promise<number> {
@@ -110,16 +121,26 @@ async function runCommand(command: Command, line: readonly string[], environment
   const sources: Sources = { given, env, file, homeDir };
   for (const warning of warningsOf(command.options, sources, allTables)) await note(terminal, warning);
   const values = resolveOptions(command.options, sources);
-  checkWords(command, words);
+  checkWords(
+    command,
+    words,
+    Object.entries(command.options).some(([key, { secret }]) => secret && given.has(key)),
+  );
   if (command.kind === 'role') return await (await command.load())(environment.roles, values, words);
   return await runClientCommand(command, values, words, environment);
 }
 
-function checkWords(command: Command, words: readonly string[]): void {
+/** Shorter words are too weak for a secret and are repeated in errors. */
+const secretLengthMin = 16;
+
+/** `isPrivate`: a secret is on the line, and a word too many may be the rest of it. */
+function checkWords(command: Command, words: readonly string[], isPrivate: boolean): void {
   const line = `octaskly ${command.name}${command.usage === '' ? '' : ` ${command.usage}`}`;
   if (words.length < command.wordsMin) throw usage(`Something is missing: ${line}.`);
   const surplus = words[command.wordsMax];
-  if (surplus !== undefined) throw usage(`"${surplus}" is too much: ${line}.`);
+  if (surplus === undefined) return;
+  const isShown = !isPrivate && surplus.length < secretLengthMin;
+  throw usage(`${isShown ? `"${surplus}"` : 'A word'} is too much: ${line}.`);
 }
 
 async function runClientCommand(
@@ -128,55 +149,40 @@ async function runClientCommand(
   words: readonly string[],
   environment: CliEnvironment,
 ): Promise<number> {
-  const { terminal, files, parseYaml } = environment;
+  const { terminal, files, parseYaml, roles } = environment;
   const reach = reachOf(values);
-  const action = await command.load();
-  const baseUrl = /^[a-z]+:\/\//i.test(reach.api) ? reach.api : `http://${reach.api}`;
-  let toldAt = Number.NEGATIVE_INFINITY;
-  const tellLost = (reason: string): void => {
-    // Several streams lose the same dispatcher; a person needs to hear it once.
-    if (terminal.now() - toldAt < lostNoticeMs) return;
-    toldAt = terminal.now();
-    // A lost terminal must not turn into an unhandled rejection; the command itself will notice.
-    note(terminal, `${reason.replace(/\.$/, '')}; trying again.`).catch(() => {});
-  };
-  const token = await findToken(reach, baseUrl, environment);
-  const ownToken = token !== null && reach.token === undefined && reach.tokenFile === undefined;
+  const baseUrl = baseUrlOf(reach, () => environment.announcedApi(reach.dataDir));
+  const token = findToken(reach, baseUrl, {
+    env: terminal.env,
+    readPrivate: (path) => environment.readPrivate(path),
+    localToken: (dataDir) => environment.localToken(dataDir),
+  });
+  const pin: PinOptions = { fingerprint: reach.tlsFingerprint ?? null, dataDir: reach.dataDir };
+  const fetch = await environment.fetchFor?.(baseUrl, pin);
   const connect: CommandContext['connect'] = (options) =>
-    createClient({
-      baseUrl,
-      token,
-      ...(environment.fetch === undefined ? {} : { fetch: environment.fetch }),
-      ...options,
-    });
-  const context: CommandContext = { client: connect({ onLost: tellLost }), connect, terminal, files, parseYaml };
+    createClient({ baseUrl, token: token?.text ?? null, ...(fetch === undefined ? {} : { fetch }), ...options });
+  const client = connect({ onLost: lossTeller(terminal) });
+  const action = await command.load();
+  const verifyRecord: CommandContext['verifyRecord'] = (file) => roles.verifyRecord(file);
+  const context: CommandContext = { client, connect, terminal, files, parseYaml, verifyRecord };
   try {
     return await action(context, values, words);
   } catch (error) {
-    if (!ownToken || !(error instanceof OctasklyError) || error.code !== 'unauthorized') throw error;
+    if (!token?.own || !(error instanceof OctasklyError) || error.code !== 'unauthorized') throw error;
     const made = `It was made from the secret in ${reach.dataDir}, which is not this dispatcher's`;
     throw new OctasklyError('unauthorized', `${error.message} ${made}: name its --data-dir if it runs here.`);
   }
 }
 
-/**
- * A token made here opens all of this cluster, so it goes to this machine only; to another one when the person gave the
- * secret for this call themselves. Everywhere else a token must be named.
- */
-function mayUseLocalToken(baseUrl: string, env: Terminal['env']): boolean {
-  if (env.OCTASKLY_SECRET) return true;
-  const host = URL.canParse(baseUrl) ? new URL(baseUrl).hostname : '';
-  return host === 'localhost' || host === '[::1]' || /^127(\.\d+){3}$/.test(host);
-}
-
-async function findToken(reach: ReachValues, baseUrl: string, environment: CliEnvironment): Promise<string | null> {
-  if (reach.token !== undefined) return reach.token;
-  if (reach.tokenFile !== undefined) {
-    const token = (await environment.terminal.readText(reach.tokenFile))?.trim();
-    if (token) return token;
-    throw usage(`There is no token in ${reach.tokenFile}.`);
-  }
-  return mayUseLocalToken(baseUrl, environment.terminal.env) ? environment.localToken(reach.dataDir) : null;
+/** Several streams lose the same dispatcher; a person needs to hear it once. */
+function lossTeller(terminal: Terminal): (reason: string) => void {
+  let toldAt = Number.NEGATIVE_INFINITY;
+  return (reason) => {
+    if (terminal.now() - toldAt < lostNoticeMs) return;
+    toldAt = terminal.now();
+    // A lost terminal must not turn into an unhandled rejection; the command itself will notice.
+    note(terminal, `${reason.replace(/\.$/, '')}; trying again.`).catch(() => {});
+  };
 }
 
 async function readConfig(
@@ -194,33 +200,26 @@ async function readConfig(
   try {
     entries = parseToml(text);
   } catch (error) {
-    throw usage(`${path} is not valid TOML: ${reasonOf(error)}.`);
+    throw usage(`${path} is not valid TOML: ${withoutQuotes(reasonOf(error))}.`);
   }
   const file = { path, entries: entries as Record<string, unknown> };
   checkFileKeys(file, allTables);
   return file;
 }
 
+/** A parser quotes what it did not understand, and that may be a secret somebody forgot to put into quotes. */
+function withoutQuotes(reason: string): string {
+  return reason.replace(/:?\s*".*"/s, '');
+}
+
 /** One or two sentences on standard error, and the exit status. */
-async function report(error: unknown, terminal: Terminal, failureStatus: number | undefined): Promise<number> {
+async function report(error: unknown, terminal: Terminal, command: Command | null): Promise<number> {
   if (error instanceof BrokenPipe) return 0;
   try {
-    await note(terminal, explainError(error));
+    await note(terminal, explainFailure(error, command));
   } catch {
     // Nobody reads the error either.
   }
-  if (!(error instanceof OctasklyError)) return failureStatus ?? 1;
-  return error.code === 'usage' ? exitUsage : (failureStatus ?? error.facts.exit);
-}
-
-function explainError(error: unknown): string {
-  if (!(error instanceof OctasklyError)) return `Octaskly made a mistake: ${reasonOf(error)}`;
-  const unsaid = error.fields.filter(({ message }) => !error.message.includes(message));
-  const fields = unsaid.slice(0, 5).map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
-  const text = fields.length === 0 ? error.message : `${error.message} (${fields.join('; ')})`;
-  if (error.code === 'unreachable') {
-    return `${text} Start one with 'octaskly dispatcher', or say where it is with --api URL or OCTASKLY_API.`;
-  }
-  if (error.code === 'unauthorized') return `${text} Give a token with --token-file or OCTASKLY_TOKEN.`;
-  return text;
+  if (!(error instanceof OctasklyError)) return command?.failureStatus ?? 1;
+  return error.code === 'usage' ? exitUsage : (command?.failureStatus ?? error.facts.exit);
 }

@@ -9,7 +9,7 @@ import type { ReachValues } from './options.ts';
 import type { OptionsEnd } from './parse.ts';
 import type { Roles } from './roles.ts';
 
-export const commandGroups = ['Roles', 'Work', 'Looking', 'Changing', 'Care'] as const;
+export const commandGroups = ['Roles', 'Work', 'Looking', 'Changing', 'Trust', 'Care'] as const;
 
 /** Returns the exit status. Throws `OctasklyError` for what goes wrong. */
 export type ClientAction<S extends OptionTable> = (
@@ -37,6 +37,8 @@ interface CommandFacts {
   /** Command lines without the leading `octaskly`; at least one. */
   readonly examples: readonly [string, ...string[]];
   readonly exits: readonly (readonly [status: string, meaning: string])[];
+  /** Least role a token needs for it; default: client. */
+  readonly role?: 'dispatcher' | 'admin';
   readonly wordsMin: number;
   readonly wordsMax: number;
   /** Default `anywhere`. */

@@ -2,34 +2,32 @@
  * All commands: name, words, options, example, exit statuses. What each does is in `commands/`, loaded when called.
  */
 
-import { type Command, clientCommand, roleCommand } from './command.ts';
 import {
-  backupOptions,
   batchOptions,
-  dispatcherOptions,
-  doctorOptions,
   exportOptions,
   logsOptions,
   lookOptions,
   mapOptions,
   outputsOptions,
-  printOptions,
   psOptions,
-  reachOptions,
   retryOptions,
   runOptions,
   submitOptions,
   uiOptions,
+} from './client-options.ts';
+import { type Command, clientCommand, roleCommand } from './command.ts';
+import { done, type Exit, usual, wrong } from './exits.ts';
+import {
+  backupOptions,
+  dispatcherOptions,
+  doctorOptions,
+  printOptions,
+  reachOptions,
   upOptions,
   workerOptions,
 } from './options.ts';
+import { trustCommands } from './trust-commands.ts';
 
-type Exit = readonly [status: string, meaning: string];
-
-const done: Exit = ['0', 'done'];
-const failed: Exit = ['1', 'it failed: nothing found, refused, or no dispatcher reachable'];
-const wrong: Exit = ['2', 'the command line or the request is not valid, or a token is missing'];
-const usual = [done, failed, wrong] as const;
 const stopped: Exit = ['0', 'stopped in good order'];
 const roleExits = [
   stopped,
@@ -196,6 +194,7 @@ const looking: readonly Command[] = [
   clientCommand({
     ...{ name: 'workers', group: 'Looking', ...noWords, exits: usual },
     summary: 'list workers and what they have',
+    role: 'dispatcher',
     examples: ['workers'],
     options: lookOptions,
     load: async () => (await import('./commands/workers.ts')).workers,
@@ -203,6 +202,7 @@ const looking: readonly Command[] = [
   clientCommand({
     ...{ name: 'stats', group: 'Looking', ...noWords, exits: usual },
     summary: 'counts of tasks, workers and slots',
+    role: 'dispatcher',
     examples: ['stats -o json'],
     options: lookOptions,
     load: async () => (await import('./commands/stats.ts')).stats,
@@ -210,6 +210,7 @@ const looking: readonly Command[] = [
   clientCommand({
     ...{ name: 'ui', group: 'Looking', ...noWords },
     summary: 'dashboard in this terminal',
+    role: 'dispatcher',
     details: [
       'Counts, workers and tasks as they change; opens a task with its live output, cancels, retries and explains it. Press ? in it for the keys. Colours can be switched off by NO_COLOR.',
     ],
@@ -240,6 +241,7 @@ const changing: readonly Command[] = [
   clientCommand({
     ...{ name: 'drain', group: 'Changing', usage: 'WORKER', wordsMin: 1, wordsMax: 1, exits: usual },
     summary: 'give a worker no new tasks',
+    role: 'dispatcher',
     examples: ['drain attic-pi'],
     options: reachOptions,
     load: async () => (await import('./commands/drain.ts')).drain,
@@ -247,6 +249,7 @@ const changing: readonly Command[] = [
   clientCommand({
     ...{ name: 'undrain', group: 'Changing', usage: 'WORKER', wordsMin: 1, wordsMax: 1, exits: usual },
     summary: 'give a worker tasks again',
+    role: 'dispatcher',
     examples: ['undrain attic-pi'],
     options: reachOptions,
     load: async () => (await import('./commands/drain.ts')).undrain,
@@ -254,6 +257,7 @@ const changing: readonly Command[] = [
   clientCommand({
     ...{ name: 'pause', group: 'Changing', ...noWords, exits: usual },
     summary: 'start no further tasks anywhere; what runs goes on',
+    role: 'dispatcher',
     examples: ['pause'],
     options: reachOptions,
     load: async () => (await import('./commands/pause.ts')).pause,
@@ -261,6 +265,7 @@ const changing: readonly Command[] = [
   clientCommand({
     ...{ name: 'resume', group: 'Changing', ...noWords, exits: usual },
     summary: 'start tasks again after a pause',
+    role: 'dispatcher',
     examples: ['resume'],
     options: reachOptions,
     load: async () => (await import('./commands/pause.ts')).resume,
@@ -302,4 +307,4 @@ const care: readonly Command[] = [
 ];
 
 /** In the order of the overview. `help` is answered before any of these. */
-export const commands: readonly Command[] = [...roles, ...work, ...looking, ...changing, ...care];
+export const commands: readonly Command[] = [...roles, ...work, ...looking, ...changing, ...trustCommands, ...care];

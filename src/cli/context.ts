@@ -4,6 +4,7 @@
  */
 
 import type { Client, ClientOptions } from '../client/client.ts';
+import type { AuditFinding } from '../core/trust.ts';
 import type { LocalFiles } from './files.ts';
 
 /** Thrown by `Sink.write` when the reader is gone (`| head`): not an error, the end. */
@@ -58,6 +59,8 @@ export interface CommandContext {
   readonly files: LocalFiles;
   /** Null where the runtime reads no YAML. Throws for malformed text. */
   readonly parseYaml: ((text: string) => unknown) | null;
+  /** Checks the chain of the record in a database file of this machine. Throws `OctasklyError`. */
+  verifyRecord(file: string): Promise<AuditFinding>;
 }
 
 /** One line on standard error, marked as ours. */

@@ -1,8 +1,8 @@
 /** The filter flags of `ps` and `export` as a query of the API. */
 
 import type { TaskQuery } from '../client/client.ts';
+import type { FilterValues } from './client-options.ts';
 import { parseDuration } from './option.ts';
-import type { FilterValues } from './options.ts';
 import { usage } from './parse.ts';
 import { parseStatus } from './selectors.ts';
 
@@ -20,7 +20,8 @@ export function queryOf(values: FilterValues, now: number): TaskQuery {
   };
 }
 
-function instantOf(text: string, now: number): string {
+/** ISO 8601 of an age such as `2h` before `now` (ms since 1970), or of an instant. Throws `usage` for anything else. */
+export function instantOf(text: string, now: number): string {
   const age = parseDuration(text);
   if ('value' in age) return new Date(now - age.value).toISOString();
   const instant = /^\d{4}-\d{2}-\d{2}(T.*)?$/.test(text) ? Date.parse(text) : Number.NaN;

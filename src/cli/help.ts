@@ -44,6 +44,11 @@ function isShown(value: unknown): boolean {
   return (typeof value === 'string' && value !== '') || typeof value === 'number';
 }
 
+const roleNeeded = {
+  dispatcher: 'Where a token is needed, its role must be dispatcher or admin.',
+  admin: 'Where a token is needed, its role must be admin.',
+} as const;
+
 /** Help of one command: usage, example, options with defaults and variables, exit statuses. */
 export function commandHelp(command: Command): string {
   const names = [command.name, ...(command.aliases ?? [])].join(' | ');
@@ -54,6 +59,7 @@ export function commandHelp(command: Command): string {
     `octaskly ${names}: ${command.summary}\n`,
     `\nUsage: octaskly ${command.name}${order}${words}${tail}\n`,
     ...(command.details ?? []).map((paragraph) => `\n${wrap(paragraph, '')}`),
+    ...(command.role === undefined ? [] : [`\n${wrap(roleNeeded[command.role], '')}`]),
     `\n${command.examples.length === 1 ? 'Example' : 'Examples'}:\n`,
     ...command.examples.map((example) => `  octaskly ${example}\n`),
     '\nOptions:\n',

@@ -191,6 +191,11 @@ export function boolean(flag: string, facts: Facts<boolean>): Option<boolean> {
   return option(flag, withDefault, { placeholder: '', boolean: true, parse: parseBoolean });
 }
 
+/** As `boolean`, but not given is a third answer. */
+export function perhaps(flag: string, facts: Facts<undefined>): Option<boolean | undefined> {
+  return option(flag, facts, { placeholder: '', boolean: true, parse: parseBoolean });
+}
+
 /** One of `words`. */
 export function choice<const W extends string, D extends W | undefined = undefined>(
   flag: string,

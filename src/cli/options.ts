@@ -2,13 +2,15 @@
  * THE table of every flag, its short name, type, default and help. The environment variable (`OCTASKLY_<FLAG>`), the key
  * in `config.toml` and the help texts follow from it; nothing else in the product knows a flag's name or default.
  * Fields end in their unit: `…Ms` milliseconds, `…Mb` megabytes, `…Bytes` bytes.
+ *
+ * Here is what several commands share, and the roles; the flags of the commands that talk to a dispatcher are in
+ * `client-options.ts`.
  */
 
 import { sandboxLevels } from '../core/isolation.ts';
 import {
   addresses,
   boolean,
-  bytes,
   choice,
   decimal,
   duration,
@@ -20,13 +22,13 @@ import {
   pairs,
   path,
   port,
-  priority,
   string,
   strings,
   type Values,
 } from './option.ts';
 
-const day = 86_400_000;
+/** ms. */
+export const day = 86_400_000;
 
 /** Where things are kept and how a node talks about itself. */
 export const placeOptions = {
@@ -44,7 +46,7 @@ const secretOptions = {
     help: 'Cluster secret; better given by environment or file',
     secret: true,
   }),
-  secretFile: path('secret-file', { insteadOf: 'secret', help: 'File that holds the cluster secret' }),
+  secretFile: path('secret-file', { insteadOf: 'secret', help: 'File that holds the cluster secret, of mode 600' }),
 };
 
 const logOptions = {
@@ -83,6 +85,36 @@ export const dispatcherOptions = {
     min: 1,
     max: 100_000_000,
     help: 'Most tasks waiting; past it submissions are refused',
+  }),
+  allowHost: strings('allow-host', {
+    placeholder: 'NAME',
+    help: 'Further host name the API answers for, repeatable (this host, localhost and IP addresses always)',
+  }),
+  allowOrigin: strings('allow-origin', {
+    placeholder: 'ORIGIN',
+    help: 'Origin of foreign pages that may call the API (CORS), repeatable',
+  }),
+  allowWorker: strings('allow-worker', {
+    placeholder: 'NAME',
+    defaultText: 'all',
+    help: 'Only workers with these names may join, repeatable',
+  }),
+  approvals: boolean('approvals', { default: true, help: 'Refuse devices that ask to be approved' }),
+  tls: choice('tls', ['off', 'self'], {
+    default: 'off',
+    help: 'self: HTTPS for the API with a certificate made and kept here',
+  }),
+  tlsCert: path('tls-cert', { help: 'Certificate chain for HTTPS (PEM)' }),
+  tlsKey: path('tls-key', { help: 'Private key of --tls-cert (PEM)' }),
+  submitRate: int('submit-rate', {
+    default: 100,
+    min: 0,
+    max: 1_000_000,
+    help: 'Submissions a second for each token, 0 = no limit',
+  }),
+  denyList: path('deny-list', {
+    defaultText: 'deny.toml in the data directory',
+    help: 'Commands that are refused: a guard against accidents',
   }),
   requireAuth: choice('require-auth', ['true', 'false', 'auto'], {
     default: 'auto',
@@ -124,6 +156,12 @@ export const workerOptions = {
     default: 7878,
     help: "Dispatcher's port where the address has none",
   }),
+  ...oneCall({
+    join: string('join', { placeholder: 'TOKEN', help: "Join token printed by 'octaskly invite'" }),
+    newIdentity: boolean('new-identity', {
+      help: 'Take a new id and key: this data directory was copied from another device',
+    }),
+  }),
   maxJobs: int('max-jobs', { short: 'j', default: 4, min: 1, max: 1024, help: 'Tasks run at once' }),
   cpuCores: decimal('cpu-cores', {
     short: 'c',
@@ -158,6 +196,14 @@ export const workerOptions = {
   ...logOptions,
 } satisfies OptionTable;
 
+/** `join`: keep a credential for the worker that is started here later. */
+export const joinOptions = {
+  name: workerOptions.name,
+  port: workerOptions.port,
+  ...placeOptions,
+  ...logOptions,
+} satisfies OptionTable;
+
 /** `up`: a dispatcher and one worker that talks to it. */
 export const upOptions = {
   ...dispatcherOptions,
@@ -178,7 +224,7 @@ export const backupOptions = { dbPath: dispatcherOptions.dbPath, ...placeOptions
 /** How a command reaches the dispatcher. */
 export const reachOptions = {
   api: string('api', {
-    default: 'http://127.0.0.1:3000',
+    defaultText: "the data directory's dispatcher, else http://127.0.0.1:3000",
     placeholder: 'URL',
     help: "Address of the dispatcher's REST API",
   }),
@@ -187,7 +233,12 @@ export const reachOptions = {
     help: 'Access token; better given by environment or file',
     secret: true,
   }),
-  tokenFile: path('token-file', { insteadOf: 'token', help: 'File that holds the access token' }),
+  tokenFile: path('token-file', { insteadOf: 'token', help: 'File that holds the access token, of mode 600' }),
+  tlsFingerprint: string('tls-fingerprint', {
+    placeholder: 'SHA256',
+    defaultText: 'that of the certificate in the data directory, if any',
+    help: "Fingerprint of the dispatcher's own certificate, as it printed it",
+  }),
   ...placeOptions,
 } satisfies OptionTable;
 
@@ -208,157 +259,14 @@ export const doctorOptions = {
   ...placeOptions,
 } satisfies OptionTable;
 
-const taskOptions = oneCall({
-  timeoutMs: duration('timeout', {
-    defaultText: "the dispatcher's",
-    minMs: 1,
-    maxMs: 30 * day,
-    help: 'Time limit of one attempt',
-  }),
-  retries: int('retries', { defaultText: '0', min: 0, max: 100, help: 'Further attempts after a failed one' }),
-  priority: priority('priority', { defaultText: 'normal', help: 'low, normal, high, critical or -100 to 100' }),
-  cpus: decimal('cpus', { min: 0, max: 4096, help: 'Cores the task needs' }),
-  memoryMb: megabytes('mem', { help: 'Memory the task needs' }),
-  gpus: int('gpus', { min: 0, max: 64, help: 'GPUs the task needs' }),
-  label: pairs('label', { aliases: ['require'], help: 'Label the worker must have, repeatable' }),
-  env: pairs('env', { help: 'Environment variable of the task, repeatable' }),
-  cpuTimeMs: duration('cpu-time', { minMs: 1000, maxMs: 365 * day, help: 'Processor time of the whole task, at most' }),
-  memoryLimitMb: megabytes('mem-limit', { help: 'Memory of the whole task, at most' }),
-  diskLimitMb: megabytes('disk-limit', { help: 'Disk the task may fill, at most' }),
-  openFilesMax: int('max-open-files', { min: 16, max: 1_048_576, help: 'Open files of each process, at most' }),
-  processesMax: int('max-processes', { min: 1, max: 1_048_576, help: 'Processes and threads of the task, at most' }),
-  sandbox: choice('sandbox', sandboxLevels, { help: 'Least isolation: none, basic, strict or very-strict' }),
-  network: boolean('network', { help: 'The task needs the network (strict gives none otherwise)' }),
-  inputs: strings('in', { placeholder: 'PATH', help: 'File or directory to bring along, repeatable' }),
-  outputs: strings('out', { placeholder: 'GLOB', help: 'Files to bring back, repeatable' }),
-  workdir: string('workdir', { placeholder: 'PATH', help: 'Directory on the worker to run in' }),
-  after: strings('after', { placeholder: 'ID', help: 'Start when this task is completed, repeatable' }),
-  name: string('name', { help: 'Name of the task' }),
-  maxOutputBytes: bytes('max-output', { defaultText: '10 MB', help: 'Bytes kept of each output stream' }),
-});
-
-/** Flags shared by the commands that submit. */
-export const submitFlags = {
-  ...taskOptions,
-  ...oneCall({ tag: pairs('tag', { help: 'Tag to find the task by, repeatable' }) }),
-} satisfies OptionTable;
-
-export const submitOptions = {
-  ...submitFlags,
-  ...oneCall({
-    wait: boolean('wait', { help: 'Show the output, wait for the end, exit as the task did' }),
-  }),
-  ...printOptions,
-  ...reachOptions,
-} satisfies OptionTable;
-
-export const runOptions = {
-  ...submitFlags,
-  ...oneCall({
-    stdin: boolean('stdin', { default: true, help: 'Do not pass standard input on (a terminal never is)' }),
-  }),
-  ...reachOptions,
-} satisfies OptionTable;
-
-export const mapOptions = {
-  ...taskOptions,
-  ...oneCall({
-    tag: strings('tag', {
-      bare: '',
-      placeholder: '[K=V]',
-      help: 'Alone: begin each output line with its argument; with K=V: tag the tasks',
-    }),
-    keepOrder: boolean('keep-order', { short: 'k', help: 'Print in the order of the arguments' }),
-    argFile: strings('arg-file', { short: 'a', placeholder: 'FILE', help: 'Take arguments from the lines of FILE' }),
-    joblog: string('joblog', { placeholder: 'FILE', help: 'Write one line per ended task to FILE' }),
-    dryRun: boolean('dry-run', { help: 'Print the commands, submit nothing' }),
-  }),
-  ...reachOptions,
-} satisfies OptionTable;
-
-export const batchOptions = {
-  ...oneCall({
-    name: string('name', { help: "Name of the batch, instead of the file's" }),
-    format: choice('format', ['json', 'jsonl', 'yaml'], {
-      defaultText: "by the file's name",
-      help: 'Form of the file',
-    }),
-    wait: boolean('wait', { help: 'Wait until all tasks have ended' }),
-  }),
-  ...printOptions,
-  ...reachOptions,
-} satisfies OptionTable;
-
-/** Filters of a list of tasks. */
-export const filterFlags = oneCall({
-  status: strings('status', { placeholder: 'STATUS', help: 'Only tasks in this state, repeatable' }),
-  worker: string('worker', { placeholder: 'ID', help: 'Only tasks of this worker' }),
-  batch: string('batch', { placeholder: 'ID', help: 'Only tasks of this batch' }),
-  tag: string('tag', { placeholder: 'K=V', help: 'Only tasks with this tag' }),
-  since: string('since', {
-    placeholder: 'TIME',
-    help: 'Only tasks younger than 30m, 2h, … or since an ISO 8601 instant',
-  }),
-});
-
-export const psOptions = {
-  ...filterFlags,
-  ...oneCall({
-    limit: int('limit', { short: 'l', default: 50, min: 1, max: 1_000_000, help: 'Most tasks shown' }),
-  }),
-  ...printOptions,
-  ...reachOptions,
-} satisfies OptionTable;
-
-export const exportOptions = {
-  ...filterFlags,
-  ...oneCall({ format: choice('format', ['csv', 'jsonl'], { default: 'csv', help: 'Form of the lines' }) }),
-  ...reachOptions,
-} satisfies OptionTable;
-
-export const logsOptions = {
-  ...oneCall({
-    follow: boolean('follow', { short: 'f', help: 'Go on until the task ends' }),
-    stdout: boolean('stdout', { help: 'Only its standard output' }),
-    stderr: boolean('stderr', { help: 'Only its standard error, printed on standard output' }),
-  }),
-  ...reachOptions,
-} satisfies OptionTable;
-
-/** Commands that print data and have no flags of their own. */
-export const lookOptions = { ...printOptions, ...reachOptions } satisfies OptionTable;
-
-export const outputsOptions = {
-  ...oneCall({
-    dir: path('dir', { short: 'd', defaultText: 'this directory, when files are named', help: 'Bring the files here' }),
-    stdout: boolean('stdout', { help: 'Write the one named file to standard output' }),
-  }),
-  ...printOptions,
-  ...reachOptions,
-} satisfies OptionTable;
-
-export const uiOptions = {
-  ...oneCall({
-    ascii: boolean('ascii', { help: 'Draw with ASCII characters only (default: if the locale is not UTF-8)' }),
-    mouse: boolean('mouse', { default: true, help: 'Leave the mouse to the terminal' }),
-  }),
-  ...reachOptions,
-} satisfies OptionTable;
-
-export const retryOptions = {
-  ...oneCall({ failed: boolean('failed', { help: 'All that failed or timed out' }) }),
-  ...lookOptions,
-} satisfies OptionTable;
-
 export type DispatcherValues = Values<typeof dispatcherOptions>;
 export type WorkerValues = Values<typeof workerOptions>;
 export type UpValues = Values<typeof upOptions>;
 export type PrintValues = Values<typeof printOptions>;
 export type BackupValues = Values<typeof backupOptions>;
 export type DoctorValues = Values<typeof doctorOptions>;
+export type JoinValues = Values<typeof joinOptions>;
 export type ReachValues = Values<typeof reachOptions>;
-export type FilterValues = Values<typeof filterFlags>;
-export type SubmitFlagValues = Omit<Values<typeof submitFlags>, 'tag'>;
 
 /** Every table, for what must know all keys: the config file is shared by all commands. */
 export const allTables: readonly OptionTable[] = [

@@ -100,7 +100,8 @@ class Line {
       if (entry === null && letter === 'h') {
         this.help = true;
       } else if (entry === null) {
-        throw this.unknown(word.length === 2 ? word : `-${letter} (in ${word})`);
+        // Longer than a few letters it may be the value of an option whose second dash is missing.
+        throw this.unknown(/^-\w{2,3}$/.test(word) ? `-${letter} (in ${word})` : `-${letter}`);
       } else if (!entry[1].boolean && rest !== '') {
         this.take(entry, `-${letter}`, rest.startsWith('=') ? rest.slice(1) : rest);
         return;

@@ -4,6 +4,8 @@
 
 import type { TaskView } from '../api/schemas.ts';
 import { formatDuration } from '../base/duration.ts';
+import { OctasklyError } from '../base/errors.ts';
+import type { Client } from '../client/client.ts';
 import { type CommandContext, hasColor, type Terminal } from './context.ts';
 import { commandOf } from './request.ts';
 import { type Column, paintStatus, printable, renderTable } from './table.ts';
@@ -54,6 +56,16 @@ function exitCell(task: TaskView): string {
   return task.exit_code === null ? (task.signal ?? '') : String(task.exit_code);
 }
 
+/** Names of workers by their ids; none where the caller's role may not see workers. */
+async function workerNames(client: Client): Promise<ReadonlyMap<string, string>> {
+  try {
+    return new Map((await client.workers()).workers.map((worker) => [worker.id, worker.name]));
+  } catch (error) {
+    if (error instanceof OctasklyError && error.code === 'forbidden') return new Map();
+    throw error;
+  }
+}
+
 /** The table looks up the names of the workers; the other forms ask for nothing more. */
 export async function writeTasks(
   { client, terminal }: CommandContext,
@@ -62,7 +74,7 @@ export async function writeTasks(
 ): Promise<void> {
   if (form === 'json') return writeJson(terminal, { tasks, next_cursor: null });
   if (form === 'quiet') return terminal.stdout.write(tasks.map((task) => `${task.id}\n`).join(''));
-  const names = new Map((await client.workers()).workers.map((worker) => [worker.id, worker.name]));
+  const names = await workerNames(client);
   const now = terminal.now();
   const rows = tasks.map((task) => [
     task.id,

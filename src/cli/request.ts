@@ -5,9 +5,9 @@
 import type { TaskRequest, TaskView } from '../api/schemas.ts';
 import type { Client } from '../client/client.ts';
 import { pathProblem } from '../core/files.ts';
+import type { SubmitFlagValues } from './client-options.ts';
 import { type InputFile, tidyPath } from './inputs.ts';
 import type { Pair } from './option.ts';
-import type { SubmitFlagValues } from './options.ts';
 import { usage } from './parse.ts';
 import { oneTask } from './selectors.ts';
 

@@ -47,6 +47,7 @@ import {
   query,
 } from './http.ts';
 import { type OutputOptions, readOutput } from './output.ts';
+import { type TrustClient, trustClient } from './trust.ts';
 import { endedTasks } from './wait.ts';
 
 export interface ClientOptions {
@@ -107,6 +108,8 @@ export interface WaitOptions extends CallOptions {
 /** Every call throws `OctasklyError`; `unreachable` or `timeout` when there is no dispatcher to talk to. */
 export interface Client {
   readonly baseUrl: string;
+  /** Who may join and who may ask, and the record. */
+  readonly trust: TrustClient;
   submitTask(request: TaskRequest, options?: SubmitOptions): Promise<TaskView>;
   submitBatch(request: BatchRequest, options?: SubmitOptions): Promise<BatchAnswer>;
   task(id: string, options?: CallOptions): Promise<TaskWithAttempts>;
@@ -166,7 +169,16 @@ const submitDelays = { baseMs: 100, capMs: 1000 } as const;
 function connect(options: ClientOptions): Connection {
   const url = URL.canParse(options.baseUrl) ? new URL(options.baseUrl) : null;
   if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.search !== '' || url.hash !== '') {
-    throw new OctasklyError('usage', `"${options.baseUrl}" is not an address like http://host:3000.`);
+    // A password somebody put into the address is not repeated.
+    const shown = options.baseUrl.replace(/\/\/.*@/, '//…@');
+    throw new OctasklyError('usage', `"${shown}" is not an address like http://host:3000.`);
+  }
+  // RFC 6750, 2.1; what else an HTTP library would say of it might repeat it.
+  if (typeof options.token === 'string' && !/^[\w.~+/-]+=*$/.test(options.token)) {
+    throw new OctasklyError(
+      'usage',
+      'The access token is not valid: it must be one word of letters, digits and "-._~+/=".',
+    );
   }
   return {
     baseUrl: url.href.replace(/\/+$/, ''),
@@ -264,6 +276,7 @@ export function createClient(options: ClientOptions): Client {
     );
   return {
     baseUrl: connection.baseUrl,
+    trust: trustClient(connection),
     submitTask: (request, call = {}) => submit<TaskView>(connection, '/api/v1/tasks', request, call),
     submitBatch: (request, call = {}) => submit<BatchAnswer>(connection, '/api/v1/batches', request, call),
     task,

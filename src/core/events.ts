@@ -55,6 +55,8 @@ export type SchedulerEvent = Stamped &
     | { readonly kind: 'workerLeaving'; readonly workerId: string; readonly session: number }
     /** It hung up in good order and holds nothing. */
     | { readonly kind: 'workerLeft'; readonly workerId: string; readonly session: number }
+    /** An operator shut it out: what it still holds is lost. `why` is a sentence without full stop. */
+    | { readonly kind: 'workerKicked'; readonly workerId: string; readonly why: string }
     | { readonly kind: 'drainRequested'; readonly workerId: string; readonly draining: boolean }
     | { readonly kind: 'pauseRequested'; readonly paused: boolean }
     | { readonly kind: 'closingRequested' }

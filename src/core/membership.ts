@@ -68,7 +68,7 @@ function refusalOf(
   if (known !== undefined && known.session !== null && !sameProcess && at - known.heardAt < deadLinkMs) {
     return {
       code: 'duplicate_id',
-      detail: `A worker with this id is connected from ${known.address}. If this device's data directory was copied from another one, start this worker with another --id or --data-dir.`,
+      detail: `A worker with this id is connected from ${known.address}. If this device's data directory was copied from another one (a cloned SD card), start it once with --new-identity.`,
     };
   }
   // One that is silent and still has work keeps its place: what it runs would be lost.

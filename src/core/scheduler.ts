@@ -14,6 +14,7 @@
  *  workerDisconnected    nothing moves yet: it keeps running its tasks and may come back within the silence limit
  *  workerLeaving         its backlog is asked back
  *  workerLeft            what it still holds is placed elsewhere
+ *  workerKicked          an operator shut it out: what it holds is lost
  *  drainRequested        as leaving, remembered until undone
  *  pauseRequested        nothing new is placed; backlogs are asked back
  *  timePassed            backoffs end; silent workers are lost; stuck backlogs are shared out
@@ -91,6 +92,11 @@ function apply(current: Step, event: SchedulerEvent): void {
     case 'workerLeft': {
       const worker = liveWorker(current, event);
       if (worker !== null) lose(current, worker, 'its worker stopped');
+      return;
+    }
+    case 'workerKicked': {
+      const worker = state.workers.get(event.workerId);
+      if (worker !== undefined) lose(current, worker, event.why);
       return;
     }
     case 'drainRequested':

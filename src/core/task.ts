@@ -95,6 +95,8 @@ export interface TaskSpec {
   readonly batchId: string | null;
   /** The ended task this one repeats. */
   readonly retryOf: string | null;
+  /** Whose it is: the subject of the token it was submitted with; null = the cluster owner's. */
+  readonly owner: string | null;
 }
 
 /** How one attempt ended. */

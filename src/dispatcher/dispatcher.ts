@@ -14,8 +14,8 @@ import type { Stats, WorkerView } from '../api/schemas.ts';
 import { OctasklyError } from '../base/errors.ts';
 import { explain } from '../core/explain.ts';
 import type { RememberedWorker } from '../core/restore.ts';
-import { type Policy, type SchedulerState, waitingCount } from '../core/state.ts';
-import { isFinal } from '../core/task.ts';
+import type { Policy, SchedulerState } from '../core/state.ts';
+import type { Actor } from '../core/trust.ts';
 import type { BlobStore, OutputStore } from '../ports/files.ts';
 import type { DispatcherLink, LinkHandlers } from '../ports/links.ts';
 import type { Store, TaskRow } from '../ports/store.ts';
@@ -23,12 +23,12 @@ import type { Clock, Log } from '../ports/time.ts';
 import type { Stream, WorkerMessage } from '../wire/messages.ts';
 import { Engine } from './engine.ts';
 import { Feed } from './feed.ts';
-import { rememberAnswer, repeatedAnswer } from './idempotency.ts';
-import { durableBlobs } from './inputs.ts';
+import { Intake } from './intake.ts';
 import { OutputWatch, openCursor } from './outputs.ts';
+import { putOnRecord } from './record.ts';
 import { Sessions } from './sessions.ts';
 import { LiveStdin, type StdinChunk } from './stdin.ts';
-import { prepare } from './submission.ts';
+import { DispatcherTrust, type TrustSetup } from './trust/trust.ts';
 import type { Turn } from './turn.ts';
 import { explanationView, feedEvent, offlineView, statsView, workerView } from './views.ts';
 
@@ -39,6 +39,7 @@ export interface DispatcherParts {
   readonly blobs: BlobStore;
   readonly log: Log;
   readonly policy: Policy;
+  readonly trust: TrustSetup;
   readonly version: string;
   /** Names this start of the dispatcher: letters and digits, never the same twice. */
   readonly runId: string;
@@ -55,6 +56,8 @@ export class Dispatcher implements Backend {
   readonly #parts: DispatcherParts;
   readonly #engine: Engine;
   readonly #sessions: Sessions;
+  readonly #trust: DispatcherTrust;
+  readonly #intake: Intake;
   readonly #feed: Feed;
   readonly #watch = new OutputWatch();
   readonly #stdin: LiveStdin;
@@ -82,6 +85,7 @@ export class Dispatcher implements Backend {
     this.#sessions = new Sessions({
       clock: parts.clock,
       log: parts.log,
+      gate: () => this.#trust,
       outputs: parts.outputs,
       blobs: parts.blobs,
       engine: () => this.#engine,
@@ -98,10 +102,23 @@ export class Dispatcher implements Backend {
         this.#sessions.closeAll(detail);
         this.#watch.notifyAll();
       },
+      reloaded: (stored) => this.#trust.restore(stored),
     });
-    for (const record of this.#engine.remembered) this.#remember(record);
-    const fed = [...this.state.tasks.values()].filter(({ spec }) => spec.stdin.kind === 'stream');
-    this.#expectInput(fed.map((task) => task.id));
+    this.#trust = new DispatcherTrust({
+      ...{ setup: parts.trust, clock: parts.clock, log: parts.log, store: parts.store, stored: this.#engine.stored },
+      engine: () => this.#engine,
+      keyOf: (workerId) => this.#known.get(workerId)?.publicKey ?? null,
+      joined: () => this.#sessions.joined(),
+      dismiss: (state, workerId, refusal) => this.#sessions.dismiss(state, workerId, refusal),
+      inTurn: (action) => this.#inTurn(action),
+    });
+    this.#intake = new Intake({
+      ...{ store: parts.store, blobs: parts.blobs, stdin: this.#stdin, queueMax: parts.policy.queueMax },
+      engine: this.#engine,
+      inTurn: (action) => this.#inTurn(action),
+    });
+    for (const record of this.#engine.stored.workers) this.#remember(record);
+    for (const { id, spec } of this.state.tasks.values()) if (spec.stdin.kind === 'stream') this.#stdin.expect(id);
   }
 
   /** The scheduler's state, for reading. */
@@ -109,7 +126,12 @@ export class Dispatcher implements Backend {
     return this.#engine.state;
   }
 
-  /** Takes an authenticated link of a worker. */
+  /** Who may join and who may ask. */
+  get trust(): DispatcherTrust {
+    return this.#trust;
+  }
+
+  /** Takes an authenticated link of a node. */
   accept(link: DispatcherLink): LinkHandlers<WorkerMessage> {
     return this.#sessions.accept(link);
   }
@@ -122,6 +144,7 @@ export class Dispatcher implements Backend {
     this.#engine.stop();
     this.#sessions.broadcast({ kind: 'closing' });
     this.#sessions.closeAll('the dispatcher is shutting down');
+    this.#trust.close();
     this.#stdin.endAll();
     this.#watch.notifyAll();
     this.#feed.close();
@@ -130,104 +153,22 @@ export class Dispatcher implements Backend {
   // ------------------------------------------------------------------------------------------------ changing
 
   submit(submission: Submission): Promise<Submitted> {
-    const durable = durableBlobs(submission, this.#parts.blobs);
-    return durable === null
-      ? this.#submit(submission, {})
-      : durable.then((set) => this.#submit(submission, { durable: set }));
+    return this.#intake.submit(submission);
   }
 
-  /** `durable`: blobs that may be named, unless they were deleted since. */
-  #submit(
-    submission: Submission,
-    { retryOf = null, durable }: { retryOf?: string | null; durable?: ReadonlySet<string> },
-  ): Promise<Submitted> {
-    return this.#inTurn((turn) => {
-      const { idempotency } = submission;
-      const { store } = this.#parts;
-      const repeated = repeatedAnswer(turn, store, idempotency);
-      if (repeated !== null) return repeated;
-      this.#checkRoom(submission.tasks.length);
-      const prepared = prepare(submission, {
-        lastId: this.#engine.lastId,
-        wall: turn.wall,
-        retryOf,
-        isLive: (id) => this.state.tasks.has(id),
-        blobSize: (blob) => (durable?.has(blob) ? this.#parts.blobs.size(blob) : null),
-        statuses: (ids) => new Map([...store.statuses(ids), ...turn.savedStatuses(ids)]),
-      });
-      const { batchId, taskIds } = prepared;
-      this.#engine.lastId = prepared.lastId;
-      if (submission.batch !== null && batchId !== null) {
-        const { name } = submission.batch;
-        turn.change({ kind: 'batch', id: batchId, name, createdAt: turn.wall, size: taskIds.length });
-      }
-      rememberAnswer(turn, idempotency, prepared);
-      turn.apply({ kind: 'tasksSubmitted', tasks: prepared.tasks });
-      const fed = prepared.tasks.filter(({ spec }) => spec.stdin.kind === 'stream');
-      turn.afterwards(() => this.#expectInput(fed.map((task) => task.id)));
-      return { batchId, taskIds, repeated: false };
-    });
+  cancel(ids: readonly string[], actor: Actor): Promise<void> {
+    return this.#intake.cancel(ids, actor);
   }
 
-  #expectInput(taskIds: readonly string[]): void {
-    for (const id of taskIds) if (this.state.tasks.has(id)) this.#stdin.expect(id);
+  cancelBatch(id: string, actor: Actor): Promise<void> {
+    return this.#intake.cancelBatch(id, actor);
   }
 
-  #checkRoom(count: number): void {
-    const waiting = waitingCount(this.state);
-    const { queueMax } = this.#parts.policy;
-    if (waiting + count <= queueMax) return;
-    throw new OctasklyError(
-      'queue_full',
-      `Cannot take ${count} more: ${waiting} tasks wait and --max-queue-size is ${queueMax}. Nothing of the request was taken.`,
-    );
+  retry(id: string, actor: Actor): Promise<string> {
+    return this.#intake.retry(id, actor);
   }
 
-  async cancel(ids: readonly string[], actor: string): Promise<void> {
-    await this.#inTurn((turn) => {
-      const unknown = ids.filter((id) => !this.state.tasks.has(id));
-      const stored = unknown.length === 0 ? null : this.#parts.store.statuses(unknown);
-      const missing = unknown.find((id) => stored?.has(id) !== true);
-      if (missing !== undefined) throw new OctasklyError('not_found', `There is no task ${missing}.`);
-      this.#cancel(turn, ids, actor);
-    });
-  }
-
-  async cancelBatch(id: string, actor: string): Promise<void> {
-    await this.#inTurn((turn) => {
-      if (this.#parts.store.batch(id) === null) throw new OctasklyError('not_found', `There is no batch ${id}.`);
-      const live = [...this.state.tasks.values()].filter((task) => task.spec.batchId === id);
-      this.#cancel(
-        turn,
-        live.map((task) => task.id),
-        actor,
-      );
-    });
-  }
-
-  #cancel(turn: Turn, taskIds: readonly string[], actor: string): void {
-    turn.apply({ kind: 'cancelRequested', taskIds, reason: `cancelled by ${actor}` });
-  }
-
-  async retry(id: string, actor: string): Promise<string> {
-    const row = this.#parts.store.task(id);
-    if (row === null) throw new OctasklyError('not_found', `There is no task ${id}.`);
-    const { status, spec } = row.task;
-    if (!isFinal(status)) {
-      throw new OctasklyError('conflict', `Task ${id} is ${status}; only an ended task can be submitted again.`);
-    }
-    if (spec.stdin.kind === 'stream') {
-      throw new OctasklyError('conflict', `The input of task ${id} was passed on as it ran and is gone; run it anew.`);
-    }
-    const { batchId: _batch, retryOf: _retry, ...asked } = spec;
-    // What it waited for has ended: its own run shows that it may run.
-    const tasks = [{ ...asked, dependsOn: [] }];
-    const durable = new Set(spec.inputs.map(({ blob }) => blob));
-    const { taskIds } = await this.#submit({ tasks, batch: null, idempotency: null, actor }, { retryOf: id, durable });
-    return taskIds[0] ?? '';
-  }
-
-  async setDraining(workerId: string, draining: boolean, actor: string): Promise<void> {
+  async setDraining(workerId: string, draining: boolean, actor: Actor): Promise<void> {
     await this.#inTurn((turn) => {
       const record = this.#known.get(workerId);
       if (record === undefined) throw new OctasklyError('not_found', `There is no worker ${workerId}.`);
@@ -237,20 +178,16 @@ export class Dispatcher implements Backend {
         turn.afterwards(() => this.#remember(changed));
       }
       turn.apply({ kind: 'drainRequested', workerId, draining });
-      this.#audit(turn, { eventType: draining ? 'worker_drained' : 'worker_undrained', actor, workerId });
+      putOnRecord(turn, { eventType: draining ? 'worker_drained' : 'worker_undrained', actor, workerId });
     });
   }
 
-  async setPaused(paused: boolean, actor: string): Promise<void> {
+  async setPaused(paused: boolean, actor: Actor): Promise<void> {
     await this.#inTurn((turn) => {
       if (this.state.paused === paused) return;
       turn.apply({ kind: 'pauseRequested', paused });
-      this.#audit(turn, { eventType: paused ? 'paused' : 'resumed', actor, workerId: null });
+      putOnRecord(turn, { eventType: paused ? 'paused' : 'resumed', actor });
     });
-  }
-
-  #audit(turn: Turn, entry: { eventType: string; actor: string; workerId: string | null }): void {
-    turn.change({ kind: 'audit', at: turn.wall, taskId: null, details: '', ...entry });
   }
 
   async writeStdin(id: string, chunk: StdinChunk): Promise<void> {
@@ -314,7 +251,9 @@ export class Dispatcher implements Backend {
 
   workers(): readonly WorkerView[] {
     const present = [...this.state.workers.values()].map(workerView);
-    const offline = [...this.#known.values()].filter(({ declaration }) => !this.state.workers.has(declaration.id));
+    const offline = [...this.#known.values()].filter(
+      ({ declaration, publicKey }) => !this.state.workers.has(declaration.id) && !this.#trust.isRevoked(publicKey),
+    );
     return [...present, ...offline.map(offlineView)].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   }
 
@@ -369,7 +308,7 @@ export class Dispatcher implements Backend {
     this.#sessions.deliver(turn);
     const at = new Date(turn.wall).toISOString();
     for (const effect of turn.published) {
-      this.#feed.publish(feedEvent(effect, at));
+      this.#feed.publish(feedEvent(effect, at), effect.what === 'task' ? turn.ownerOf(effect.id) : null);
       if (effect.what !== 'task') continue;
       this.#watch.notify(effect.id);
       if (!this.state.tasks.has(effect.id)) this.#stdin.ended(effect.id);

@@ -8,10 +8,10 @@
  */
 
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import { type RememberedWorker, restore } from '../core/restore.ts';
+import { restore } from '../core/restore.ts';
 import { nextDeadline } from '../core/scheduler.ts';
 import type { Policy, SchedulerState } from '../core/state.ts';
-import type { Store } from '../ports/store.ts';
+import type { Loaded, Store } from '../ports/store.ts';
 import type { Clock, Log, Timer } from '../ports/time.ts';
 import { Turn } from './turn.ts';
 
@@ -21,6 +21,9 @@ export interface InboxItem {
   abort(error: OctasklyError): void;
 }
 
+/** What is read of the store beside the scheduler's state. */
+export type Stored = Pick<Loaded, 'workers' | 'nodes' | 'invites' | 'tokens'>;
+
 /** What the engine's owner does with a turn that is saved. */
 export interface Outlets {
   /** Adds what must be stored along with what the turn changed. */
@@ -29,6 +32,8 @@ export interface Outlets {
   deliver(turn: Turn): void;
   /** The state is void: links must be closed. */
   reset(detail: string): void;
+  /** Storage works again, and this is what it holds. */
+  reloaded(stored: Stored): void;
 }
 
 /** Most items in one turn: bounds the size of a transaction and the time between turns. */
@@ -50,8 +55,8 @@ export class Engine {
   lastId: string;
   /** Why nothing can be stored at present; null = all is well. */
   trouble: OctasklyError | null = null;
-  /** Workers on record at the start. */
-  readonly remembered: readonly RememberedWorker[];
+  /** What was on record at the start, beside the scheduler's state. */
+  readonly stored: Stored;
   readonly #parts: Parts;
   readonly #outlets: Outlets;
   #inbox: InboxItem[] = [];
@@ -67,7 +72,7 @@ export class Engine {
     const loaded = this.#load();
     this.state = loaded.state;
     this.lastId = loaded.lastId;
-    this.remembered = loaded.workers;
+    this.stored = loaded.stored;
     this.#setWake(parts.clock.steady());
   }
 
@@ -143,6 +148,7 @@ export class Engine {
         const loaded = this.#load();
         this.state = loaded.state;
         this.lastId = loaded.lastId;
+        this.#outlets.reloaded(loaded.stored);
       } catch (error) {
         this.#parts.log.debug('storing still fails', { error: reasonOf(error) });
         this.#probeMs = Math.min(this.#probeMs * 2, probeMsMax);
@@ -155,13 +161,13 @@ export class Engine {
     });
   }
 
-  #load(): { state: SchedulerState; lastId: string; workers: readonly RememberedWorker[] } {
+  #load(): { state: SchedulerState; lastId: string; stored: Stored } {
     const { clock, store, policy } = this.#parts;
-    const loaded = store.load();
-    const paused = loaded.settings.get('paused') === 'true';
-    const { tasks, workers, counts, lastId } = loaded;
+    const { tasks, counts, lastId, settings, workers, nodes, invites, tokens } = store.load();
+    const paused = settings.get('paused') === 'true';
+    const stored = { workers, nodes, invites, tokens };
     const stamp = { at: clock.steady(), wall: clock.wall() };
-    return { state: restore(policy, { tasks, workers, counts, paused }, stamp), lastId, workers };
+    return { state: restore(policy, { tasks, workers, counts, paused }, stamp), lastId, stored };
   }
 
   /** Sees to it that `timePassed` comes when time alone changes something. A timer that is early does no harm. */

@@ -28,8 +28,9 @@ export class Feed {
     this.#run = run;
   }
 
-  publish(event: FeedEvent): void {
-    const entry = { id: `${this.#run}-${this.#next}`, event };
+  /** `owner`: of an event about a task, whose it is. */
+  publish(event: FeedEvent, owner: string | null): void {
+    const entry = { id: `${this.#run}-${this.#next}`, event, owner };
     this.#kept[this.#next % keptMax] = entry;
     this.#next += 1;
     for (const subscriber of this.#subscribers) subscriber.onEntry(entry);

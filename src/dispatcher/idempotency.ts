@@ -16,7 +16,8 @@ export function repeatedAnswer(turn: Turn, store: Store, idempotency: Idempotenc
   if (earlier.bodyHash !== idempotency.bodyHash) {
     throw new OctasklyError(
       'conflict',
-      `The idempotency key "${idempotency.key}" was used before with another request.`,
+      // A key is stored with the name of whose it is in front, on a line of its own.
+      `The idempotency key "${idempotency.key.slice(idempotency.key.lastIndexOf('\n') + 1)}" was used before with another request.`,
     );
   }
   return { ...(JSON.parse(earlier.answer) as Ids), repeated: true };

@@ -11,6 +11,7 @@ import type { AttemptKey, ReportEntry } from '../core/attempt.ts';
 import { problemsMax } from '../core/files.ts';
 import type { RememberedWorker } from '../core/restore.ts';
 import type { SchedulerState } from '../core/state.ts';
+import type { WorkerDeclaration } from '../core/worker.ts';
 import type { BlobStore, OutputStore } from '../ports/files.ts';
 import type { DispatcherLink, LinkEnd, LinkHandlers } from '../ports/links.ts';
 import type { Clock, Log, Timer } from '../ports/time.ts';
@@ -18,6 +19,7 @@ import type { DispatcherMessage, WorkerMessage } from '../wire/messages.ts';
 import type { Engine } from './engine.ts';
 import { LinkFiles } from './files.ts';
 import type { LiveStdin } from './stdin.ts';
+import type { JoinRefusal } from './trust/members.ts';
 import type { Turn } from './turn.ts';
 
 /** A worker that has not said who it is after this long is hung up on. */
@@ -37,12 +39,25 @@ interface Session {
   joinedAs: string | null;
   /** Set once it is welcome. */
   workerId: string | null;
+  /** Why it is to be refused when its link is closed; null = it may come back. */
+  dismissal: JoinRefusal | null;
   joinTimer: Timer | null;
+}
+
+/** What decides who may join. */
+export interface Gate {
+  /** Takes a link of a device that is no member yet. */
+  stranger(link: DispatcherLink): LinkHandlers<WorkerMessage>;
+  /** Why this worker may not join; null: it may. */
+  admit(turn: Turn, link: DispatcherLink, worker: WorkerDeclaration): JoinRefusal | null;
+  /** A worker is in. */
+  welcomed(link: DispatcherLink): void;
 }
 
 interface Parts {
   readonly clock: Clock;
   readonly log: Log;
+  readonly gate: () => Gate;
   readonly outputs: OutputStore;
   readonly blobs: BlobStore;
   readonly engine: () => Engine;
@@ -62,11 +77,13 @@ export class Sessions {
     this.#parts = parts;
   }
 
-  /** A link that proved to know the secret. */
+  /** A link that was authenticated, by whatever. */
   accept(link: DispatcherLink): LinkHandlers<WorkerMessage> {
-    const { clock, blobs } = this.#parts;
+    const { clock, blobs, gate } = this.#parts;
+    const { by } = link.admission;
+    if (by === 'invite' || by === 'nothing') return gate().stranger(link);
     const files = new LinkFiles({ clock, blobs, link });
-    const open = { joinedAs: null, workerId: null, joinTimer: null };
+    const open = { joinedAs: null, workerId: null, joinTimer: null, dismissal: null };
     const session: Session = { number: this.#next, link, files, heldBack: new Set(), ...open };
     this.#next += 1;
     this.#sessions.set(session.number, session);
@@ -90,14 +107,13 @@ export class Sessions {
           for (const key of effect.resume) {
             if (turn.state.tasks.get(key.taskId)?.phase === 'started') this.#parts.stdin.started(key);
           }
+          this.#parts.gate().welcomed(session.link);
           break;
-        case 'refuse': {
-          const { code, detail } = effect;
-          session.link.send({ kind: 'refused', code, detail, retryAfterMs });
-          session.link.close(detail);
+        case 'refuse':
+          refuse(session.link, effect);
           break;
-        }
         case 'replaceSession':
+          if (session.dismissal !== null) refuse(session.link, session.dismissal);
           session.link.close('another link of this worker took over, or it was silent for too long');
           break;
         default:
@@ -120,6 +136,17 @@ export class Sessions {
     for (const { link } of this.#sessions.values()) link.send(message);
   }
 
+  /** Links of workers that have joined. */
+  *joined(): Iterable<DispatcherLink> {
+    for (const { link, workerId } of this.#sessions.values()) if (workerId !== null) yield link;
+  }
+
+  /** When the link of this worker is closed next, it is told that it is refused, and why. */
+  dismiss(state: SchedulerState, workerId: string, refusal: JoinRefusal): void {
+    const session = this.#sessions.get(state.workers.get(workerId)?.session ?? -1);
+    if (session !== undefined) session.dismissal = refusal;
+  }
+
   /** Hangs up on everybody. */
   closeAll(detail: string): void {
     for (const { link } of this.#sessions.values()) link.close(detail);
@@ -130,8 +157,7 @@ export class Sessions {
       handle,
       abort: (error) => {
         const code = error.code === 'shutting_down' ? 'shutting_down' : 'storage_unavailable';
-        session.link.send({ kind: 'refused', code, detail: error.message, retryAfterMs });
-        session.link.close(error.message);
+        refuse(session.link, { code, detail: error.message });
       },
     });
   }
@@ -160,6 +186,10 @@ export class Sessions {
   #onMessage(turn: Turn, session: Session, message: WorkerMessage): void {
     if (message.kind === 'join') {
       this.#onJoin(turn, session, message);
+      return;
+    }
+    if (message.kind === 'enroll') {
+      session.link.close('a member has nothing to ask for');
       return;
     }
     const { workerId, number } = session;
@@ -209,6 +239,11 @@ export class Sessions {
       return;
     }
     const { worker, held } = message;
+    const refusal = this.#parts.gate().admit(turn, session.link, worker);
+    if (refusal !== null) {
+      turn.afterwards(() => refuse(session.link, refusal));
+      return;
+    }
     session.joinedAs = worker.id;
     const record = this.#parts.remembered(worker.id);
     turn.apply({
@@ -342,6 +377,11 @@ export class Sessions {
       abort: () => undefined,
     });
   }
+}
+
+function refuse(link: DispatcherLink, { code, detail }: JoinRefusal): void {
+  link.send({ kind: 'refused', code, detail, retryAfterMs });
+  link.close(detail);
 }
 
 /** The attempt is the one the worker was given last for that task. */

@@ -25,7 +25,11 @@ export interface Surroundings {
   readonly wall: number;
   /** The ended task this one repeats. */
   readonly retryOf: string | null;
+  /** Whose the tasks are; null = the cluster owner's. */
+  readonly owner: string | null;
   isLive(id: string): boolean;
+  /** A task that this submission may wait for, as far as rights go. */
+  isVisible(id: string): boolean;
   /** Bytes of a blob; null = it is not here. */
   readonly blobSize: (blob: string) => number | null;
   statuses(ids: readonly string[]): ReadonlyMap<string, TaskStatus>;
@@ -45,8 +49,11 @@ export function prepare(submission: Submission, around: Surroundings): Prepared 
     task.dependsOn.map((wanted, place) => resolve(wanted, byName, pathOf(submission, index, `depends_on.${place}`))),
   );
   const own = new Set(taskIds);
-  const elsewhere = [...new Set(waitsFor.flat().filter((id) => !own.has(id) && !around.isLive(id)))];
-  const statuses = elsewhere.length === 0 ? new Map<string, TaskStatus>() : around.statuses(elsewhere);
+  const isLive = (id: string): boolean => around.isLive(id) && around.isVisible(id);
+  const elsewhere = [...new Set(waitsFor.flat().filter((id) => !own.has(id) && !isLive(id)))];
+  const seen = elsewhere.filter((id) => around.isVisible(id));
+  const statuses = seen.length === 0 ? new Map<string, TaskStatus>() : around.statuses(seen);
+  const { retryOf, owner } = around;
   const { inputs, wrong } = filesOf(submission, around.blobSize, (index, place) =>
     pathOf(submission, index, `inputs.${place}`),
   );
@@ -56,14 +63,14 @@ export function prepare(submission: Submission, around: Surroundings): Prepared 
     const dependsOn = waitsFor[index] ?? [];
     const ended = new Map<string, TaskStatus>();
     dependsOn.forEach((id, place) => {
-      if (own.has(id) || around.isLive(id)) return;
+      if (own.has(id) || isLive(id)) return;
       const status = statuses.get(id);
       if (status === undefined || !isFinal(status)) {
         throw invalid(pathOf(submission, index, `depends_on.${place}`), `there is no task ${id} to wait for`);
       }
       ended.set(id, status);
     });
-    const spec: TaskSpec = { ...task, inputs: inputs[index] ?? [], dependsOn, batchId, retryOf: around.retryOf };
+    const spec: TaskSpec = { ...task, inputs: inputs[index] ?? [], dependsOn, batchId, retryOf, owner };
     return { id: taskIds[index] ?? '', spec, ended };
   });
   return { tasks: inOrderOfNeed(tasks, own), taskIds, batchId, lastId };

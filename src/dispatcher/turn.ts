@@ -109,6 +109,11 @@ export class Turn {
     return statuses;
   }
 
+  /** Whose a task is that this turn changed; null = the cluster owner's. */
+  ownerOf(taskId: string): string | null {
+    return this.#tasks.get(taskId)?.task.spec.owner ?? this.state.tasks.get(taskId)?.spec.owner ?? null;
+  }
+
   /** The workers this turn saves. */
   savedWorkers(): RememberedWorker[] {
     return [...this.#workers.values()].map(({ declaration, name, publicKey, firstSeenAt, lastSeenAt, draining }) => {

@@ -1,6 +1,9 @@
 /** Links between nodes: authenticated, encrypted, ordered channels of checked messages. */
 
+import type { Admission, Proof } from '../wire/admission.ts';
 import type { DispatcherMessage, WorkerMessage } from '../wire/messages.ts';
+
+export type { Admission, Proof };
 
 /** Why a link ended. Counted by `code`. */
 export interface LinkEnd {
@@ -9,6 +12,7 @@ export interface LinkEnd {
     | 'connection_lost'
     | 'handshake_timeout'
     | 'wrong_secret'
+    | 'wrong_key' // the other side is not the node that was meant
     | 'version_mismatch'
     | 'malformed' // not a frame, not CBOR, not a message, wrong direction
     | 'oversized'
@@ -31,6 +35,8 @@ export interface Link<Sends> {
   readonly remote: string;
   /** The other side's static public key, hex: who it is, cryptographically. */
   readonly remoteKey: string;
+  /** On the dialling side `keyId` is '': it does not know. */
+  readonly admission: Admission;
   readonly congested: boolean;
   send(message: Sends): void;
   /** Sends what is queued, then ends the link. Idempotent. */
@@ -48,7 +54,7 @@ export interface LinkHandlers<Receives> {
 export type WorkerLink = Link<WorkerMessage>;
 export type DispatcherLink = Link<DispatcherMessage>;
 
-/** Accepts workers. Bounded: unauthenticated connections in number and time. */
+/** Accepts workers. Bounded: unauthenticated connections in number (also of one address) and time. */
 export interface LinkListener {
   readonly port: number;
   /** Ended links by code, since start. */
@@ -62,9 +68,9 @@ export interface Links {
     address: { host: string; port: number },
     accept: (link: DispatcherLink) => LinkHandlers<WorkerMessage>,
   ): Promise<LinkListener>;
-  /** Dials, authenticates; resolves with the link or with why it failed. Never rejects for the network's sake. */
+  /** Dials, shows `proof`, authenticates; resolves with the link or with why it failed. Never rejects for the network's sake. */
   dial(
-    address: { host: string; port: number },
+    target: { readonly host: string; readonly port: number; readonly proof: Proof },
     handlers: (link: WorkerLink) => LinkHandlers<DispatcherMessage>,
   ): Promise<{ readonly ok: true; readonly link: WorkerLink } | { readonly ok: false; readonly end: LinkEnd }>;
 }

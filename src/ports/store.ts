@@ -3,6 +3,7 @@
 import type { TaskFile } from '../core/files.ts';
 import type { RememberedWorker } from '../core/restore.ts';
 import type { AttemptRecord, Task, TaskStatus } from '../core/task.ts';
+import type { AuditEntry, AuditFinding, InviteRecord, NodeRecord, TokenRecord } from '../core/trust.ts';
 import type { CollectedFiles, StoredOutput } from './files.ts';
 
 /** One durable change. All changes of one `commit` become visible together or not at all. */
@@ -23,6 +24,8 @@ export type Change =
       readonly name: string | null;
       readonly createdAt: number;
       readonly size: number;
+      /** Whose it is; null = the cluster owner's. */
+      readonly owner: string | null;
     }
   | {
       readonly kind: 'idempotency';
@@ -32,6 +35,10 @@ export type Change =
       readonly createdAt: number;
     }
   | { readonly kind: 'worker'; readonly record: RememberedWorker }
+  /** Each of these three replaces what is stored under the same key. */
+  | { readonly kind: 'node'; readonly record: NodeRecord }
+  | { readonly kind: 'invite'; readonly record: InviteRecord }
+  | { readonly kind: 'token'; readonly record: TokenRecord }
   | { readonly kind: 'setting'; readonly key: string; readonly value: string }
   | {
       readonly kind: 'audit';
@@ -48,6 +55,10 @@ export interface Loaded {
   /** Live tasks in order of submission; `notBefore` holds wall-clock ms here, the driver converts. */
   readonly tasks: readonly Task[];
   readonly workers: readonly RememberedWorker[];
+  readonly nodes: readonly NodeRecord[];
+  /** Those that have neither expired nor been used up more than 30 days ago. */
+  readonly invites: readonly InviteRecord[];
+  readonly tokens: readonly TokenRecord[];
   readonly settings: ReadonlyMap<string, string>;
   readonly counts: Readonly<Record<TaskStatus, number>>;
   /** Greatest task or batch id ever given out; '' when none. */
@@ -67,6 +78,8 @@ export interface BatchRow {
   readonly name: string | null;
   readonly createdAt: number;
   readonly size: number;
+  /** Whose it is; null = the cluster owner's. */
+  readonly owner: string | null;
   /** Its tasks by state. */
   readonly counts: Readonly<Record<TaskStatus, number>>;
 }
@@ -80,6 +93,16 @@ export interface TaskFilter {
   readonly since?: number;
   /** Ids start with this. */
   readonly idPrefix?: string;
+  readonly owner?: string;
+}
+
+/** Which entries of the record; instants are wall ms. */
+export interface AuditFilter {
+  readonly since?: number;
+  readonly eventType?: string;
+  readonly actor?: string;
+  readonly taskId?: string;
+  readonly workerId?: string;
 }
 
 /**
@@ -102,6 +125,10 @@ export interface Store {
   outputs(taskId: string): CollectedFiles;
   batch(id: string): BatchRow | null;
   idempotency(key: string): { readonly bodyHash: string; readonly answer: string } | null;
+  /** Oldest first; `after` is the id the page starts after (0 = from the beginning). */
+  audit(filter: AuditFilter, page: { limit: number; after: number }): readonly AuditEntry[];
+  /** Reads the whole record and checks its chain, up to and including the last entry written. Takes 1 s a million entries, about. */
+  verifyAudit(): AuditFinding;
   /** Deletes ended tasks completed before `wallMs` with all that hangs on them; returns how many and their blobs. */
   prune(wallMs: number, limit: number): { readonly tasks: number; readonly blobs: readonly string[] };
   /** Consistent copy while running, to a file that must not exist. Errors: `conflict`, `io`. */

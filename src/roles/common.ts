@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { OctasklyError } from '../base/errors.ts';
 import { expandHome } from '../cli/config.ts';
+import { namePattern } from '../core/names.ts';
 import type { Log } from '../ports/time.ts';
 import { readPrivate } from '../runtime/data-dir.ts';
 import { createLog } from '../runtime/log.ts';
@@ -60,4 +61,24 @@ export function onStopSignals(first: () => void, second: () => void): () => void
   return () => {
     for (const signal of signals) process.off(signal, listener);
   };
+}
+
+/** Error: `usage` when the value of a flag cannot be a node's name. */
+export function checkName(flag: string, value: string): void {
+  if (namePattern.test(value)) return;
+  throw new OctasklyError(
+    'usage',
+    `${flag} "${value}" is not a name: up to 64 letters, digits, ".", "_" and "-" are, beginning with a letter or digit.`,
+  );
+}
+
+/** The name of a node nobody gave one, after its host. */
+export function nameFromHost(host: string): string {
+  const name =
+    host
+      .split('.')[0]
+      ?.replace(/[^A-Za-z0-9._-]/g, '-')
+      .replace(/^[^A-Za-z0-9]+/, '')
+      .slice(0, 58) ?? '';
+  return name === '' ? 'worker' : name;
 }

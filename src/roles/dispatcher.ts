@@ -2,28 +2,35 @@
 
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { Identity } from '../api/access.ts';
 import { createApi } from '../api/app.ts';
+import type { ApiOptions } from '../api/route.ts';
 import { limits } from '../api/schemas.ts';
-import { verifyToken } from '../api/token.ts';
 import { OctasklyError } from '../base/errors.ts';
 import type { DispatcherValues } from '../cli/options.ts';
 import { Dispatcher } from '../dispatcher/dispatcher.ts';
+import type { KeySet } from '../ports/keys.ts';
 import type { LinkListener } from '../ports/links.ts';
 import type { Log } from '../ports/time.ts';
+import { isLoopbackHost, placeOf } from '../runtime/addresses.ts';
+import { announceApi, localUrlOf } from '../runtime/api-address.ts';
 import { createBlobStore } from '../runtime/blobs.ts';
+import { tlsOf } from '../runtime/certificate.ts';
 import { systemClock } from '../runtime/clock.ts';
-import { nativeCrypto, pskFromSecret } from '../runtime/crypto.ts';
-import { dispatcherSecret, ensureDir, lockDispatcher, nodeKey } from '../runtime/data-dir.ts';
+import { nativeCrypto } from '../runtime/crypto.ts';
+import { ensureDir, lockDispatcher, nodeKey } from '../runtime/data-dir.ts';
+import { openDenyList } from '../runtime/deny-file.ts';
 import { type HttpServer, serveHttp } from '../runtime/http.ts';
+import { openKeyring } from '../runtime/keyring.ts';
+import { sha256Hex } from '../runtime/keys.ts';
 import { createLinks } from '../runtime/links.ts';
 import { createOutputStore } from '../runtime/outputs.ts';
+import { shieldMemory } from '../runtime/own-secrets.ts';
 import { storeFiles } from '../runtime/store-files.ts';
-import { sha256Hex, tokenHmac } from '../runtime/token-key.ts';
 import { openStore } from '../store/store.ts';
 import { version } from '../version.ts';
 import { absolute, givenSecret, logOf, onStopSignals } from './common.ts';
 import { startRetention } from './retention.ts';
+import { startDetails, trustSetup } from './trust.ts';
 
 /** How long open requests may go on after a stop. */
 const stopGraceMs = 1000;
@@ -65,39 +72,52 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
   try {
     const lock = lockDispatcher(dataDir);
     closers.push(() => lock.release());
-    const secret = dispatcherSecret(dataDir, givenSecret(values), log);
+    const keyring = openKeyring({ dataDir, given: givenSecret(values), log, clock: systemClock });
+    const staticKeypair = nodeKey(dataDir);
+    const tls = await tlsOf(values, dataDir);
     const store = openStore(absolute(values.dbPath ?? join(dataDir, 'octaskly.db')), storeFiles);
     closers.push(() => store.close());
+    const denyList = openDenyList({ file: absolute(values.denyList ?? join(dataDir, 'deny.toml')), log });
+    closers.push(() => denyList.close());
     const blobs = createBlobStore({ directory: join(dataDir, 'blobs'), log });
     const outputs = createOutputStore({ directory: dataDir, blobs, log });
     let listener: LinkListener | null = null;
+    let api: HttpServer | null = null;
     const dispatcher = new Dispatcher({
-      clock: systemClock,
-      store,
-      outputs,
-      blobs,
-      log,
+      ...{ clock: systemClock, store, outputs, blobs, log, version },
       policy: {
         workersMax: values.maxWorkers,
         queueMax: values.maxQueueSize,
         silenceMs: values.heartbeatTimeoutMs,
       },
-      version,
+      trust: trustSetup({
+        ...{ values, keyring, publicKey: staticKeypair.publicKey.toHex() },
+        port: () => listener?.port ?? values.port,
+        api: () => ({ scheme: tls === null ? 'http' : 'https', bind: apiBind, port: api?.port ?? values.apiPort }),
+      }),
       runId: Date.now().toString(36),
       linksEnded: () => listener?.counts ?? {},
     });
     outputs.sweep(dispatcher.state.tasks);
-    const links = await listenForWorkers(dispatcher, { secret, dataDir, values, log });
-    listener = links;
-    closers.push(() => links.close());
-    const api = serveRest(dispatcher, { secret, apiBind, values, log });
-    closers.push(() => api.stop(stopGraceMs));
+    const keys = (): readonly KeySet[] => keyring.valid(systemClock.wall());
+    const links = createLinks({ crypto: nativeCrypto, staticKeypair, keys, strangers: true, log });
+    listener = await links.listen({ host: values.bind, port: values.port }, (link) => dispatcher.accept(link));
+    closers.push(() => listener?.close());
+    api = serveRest(dispatcher, { values, apiBind, tls, denied: denyList.denied, log });
+    closers.push(() => api?.stop(stopGraceMs));
     // First of all what others are told, then the sockets, then the files.
     closers.push(() => dispatcher.close());
     const retention = startRetention({ store, blobs, log, retentionMs: values.retentionMs });
     closers.push(() => retention.stop());
-    log.info('dispatcher ready', { workers: `${values.bind}:${links.port}`, api: api.url, data: dataDir, version });
-    return { port: links.port, apiUrl: api.url, stop };
+    dispatcher.trust.noteStart({ version, ...startDetails(values, { api: api.url }) });
+    closers.push(announceApi(dataDir, localUrlOf(tls === null ? 'http' : 'https', apiBind, api.port), log));
+    if (tls?.notice) log.warn(tls.notice);
+    const certificate = tls === null ? {} : { certificate: tls.fingerprint };
+    const facts = { workers: placeOf(values.bind, listener.port), api: api.url, data: dataDir, version };
+    // Files that options name, which may be descriptors of the caller, were read by now.
+    shieldMemory();
+    log.info('dispatcher ready', { ...facts, ...certificate });
+    return { port: listener.port, apiUrl: api.url, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -107,8 +127,7 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
 /** The interface for the API. Error: `usage` where anybody could call it without a token. */
 function apiInterface(values: DispatcherValues): string {
   const bind = values.apiBind ?? (values.requireAuth === 'true' ? '0.0.0.0' : '127.0.0.1');
-  const loopback = bind === 'localhost' || bind === '::1' || bind.startsWith('127.');
-  if (values.requireAuth === 'false' && !loopback) {
+  if (values.requireAuth === 'false' && !isLoopbackHost(bind)) {
     throw new OctasklyError(
       'usage',
       `--require-auth false with --api-bind ${bind} would let anybody on the network run commands; leave --require-auth at auto, or bind to 127.0.0.1.`,
@@ -118,42 +137,32 @@ function apiInterface(values: DispatcherValues): string {
 }
 
 interface Serving {
-  readonly secret: string;
   readonly values: DispatcherValues;
+  readonly apiBind: string;
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+  readonly denied: ApiOptions['denied'];
   readonly log: Log;
 }
 
-function listenForWorkers(
-  dispatcher: Dispatcher,
-  { secret, dataDir, values, log }: Serving & { dataDir: string },
-): Promise<LinkListener> {
-  const links = createLinks({ crypto: nativeCrypto, staticKeypair: nodeKey(dataDir), psk: pskFromSecret(secret), log });
-  return links.listen({ host: values.bind, port: values.port }, (link) => dispatcher.accept(link));
-}
-
-function serveRest(
-  dispatcher: Dispatcher,
-  { secret, apiBind, values, log }: Serving & { apiBind: string },
-): HttpServer {
-  const hmacSha256 = tokenHmac(secret);
+function serveRest(dispatcher: Dispatcher, { values, apiBind, tls, denied, log }: Serving): HttpServer {
   const host = hostname().toLowerCase();
-  const api = createApi(dispatcher, {
+  const lower = (names: readonly string[]): string[] => names.map((name) => name.toLowerCase());
+  const api = createApi(dispatcher, dispatcher.trust, {
     version,
     clock: systemClock,
     log,
     sha256Hex,
     defaultTimeoutMs: values.taskTimeoutMs,
-    hosts: [host, `${host}.local`, apiBind.toLowerCase()],
-    origins: [],
+    hosts: lower([host, `${host}.local`, apiBind, ...values.allowHost]),
+    origins: lower(values.allowOrigin),
     requireAuth: values.requireAuth,
-    verifyToken: (token): Identity => {
-      const verified = verifyToken(token, { nowSeconds: Date.now() / 1000, hmacSha256 });
-      return verified.ok ? { ok: true, actor: verified.claims.sub, role: verified.claims.role } : verified;
-    },
+    submitRate: values.submitRate,
+    denied,
   });
   return serveHttp((request, peer) => api.fetch(request, peer), {
     host: apiBind,
     port: values.apiPort,
     bodyBytesMax: limits.blobBytesMax,
+    ...(tls === null ? {} : { tls }),
   });
 }

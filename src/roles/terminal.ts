@@ -2,10 +2,12 @@
 
 import { signToken } from '../api/token.ts';
 import { runCli } from '../cli/cli.ts';
-import { storedSecret } from '../runtime/data-dir.ts';
+import { announcedApi } from '../runtime/api-address.ts';
+import { readPrivate, storedSecret } from '../runtime/data-dir.ts';
+import { keySet, tokenId } from '../runtime/keys.ts';
 import { createLocalFiles } from '../runtime/local-files.ts';
+import { givenEnvironment } from '../runtime/own-secrets.ts';
 import { createTerminal } from '../runtime/terminal.ts';
-import { tokenHmac, tokenId } from '../runtime/token-key.ts';
 import { version } from '../version.ts';
 
 /** How long a token lives that the command line makes for itself, s. */
@@ -20,25 +22,37 @@ export function runTerminal(argv: readonly string[]): Promise<number> {
     roles: {
       dispatcher: async (values) => (await import('./dispatcher.ts')).runDispatcher(values),
       worker: async (values) => (await import('./worker.ts')).runWorker(values),
+      join: async (values, token) => (await import('./join.ts')).runJoin(values, token),
       up: async (values) => (await import('./up.ts')).runUp(values),
       version: async (values) => {
         process.stdout.write(values.output === 'json' ? `${JSON.stringify({ version })}\n` : `octaskly ${version}\n`);
         return 0;
       },
+      verifyRecord: async (file) => (await import('./record.ts')).verifyRecordIn(file),
       doctor: async (values, topic) => (await import('./doctor.ts')).runDoctor(values, topic),
       backup: async (values, file) => (await import('./backup.ts')).runBackup(values, file),
     },
     parseToml: (text) => Bun.TOML.parse(text),
     parseYaml: (text) => Bun.YAML.parse(text),
+    readPrivate,
+    announcedApi,
     localToken,
+    fetchFor: async (baseUrl, pin) => (await import('../runtime/pinned-fetch.ts')).fetchFor(baseUrl, pin),
   });
 }
 
 /** A token signed with the secret of the data directory: whoever can read that needs no other. */
 function localToken(dataDir: string): string | null {
-  const secret = process.env.OCTASKLY_SECRET ?? storedSecret(dataDir);
+  const secret = givenEnvironment().OCTASKLY_SECRET ?? storedSecret(dataDir);
   if (secret === null || secret === '') return null;
   const now = Math.floor(Date.now() / 1000);
-  const claims = { sub: 'owner', role: 'admin' as const, iat: now, exp: now + ownTokenSeconds, jti: tokenId() };
-  return signToken(claims, tokenHmac(secret));
+  const claims: Parameters<typeof signToken>[0] = {
+    sub: 'owner',
+    role: 'admin',
+    iss: 'owner',
+    iat: now,
+    exp: now + ownTokenSeconds,
+    jti: tokenId(),
+  };
+  return signToken(claims, keySet(secret).signToken);
 }

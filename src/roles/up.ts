@@ -12,7 +12,16 @@ export async function runUp(values: UpValues): Promise<number> {
   const host = values.bind === '0.0.0.0' || values.bind === '::' ? '127.0.0.1' : values.bind;
   const address = { host, port: dispatcher.port };
   try {
-    const worker = await startWorker({ ...values, id: undefined, dispatcher: [address] }, log);
+    const worker = await startWorker(
+      {
+        ...values,
+        // By the secret that is kept now: a file given with an option can perhaps be read once only.
+        ...{ secret: undefined, secretFile: undefined, join: undefined, newIdentity: false },
+        id: undefined,
+        dispatcher: [address],
+      },
+      log,
+    );
     return await untilStopped(worker, log);
   } finally {
     await dispatcher.stop();

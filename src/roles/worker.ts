@@ -6,17 +6,18 @@ import { join } from 'node:path';
 import { OctasklyError } from '../base/errors.ts';
 import type { WorkerValues } from '../cli/options.ts';
 import type { Isolation } from '../core/isolation.ts';
-import { namePattern } from '../core/names.ts';
 import type { WorkerDeclaration } from '../core/worker.ts';
 import type { Log } from '../ports/time.ts';
 import { createBlobCache } from '../runtime/blob-cache.ts';
 import { openCgroups } from '../runtime/cgroup.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
-import { nativeCrypto, pskFromSecret } from '../runtime/crypto.ts';
-import { ensureDir, nodeKey, storedSecret, type WorkerHome, workerHome } from '../runtime/data-dir.ts';
+import { setIdentityAside } from '../runtime/credential.ts';
+import { nativeCrypto } from '../runtime/crypto.ts';
+import { ensureDir, nodeId, nodeKey, workerHome } from '../runtime/data-dir.ts';
 import { detectResources, readVitals } from '../runtime/host.ts';
 import { createLauncher } from '../runtime/launcher.ts';
 import { createLinks } from '../runtime/links.ts';
+import { shieldMemory } from '../runtime/own-secrets.ts';
 import { createTaskFiles } from '../runtime/task-files.ts';
 import { findTaskUser } from '../runtime/task-user.ts';
 import { createWorkspace } from '../runtime/workspace.ts';
@@ -24,8 +25,9 @@ import { version } from '../version.ts';
 import { offersOf } from '../worker/offers.ts';
 import { createSandbox } from '../worker/sandbox.ts';
 import { Worker, type WorkerEnd } from '../worker/worker.ts';
-import { absolute, givenSecret, logOf, onStopSignals } from './common.ts';
+import { absolute, checkName, givenSecret, logOf, nameFromHost, onStopSignals } from './common.ts';
 import { findIsolation, requireLeast, taskRoot } from './isolation.ts';
+import { findMembership, inviteIn, type Membership } from './membership.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -57,16 +59,20 @@ export async function untilStopped(worker: RunningWorker, log: Log): Promise<num
   return end.ok ? 0 : 1;
 }
 
-/** Starts a worker with settled options. Errors: `usage`, `in_use`, `io`, `forbidden`. */
+/**
+ * Starts a worker with settled options; one that still has to be let in asks for that while it "runs". Errors, also of
+ * `ended`: `usage`, `in_use`, `io`, `forbidden`.
+ */
 export async function startWorker(values: WorkerValues, log: Log): Promise<RunningWorker> {
+  checkValues(values);
+  const secret = givenSecret(values);
+  shieldMemory();
   const dataDir = absolute(values.dataDir);
-  const secret = givenSecret(values) ?? (await secretHere(dataDir, values, log));
-  if (values.name !== undefined) checkName('--name', values.name);
-  if (values.id !== undefined) checkName('--id', values.id);
   ensureDir(dataDir);
   const home = workerHome(dataDir, values.name ?? null);
+  if (values.newIdentity) setIdentityAside(home.directory, new Date());
+  const id = values.id ?? nodeId(home.directory);
   const taskUser = findTaskUser(values.taskUser);
-  const id = values.id ?? home.id;
   const root = taskRoot({ workDir: values.workDir, id, directory: home.directory }, taskUser);
   const workspace = createWorkspace({ root, shared: taskUser !== null, log });
   workspace.sweep();
@@ -79,75 +85,88 @@ export async function startWorker(values: WorkerValues, log: Log): Promise<Runni
   const kept = values.workDir === undefined ? home.directory : root;
   if (kept !== root) log.info(`tasks run below ${root}: the data directory is closed to ${taskUser?.name}`);
   const blobs = createBlobCache({ directory: join(kept, 'blobs'), bytesMax: values.cacheMb * mebibyte, log });
-  const worker = new Worker({
-    clock: systemClock,
-    random: systemRandom,
-    links: createLinks({
-      crypto: nativeCrypto,
-      staticKeypair: nodeKey(home.directory),
-      psk: pskFromSecret(secret),
-      log,
-    }),
-    log,
-    launcher,
-    workspace,
-    blobs,
-    files: createTaskFiles({ cache: blobs, log }),
-    sandbox: createSandbox(host, { least: values.sandboxLevel, ownEnvironment: process.env }),
-    declaration: await declare(values, home, isolation),
-    addresses: (values.dispatcher.length === 0 ? [{ host: '127.0.0.1', port: null }] : values.dispatcher).map(
-      ({ host, port }) => ({ host, port: port ?? values.port }),
-    ),
-    readVitals,
-    onStatus: (sentence) => log.info(sentence),
+  const key = nodeKey(home.directory);
+  const links = createLinks({ crypto: nativeCrypto, staticKeypair: key, log });
+  const declaration = await declare(values, id, isolation);
+  return running({
+    settle: (signal) =>
+      findMembership({
+        values,
+        secret,
+        dataDir,
+        directory: home.directory,
+        name: declaration.name,
+        publicKey: key.publicKey.toHex(),
+        links,
+        log,
+        signal,
+      }),
+    start: ({ name, ...membership }) =>
+      new Worker({
+        ...membership,
+        declaration: { ...declaration, name: values.name ?? name ?? declaration.name },
+        clock: systemClock,
+        random: systemRandom,
+        links,
+        log,
+        launcher,
+        workspace,
+        blobs,
+        readVitals,
+        files: createTaskFiles({ cache: blobs, log }),
+        sandbox: createSandbox(host, { least: values.sandboxLevel, ownEnvironment: process.env }),
+        onStatus: (sentence) => log.info(sentence),
+      }),
+    close: async () => {
+      launcher.close();
+      await workspace.settled();
+      // Outside the data directory nobody would look for what is left of a worker.
+      if (kept !== root) rmSync(root, { recursive: true, force: true });
+      home.lock.release();
+    },
   });
-  const ended = worker.run().finally(async () => {
-    launcher.close();
-    await workspace.settled();
-    // Outside the data directory nobody would look for what is left of a worker.
-    if (kept !== root) rmSync(root, { recursive: true, force: true });
-    home.lock.release();
-  });
-  return { ended, leave: () => worker.leave(), stop: () => worker.stop() };
 }
 
-/** How long a worker waits for a dispatcher that is started beside it to make the secret, and how often it looks. */
-const secretPatienceMs = 10_000;
-const secretLookMs = 100;
-
-/** The secret kept in the data directory; beside a dispatcher that is just starting it may take a moment to be there. */
-async function secretHere(dataDir: string, values: WorkerValues, log: Log): Promise<string> {
-  const local = values.dispatcher.every(
-    ({ host }) => host === 'localhost' || host === '::1' || host.startsWith('127.'),
-  );
-  const deadline = systemClock.steady() + (local ? secretPatienceMs : 0);
-  for (let looks = 0; ; looks++) {
-    const secret = storedSecret(dataDir);
-    if (secret !== null) return secret;
-    if (systemClock.steady() >= deadline) break;
-    if (looks === 0) log.info('waiting for a dispatcher on this machine to make the cluster secret', { in: dataDir });
-    await new Promise<void>((resolve) => systemClock.after(secretLookMs, resolve));
-  }
-  throw new OctasklyError(
-    'usage',
-    `This worker has no cluster secret: there is none in "${dataDir}". Copy the dispatcher's (the file "secret" in its data directory) and give it with --secret-file FILE or OCTASKLY_SECRET.`,
-  );
+interface Stages {
+  /** Finds out by what the worker joins, which may take until somebody approves it. */
+  settle(signal: AbortSignal): ReturnType<typeof findMembership>;
+  start(membership: Membership): Worker;
+  close(): Promise<void>;
 }
 
-function checkName(flag: string, value: string): void {
-  if (namePattern.test(value)) return;
-  throw new OctasklyError(
-    'usage',
-    `${flag} "${value}" is not a name: up to 64 letters, digits, ".", "_" and "-" are, beginning with a letter or digit.`,
-  );
+/** Goes through the stages; asked to end before the worker is let in, it just ends. */
+function running({ settle, start, close }: Stages): RunningWorker {
+  const givenUp = new AbortController();
+  let worker: Worker | null = null;
+  const run = async (): Promise<WorkerEnd> => {
+    const settled = await settle(givenUp.signal);
+    if (givenUp.signal.aborted) return { ok: true };
+    if (!settled.ok) return settled;
+    worker = start(settled.membership);
+    return worker.run();
+  };
+  const end = (how: (worker: Worker) => void): void => {
+    if (worker === null) givenUp.abort();
+    else how(worker);
+  };
+  return { ended: run().finally(close), leave: () => end((one) => one.leave()), stop: () => end((one) => one.stop()) };
 }
 
-async function declare(values: WorkerValues, home: WorkerHome, isolation: Isolation): Promise<WorkerDeclaration> {
+/** What can be said to be wrong without touching anything. Error: `usage`. */
+function checkValues(values: WorkerValues): void {
+  if (values.name !== undefined) checkName('--name', values.name);
+  if (values.id !== undefined) checkName('--id', values.id);
+  if (values.join !== undefined) inviteIn(values.join);
+  if (!values.newIdentity || values.id === undefined) return;
+  throw new OctasklyError('usage', '--new-identity makes a new id, and --id names one: give one of them.');
+}
+
+async function declare(values: WorkerValues, id: string, isolation: Isolation): Promise<WorkerDeclaration> {
   const detected = await detectResources();
   return {
     ...detected,
-    id: values.id ?? home.id,
-    name: values.name ?? nameOfHost(),
+    id,
+    name: values.name ?? nameFromHost(hostname()),
     processId: Buffer.from(systemRandom.bytes(8)).toString('hex'),
     version,
     slots: values.maxJobs,
@@ -157,14 +176,4 @@ async function declare(values: WorkerValues, home: WorkerHome, isolation: Isolat
     labels: Object.fromEntries(values.label),
     isolation,
   };
-}
-
-function nameOfHost(): string {
-  const name =
-    hostname()
-      .split('.')[0]
-      ?.replace(/[^A-Za-z0-9._-]/g, '-')
-      .replace(/^[^A-Za-z0-9]+/, '')
-      .slice(0, 58) ?? '';
-  return name === '' ? 'worker' : name;
 }

@@ -227,6 +227,7 @@ function thisSystem(): CgroupSystem {
     run: async (argv) => {
       try {
         const child = Bun.spawn([...argv], {
+          env: process.env,
           stdin: 'ignore',
           stdout: 'ignore',
           stderr: 'ignore',

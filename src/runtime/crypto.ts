@@ -1,6 +1,6 @@
 /**
- * The primitives of Noise from the runtime's own crypto, and the keys that stand behind them as pure functions.
- * The portable twin is `wire/crypto-portable.ts`; tests compare the two. Knows no files: keys are kept elsewhere.
+ * The primitives of Noise from the runtime's own crypto. The portable twin is `wire/crypto-portable.ts`; tests compare
+ * the two. Which keys there are, and what they are derived from, is in `keys.ts`.
  *
  * X25519 keys are 32 raw bytes outside; the runtime wants them in DER (RFC 8410), which is a fixed prefix and the bytes.
  */
@@ -13,19 +13,18 @@ import {
   createPrivateKey,
   createPublicKey,
   diffieHellman,
-  hkdfSync,
   type KeyObject,
   randomBytes,
 } from 'node:crypto';
 import { type AeadInput, dhBytes, type KeyPair, type NoiseCrypto, tagBytes } from '../wire/noise.ts';
 
-const pskLabel = 'octaskly noise psk v1';
 const spkiPrefix = Buffer.from('302a300506032b656e032100', 'hex');
 const pkcs8Prefix = Buffer.from('302e020100300506032b656e04220420', 'hex');
 
 /** Native X25519, SHA-256, HMAC and AES-256-GCM. */
 export const nativeCrypto: NoiseCrypto = {
   generateKeypair: () => keypairOf(randomBytes(dhBytes)),
+  randomBytes: (count) => plain(randomBytes(count)),
   keypairOf,
   dh(privateKey, publicKey) {
     try {
@@ -39,14 +38,6 @@ export const nativeCrypto: NoiseCrypto = {
   seal,
   open,
 };
-
-/**
- * The 32-byte pre-shared key of a cluster secret, by HKDF-SHA256 (RFC 5869) without salt. It stretches nothing: whoever
- * takes part in a handshake can try guesses offline, so a secret has to be long and random, as the generated one is.
- */
-export function pskFromSecret(secret: string): Uint8Array {
-  return new Uint8Array(hkdfSync('sha256', secret, new Uint8Array(0), pskLabel, 32));
-}
 
 function keypairOf(privateKey: Uint8Array): KeyPair {
   if (privateKey.length !== dhBytes) {

@@ -3,7 +3,8 @@
  * a secret that others can read is refused, with the command that mends it.
  *
  *   secret                 cluster secret          node.key           this node's X25519 key (hex)
- *   octaskly.db, blobs/ …  the dispatcher's        workers/NAME/      one folder for each worker run from here
+ *   octaskly.db, blobs/ …  the dispatcher's        workers/NAME/      one folder for each worker run from here, with its
+ *                                                                     id, node.key and credential.json (`credential.ts`)
  */
 
 import { randomBytes } from 'node:crypto';
@@ -14,6 +15,7 @@ import type { Log } from '../ports/time.ts';
 import type { KeyPair } from '../wire/noise.ts';
 import { nativeCrypto } from './crypto.ts';
 import { acquireLock, type Lock, lockHolder } from './lock.ts';
+import { storeFiles, syncDirectory } from './store-files.ts';
 
 /** Makes the directory, private to its owner, with those above it. Error: `io`. */
 export function ensureDir(path: string): void {
@@ -43,14 +45,16 @@ export function readPrivate(path: string): string | null {
   }
 }
 
-/** Writes a private file, whole or not at all. Error: `io`. */
+/** Writes a private file, whole or not at all; it is on disk when this returns. Error: `io`. */
 export function writePrivate(path: string, text: string): void {
   try {
     ensureDir(dirname(path));
     const draft = `${path}.${process.pid}.new`;
     writeFileSync(draft, `${text}\n`, { mode: 0o600 });
     chmodSync(draft, 0o600);
+    storeFiles.sync(draft);
     renameSync(draft, path);
+    syncDirectory(dirname(path));
   } catch (cause) {
     if (cause instanceof OctasklyError) throw cause;
     throw new OctasklyError('io', `Cannot write "${path}": ${reasonOf(cause)}.`, { cause });
@@ -66,11 +70,19 @@ function keep(path: string, create: () => string): string {
   return made;
 }
 
-const secretPath = (dataDir: string): string => join(dataDir, 'secret');
+/** Where the cluster secret is kept. */
+export function secretPath(dataDir: string): string {
+  return join(dataDir, 'secret');
+}
 
 /** The cluster secret kept here, null when there is none. */
 export function storedSecret(dataDir: string): string | null {
   return readPrivate(secretPath(dataDir));
+}
+
+/** A cluster secret of 256 bits. */
+export function newSecret(): string {
+  return randomBytes(32).toString('base64url');
 }
 
 /** A secret shorter than this can be guessed by whoever watches one connection being made. */
@@ -82,7 +94,7 @@ const secretLengthMin = 16;
  */
 export function dispatcherSecret(dataDir: string, given: string | null, log: Log): string {
   const path = secretPath(dataDir);
-  if (given === null) return keep(path, () => randomBytes(32).toString('base64url'));
+  if (given === null) return keep(path, newSecret);
   if (given.length < secretLengthMin) {
     log.warn('the cluster secret is short and can be guessed; better let the dispatcher make one', {
       characters: given.length,
@@ -112,6 +124,11 @@ export function nodeKey(directory: string): KeyPair {
   return nativeCrypto.keypairOf(new Uint8Array(Buffer.from(hex, 'hex')));
 }
 
+/** This worker's long-lived id, made on first use: 16 hexadecimal digits, or what somebody wrote there. Error: `io`. */
+export function nodeId(directory: string): string {
+  return keep(join(directory, 'id'), () => randomBytes(8).toString('hex'));
+}
+
 /** Where a worker keeps what is its own, locked by this process. */
 export interface WorkerHome {
   readonly directory: string;
@@ -134,7 +151,7 @@ export function workerHome(dataDir: string, name: string | null): WorkerHome {
     ensureDir(directory);
     const lock = acquireLock(join(directory, 'lock'));
     if (lock === null) continue;
-    return { directory, lock, id: keep(join(directory, 'id'), () => randomBytes(8).toString('hex')) };
+    return { directory, lock, id: nodeId(directory) };
   }
   const holder = lockHolder(join(dataDir, 'workers', candidates[0] ?? '', 'lock'));
   throw new OctasklyError(

@@ -1,7 +1,7 @@
 /**
  * The guard: a tiny shell that outlives the worker by a moment. It holds the reading end of a pipe; when the worker dies
  * (kill -9, a crash, the OOM killer) the pipe ends, and the guard kills every process that carries the worker's brand, in
- * bounded rounds until none is left. Told `done` first, it leaves without killing anything.
+ * bounded rounds until none is left; the first without starting any process, for there may be no room for one. Told `done` first, it leaves without killing anything.
  *
  * The brand is what a task's processes cannot lose by accident:
  *   - `OCTASKLY_GUARD=<nonce>` in the environment they were started with;
@@ -40,6 +40,16 @@ marked() {
     ps -axEww -o pid= -o command= | grep "OCTASKLY_GUAR[D]=$nonce" | sed 's/^ *//; s/ .*//'
   fi
 }
+# Without starting anything, which a task that filled the process table would not allow.
+for directory in /proc/[0-9]*; do
+  pid=\${directory#/proc/}
+  [ "$pid" = "$worker" ] && continue
+  while read -r word of limited value rest; do
+    [ "$word $of $limited" = "Max msgqueue size" ] || continue
+    [ "$value" = "$limit" ] && kill -STOP "$pid" && kill -KILL "$pid"
+    break
+  done <"$directory/limits"
+done 2>/dev/null
 round=0
 while [ $round -lt ${roundsMax} ]; do
   round=$((round + 1))

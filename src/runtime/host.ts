@@ -54,6 +54,7 @@ async function countNvidia(): Promise<number> {
   if (program === null) return 0;
   try {
     const child = Bun.spawn([program, '--query-gpu=name', '--format=csv,noheader'], {
+      env: process.env,
       stdin: 'ignore',
       stdout: 'pipe',
       stderr: 'ignore',

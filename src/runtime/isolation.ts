@@ -119,6 +119,7 @@ async function findBubblewrap(): Promise<{ path: string; version: string } | nul
   if (path === null) return null;
   try {
     const child = Bun.spawn([path, '--version'], {
+      env: process.env,
       stdin: 'ignore',
       stdout: 'pipe',
       stderr: 'ignore',

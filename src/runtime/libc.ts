@@ -7,10 +7,10 @@
  * `flock`, and `openat` without its variadic one, are used there).
  * Invariant: everything is optional. Where the library cannot be opened `openLinuxCalls` gives null and callers do without.
  * References: pipe2(2), memfd_create(2), prctl(2), wait(2), getrlimit(2), setpriority(2),
- * flock(2), openat(2).
+ * flock(2), openat(2), execve(2).
  */
 
-import { dlopen, FFIType } from 'bun:ffi';
+import { ptr as addressOf, dlopen, FFIType } from 'bun:ffi';
 import { constants, readdirSync } from 'node:fs';
 
 const { i32, u64, i64, ptr } = FFIType;
@@ -22,6 +22,7 @@ const linuxNames = [
 ];
 
 const openCalls = { openat: { args: [i32, ptr, i32], returns: i32 } } as const;
+const execCalls = { execve: { args: [ptr, ptr, ptr], returns: i32 } } as const;
 const lockCalls = { flock: { args: [i32, i32], returns: i32 } } as const;
 const linuxCalls = {
   ...lockCalls,
@@ -138,6 +139,25 @@ export function openOpenAt(): ((directory: number, name: string, wanted: 'file' 
 
 function cString(text: string): Uint8Array {
   return new TextEncoder().encode(`${text}\0`);
+}
+
+/** What C has been given the address of within a structure; never collected. */
+const handedOver: Uint8Array[] = [];
+
+/** Turns this process into another program, on Linux and Android. Returns only when that cannot be done. */
+export function become(image: {
+  readonly program: string;
+  readonly argv: readonly string[];
+  /** `NAME=value` each. */
+  readonly variables: readonly string[];
+}): void {
+  const symbols = openFirst(linuxNames, execCalls);
+  const vectorOf = (texts: readonly string[]): BigUint64Array => {
+    const ended = texts.map(cString);
+    handedOver.push(...ended);
+    return BigUint64Array.of(...ended.map((text) => BigInt(addressOf(text))), 0n);
+  };
+  symbols?.execve(cString(image.program), vectorOf(image.argv), vectorOf(image.variables));
 }
 
 /** Opens the C library on Linux and Android; null elsewhere. Never throws. */

@@ -1,26 +1,32 @@
 /**
  * The `Links` port over TCP: sockets below (`tcp.ts`), sessions above (`wire/session.ts`), and between them what neither
- * has: the clock of the handshake, the cap on strangers, the counts. Which worker may join is not decided here.
+ * has: the clock of the handshake, the cap on strangers, the keys a listener accepts, the counts. Which of the nodes that
+ * show such a key may join is not decided here.
  *
  * Invariants: a handler's `onEnd` comes exactly once and last; a connection that is not authenticated costs one place of
- * `unauthenticatedMax`, at most a few KiB, and `handshakeTimeoutMs`; every connection a listener took ends in its counts.
+ * `unauthenticatedMax`, at most a few KiB, and `handshakeTimeoutMs` (one with nothing to show keeps its place until it has
+ * said something); when there are too many, one of the address that has
+ * most is cut off, at once; every connection a listener took ends in its counts.
  * Silence after the handshake is allowed: whoever speaks over a link has to notice it (heartbeats).
  */
 
+import { present } from '../base/assert.ts';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import type { Link, LinkEnd, LinkHandlers, LinkListener, Links } from '../ports/links.ts';
+import type { KeySet } from '../ports/keys.ts';
+import type { Admission, Link, LinkEnd, LinkHandlers, LinkListener, Links } from '../ports/links.ts';
 import type { Log } from '../ports/time.ts';
 import { dispatcherDialect, workerDialect } from '../wire/dialects.ts';
 import type { DispatcherMessage, WorkerMessage } from '../wire/messages.ts';
-import type { KeyPair, NoiseCrypto, Role } from '../wire/noise.ts';
-import { type Dialect, Session, type SessionOptions } from '../wire/session.ts';
+import type { KeyPair, NoiseCrypto } from '../wire/noise.ts';
+import type { OpeningOptions, Side } from '../wire/opening.ts';
+import { type Dialect, Session } from '../wire/session.ts';
+import { candidatesFor } from './keys.ts';
+import { type StrangerLimits, Strangers } from './strangers.ts';
 import { type StreamEnd, type StreamLimits, type StreamSocket, socketHandlers, TcpStream } from './tcp.ts';
 
-export interface LinkLimits extends StreamLimits {
+export interface LinkLimits extends StreamLimits, StrangerLimits {
   /** Time from connecting (dialling: from the call) to being authenticated. */
   readonly handshakeTimeoutMs: number;
-  /** Most connections of a listener that are not authenticated yet; a further one is closed and counted. */
-  readonly unauthenticatedMax: number;
 }
 
 export const linkLimits: LinkLimits = {
@@ -30,17 +36,20 @@ export const linkLimits: LinkLimits = {
   lingerMs: 2000,
   handshakeTimeoutMs: 10_000,
   unauthenticatedMax: 256,
+  unauthenticatedPerAddressMax: 64,
 };
 
 export interface LinksOptions {
   readonly crypto: NoiseCrypto;
   readonly staticKeypair: KeyPair;
-  /** 32 bytes, from `pskFromSecret`. */
-  readonly psk: Uint8Array;
+  /** Keys by which this node admits those who dial it, now; none for one that only dials. */
+  readonly keys?: () => readonly KeySet[];
+  /** Takes links of nodes that have nothing to show; false when not given. */
+  readonly strangers?: boolean;
   readonly log?: Log;
   readonly limits?: Partial<LinkLimits>;
   /** Protocol versions spoken; the default is this program's. */
-  readonly versions?: SessionOptions<never, never>['versions'];
+  readonly versions?: NonNullable<OpeningOptions['versions']>;
 }
 
 interface Settings extends Omit<LinksOptions, 'limits'> {
@@ -58,7 +67,7 @@ export function createLinks(options: LinksOptions): Links {
   return {
     // Async, so that an address that cannot be had rejects instead of throwing.
     listen: async (address, accept) => new Listener(settings, address, accept),
-    dial: (address, handlers) => dial(settings, address, handlers),
+    dial: (target, handlers) => dial(settings, target, handlers),
   };
 }
 
@@ -77,6 +86,7 @@ interface Owner<Sends, Receives> {
 class Conversation<Sends, Receives> implements Link<Sends> {
   readonly remote: string;
   remoteKey = '';
+  #admission: Admission | null = null;
   readonly #settings: Settings;
   readonly #owner: Owner<Sends, Receives>;
   readonly #session: Session<Sends, Receives>;
@@ -89,23 +99,22 @@ class Conversation<Sends, Receives> implements Link<Sends> {
 
   constructor(
     settings: Settings,
-    side: { readonly remote: string; readonly role: Role; readonly dialect: Dialect<Sends, Receives> },
+    peer: { readonly remote: string; readonly side: Side; readonly dialect: Dialect<Sends, Receives> },
     owner: Owner<Sends, Receives>,
   ) {
     this.#settings = settings;
     this.#owner = owner;
-    this.remote = side.remote;
-    const { crypto, staticKeypair, psk, versions, limits } = settings;
+    this.remote = peer.remote;
+    const { crypto, staticKeypair, versions, limits } = settings;
     this.#session = new Session<Sends, Receives>({
-      role: side.role,
-      dialect: side.dialect,
+      side: peer.side,
+      dialect: peer.dialect,
       crypto,
       staticKeypair,
-      psk,
       ...(versions === undefined ? {} : { versions }),
       sink: {
         transmit: (frame) => this.#stream?.write(frame),
-        onOpen: (remoteKey) => this.#opened(remoteKey),
+        onOpen: (remoteKey, admission) => this.#opened(remoteKey, admission),
         onMessage: (message) => this.#handlers?.onMessage(message),
         onEnd: (end) => this.end(end),
       },
@@ -114,6 +123,10 @@ class Conversation<Sends, Receives> implements Link<Sends> {
       const detail = `${this.remote} did not complete the handshake within ${limits.handshakeTimeoutMs / 1000} s.`;
       this.end({ code: 'handshake_timeout', detail });
     }, limits.handshakeTimeoutMs);
+  }
+
+  get admission(): Admission {
+    return present(this.#admission, 'the admission of an open link');
   }
 
   get congested(): boolean {
@@ -161,9 +174,16 @@ class Conversation<Sends, Receives> implements Link<Sends> {
     this.#owner.onEnd(end);
   }
 
-  #opened(remoteKey: Uint8Array): void {
+  /** As `end`, and without waiting for the other side to take the rest: its socket is free at once. */
+  cut(end: LinkEnd): void {
+    this.end(end);
+    this.#stream?.cut({ cause: 'finished', detail: end.detail });
+  }
+
+  #opened(remoteKey: Uint8Array, admission: Admission): void {
     clearTimeout(this.#handshakeTimer);
     this.remoteKey = remoteKey.toHex();
+    this.#admission = admission;
     this.#handlers = this.#owner.onOpen(this);
   }
 
@@ -189,12 +209,16 @@ class Conversation<Sends, Receives> implements Link<Sends> {
 // --------------------------------------------------------------------------------------------------- dial and listen
 
 /** Dials in the worker's role. */
-function dial(settings: Settings, address: Address, handlers: Parameters<Links['dial']>[1]): ReturnType<Links['dial']> {
+function dial(
+  settings: Settings,
+  { host, port, proof }: Parameters<Links['dial']>[0],
+  handlers: Parameters<Links['dial']>[1],
+): ReturnType<Links['dial']> {
   return new Promise((resolve) => {
-    const remote = formatAddress(address);
+    const remote = formatAddress({ host, port });
     const conversation = new Conversation(
       settings,
-      { remote, role: 'initiator', dialect: workerDialect },
+      { remote, side: { role: 'initiator', proof }, dialect: workerDialect },
       {
         onOpen(link) {
           resolve({ ok: true, link });
@@ -206,8 +230,8 @@ function dial(settings: Settings, address: Address, handlers: Parameters<Links['
       },
     );
     Bun.connect({
-      hostname: address.host,
-      port: address.port,
+      hostname: host,
+      port,
       data: { stream: null },
       socket: socketHandlers((socket) => conversation.attach(socket)),
     }).catch((error: unknown) => {
@@ -223,7 +247,7 @@ class Listener implements LinkListener {
   readonly #accept: Parameters<Links['listen']>[1];
   readonly #server: Bun.TCPSocketListener<{ stream: TcpStream | null }>;
   readonly #conversations = new Set<Conversation<DispatcherMessage, WorkerMessage>>();
-  readonly #strangers = new Set<Conversation<DispatcherMessage, WorkerMessage>>();
+  readonly #strangers: Strangers<Conversation<DispatcherMessage, WorkerMessage>>;
   readonly #closed = Promise.withResolvers<void>();
   #closing = false;
 
@@ -231,6 +255,7 @@ class Listener implements LinkListener {
   constructor(settings: Settings, address: Address, accept: Parameters<Links['listen']>[1]) {
     this.#settings = settings;
     this.#accept = accept;
+    this.#strangers = new Strangers(settings.limits);
     try {
       this.#server = Bun.listen({
         hostname: address.host,
@@ -259,33 +284,52 @@ class Listener implements LinkListener {
   }
 
   #take(socket: StreamSocket): void {
-    const remote = formatAddress({ host: socket.remoteAddress, port: socket.remotePort });
-    const { unauthenticatedMax } = this.#settings.limits;
-    if (this.#closing || this.#strangers.size >= unauthenticatedMax) {
+    // Whoever hangs up at once has no address any more.
+    const remoteAddress: string | undefined = socket.remoteAddress;
+    if (remoteAddress === undefined) {
       socket.terminate();
-      const detail = this.#closing
-        ? 'Not listening any more.'
-        : `${unauthenticatedMax} connections already shake hands.`;
-      this.#count({ code: 'refused', detail }, remote);
+      this.#count({ code: 'connection_lost', detail: 'Hung up before it was taken in.' }, 'somebody');
       return;
     }
+    const remote = formatAddress({ host: remoteAddress, port: socket.remotePort });
+    if (this.#closing) {
+      socket.terminate();
+      this.#count({ code: 'refused', detail: 'Not listening any more.' }, remote);
+      return;
+    }
+    const { keys, strangers = false } = this.#settings;
     const conversation = new Conversation(
       this.#settings,
-      { remote, role: 'responder', dialect: dispatcherDialect },
+      {
+        remote,
+        side: {
+          role: 'responder',
+          gate: {
+            strangers,
+            candidates: (claim, remoteKey) => candidatesFor(keys?.() ?? [], claim, remoteKey),
+          },
+        },
+        dialect: dispatcherDialect,
+      },
       {
         onOpen: (link) => {
-          this.#strangers.delete(conversation);
-          return this.#accept(link);
+          const known = (): void => this.#strangers.delete(remoteAddress, conversation);
+          const handlers = this.#accept(link);
+          if (link.admission.by === 'nothing') return afterFirstMessage(handlers, known);
+          known();
+          return handlers;
         },
         onEnd: (end) => this.#count(end, remote),
         onGone: () => {
-          this.#strangers.delete(conversation);
+          this.#strangers.delete(remoteAddress, conversation);
           this.#conversations.delete(conversation);
           this.#resolveWhenEmpty();
         },
       },
     );
-    this.#strangers.add(conversation);
+    const leaving = this.#strangers.add(remoteAddress, conversation);
+    const detail = 'Too many connections shake hands; this one was the oldest of the address that has most of them.';
+    leaving?.cut({ code: 'refused', detail });
     this.#conversations.add(conversation);
     conversation.attach(socket);
   }
@@ -298,6 +342,21 @@ class Listener implements LinkListener {
   #resolveWhenEmpty(): void {
     if (this.#closing && this.#conversations.size === 0) this.#closed.resolve();
   }
+}
+
+/**
+ * Whoever has nothing to show is a stranger still when its link is open, and stays one until it has said what it wants;
+ * from there on it is for those who answer to bound how many may wait.
+ */
+function afterFirstMessage<Receives>(handlers: LinkHandlers<Receives>, known: () => void): LinkHandlers<Receives> {
+  return {
+    onMessage(message) {
+      known();
+      handlers.onMessage(message);
+    },
+    onDrain: () => handlers.onDrain(),
+    onEnd: (end) => handlers.onEnd(end),
+  };
 }
 
 function formatAddress(address: Address): string {

@@ -40,7 +40,10 @@ export class GroupTrees implements ProcessTrees {
   kill(pid: number): void {
     if (!this.#markers.has(pid)) return;
     if (process.platform === 'win32') {
-      Bun.spawn(['taskkill', '/PID', String(pid), '/T', '/F'], { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' });
+      Bun.spawn(['taskkill', '/PID', String(pid), '/T', '/F'], {
+        env: process.env,
+        stdio: ['ignore', 'ignore', 'ignore'],
+      });
     } else signal(-pid, 'SIGKILL');
   }
 
@@ -123,6 +126,7 @@ export function parseListing(line: string): ProcessFacts | null {
 /** Pids of living processes started with the marker; `ps -E` shows the environment behind the command. */
 async function findMarked(marker: string): Promise<number[]> {
   const listing = Bun.spawn(['ps', '-axEww', '-o', 'pid=', '-o', 'command='], {
+    env: process.env,
     stdin: 'ignore',
     stdout: 'pipe',
     stderr: 'ignore',

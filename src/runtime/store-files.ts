@@ -1,8 +1,9 @@
 /**
- * The few things a database needs of the file system besides SQLite itself: private files and directories.
+ * The few things a database needs of the machine besides SQLite itself: private files and directories, and a fast hash.
  * SQLite gives its log and shared-memory files the mode of the database, so that one file made private makes all private.
  */
 
+import { hash } from 'node:crypto';
 import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
@@ -25,7 +26,7 @@ export function syncDirectory(path: string): void {
   if (process.platform !== 'win32') syncPath(path, 'r');
 }
 
-/** Implements the file side of `store/`. */
+/** Implements the machine's side of `store/`. */
 export const storeFiles = {
   /**
    * Makes the directory (0700) and an empty file (0600) where they are missing. Error: `storage_unavailable`, also for a
@@ -69,5 +70,10 @@ export const storeFiles = {
   /** Deletes a file if it is there. */
   remove(file: string): void {
     rmSync(file, { force: true });
+  },
+
+  /** SHA-256 of a text in UTF-8, lower-case hex. */
+  sha256(text: string): string {
+    return hash('sha256', text, 'hex');
   },
 };

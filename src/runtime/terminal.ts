@@ -9,6 +9,7 @@ import { homedir } from 'node:os';
 import { isatty } from 'node:tty';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 import { BrokenPipe, type InterruptSignal, type Sink, type Source, type Terminal } from '../cli/context.ts';
+import { givenEnvironment } from './own-secrets.ts';
 
 /** Pause before another try on a descriptor that somebody set to non-blocking. */
 const busyDelayMs = 5;
@@ -116,7 +117,7 @@ export function createTerminal(): Terminal {
     stdout: createSink(1),
     stderr: createSink(2),
     stdin: createSource(),
-    env: process.env,
+    env: givenEnvironment(),
     homeDir: homedir(),
     textWidth: (text) => Bun.stringWidth(text),
     now: () => Date.now(),

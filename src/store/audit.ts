@@ -1,33 +1,53 @@
 /**
- * The chain that ties audit entries together: each carries the SHA-256 of the one before it, so that an entry changed or
- * taken out later shows. It is evidence, not protection: whoever may write the file can write a new chain.
+ * The chain that ties audit entries together: each carries the SHA-256 of the one before it, and a mark carries that of
+ * the last, so that an entry changed, taken out or moved later shows (`verify.ts` finds it). It is evidence, not
+ * protection: whoever may write the file can write a new chain.
+ *
+ * Invariants: ids are 1, 2, 3 … without a gap; the mark changes in the transaction of the entry it is about.
  */
 
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
-import { isoOf } from './schema.ts';
+/** An entry as the columns of `audit_log` hold it, in the order of the table. The hash is over these, as they are. */
+export type AuditColumns = readonly [
+  id: number,
+  timestamp: string,
+  eventType: string,
+  actor: string,
+  workerId: string | null,
+  taskId: string | null,
+  details: string,
+  previousHash: string,
+];
 
-/** One row of `audit_log`; `timestamp` is wall-clock ms. */
-export interface AuditEntry {
-  readonly id: number;
-  readonly timestamp: number;
-  readonly eventType: string;
-  readonly actor: string;
-  readonly workerId: string | null;
-  readonly taskId: string | null;
-  readonly details: string;
-  readonly previousHash: string;
-}
+/** Their names, for SELECT. */
+export const auditColumns = 'id, timestamp, event_type, actor, worker_id, task_id, details, previous_hash';
+
+/** SHA-256 of a text in UTF-8, as lower-case hex. */
+export type Sha256 = (text: string) => string;
 
 /** `previous_hash` of the first entry. */
 export const auditStart = '0'.repeat(64);
 
-/**
- * What the following entry carries: SHA-256, in hex, of the JSON array of this entry's columns in the order of the table
- * (id, timestamp, event_type, actor, worker_id, task_id, details, previous_hash), without spaces, in UTF-8.
- */
-export function auditHash(entry: AuditEntry): string {
-  const { id, timestamp, eventType, actor, workerId, taskId, details, previousHash } = entry;
-  const columns = [id, isoOf(timestamp), eventType, actor, workerId, taskId, details, previousHash];
-  return bytesToHex(sha256(utf8ToBytes(JSON.stringify(columns))));
+/** What the following entry carries: SHA-256 of this entry's columns as a JSON array without spaces. */
+export function auditHash(columns: AuditColumns, sha256: Sha256): string {
+  return sha256(JSON.stringify(columns));
+}
+
+/** The last entry written: its id (0 = none was), and its hash, null where a migration only counted the entries. */
+export interface AuditHead {
+  readonly id: number;
+  readonly hash: string | null;
+}
+
+/** Name of the mark that holds the head. */
+export const auditHeadMark = 'audit_head';
+
+/** The text of the mark: the id, a space, the hash. A migration writes the id alone. */
+export function encodeHead(id: number, hash: string): string {
+  return `${id} ${hash}`;
+}
+
+/** The head a mark holds; null when there is no mark, or one that this program did not write. */
+export function decodeHead(text: string | undefined): AuditHead | null {
+  const [, id, hash = null] = /^(\d{1,15})(?: ([0-9a-f]{64}))?$/.exec(text ?? '') ?? [];
+  return id === undefined ? null : { id: Number(id), hash };
 }

@@ -6,26 +6,30 @@
  * Invariants: a task is new once, and every other change of it finds its row; both are asserted.
  */
 
-import { desc, eq, getTableColumns, type SQL, sql } from 'drizzle-orm';
+import { eq, type SQL, sql } from 'drizzle-orm';
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
-import { assert, present, unreachable } from '../base/assert.ts';
+import { assert, unreachable } from '../base/assert.ts';
 import type { Task } from '../core/task.ts';
+import type { InviteRecord, NodeRecord, TokenRecord } from '../core/trust.ts';
 import type { Change } from '../ports/store.ts';
-import { type AuditEntry, auditHash, auditStart } from './audit.ts';
-import type { Connection } from './connection.ts';
+import { Appends } from './append.ts';
+import type { Sha256 } from './audit.ts';
+import { type Connection, slots } from './connection.ts';
 import { pruneBlobs } from './prune.ts';
 import { attemptRowOf, isPristine, isSmooth, newRowOf, outputRowOf, stateRowOf, workerRowOf } from './rows.ts';
 import {
   attempts,
-  auditLog,
   batches,
   blobs,
   idempotency,
   inputBlobs,
+  invites,
+  nodes,
   outputs,
   settings,
   tasks,
   taskTags,
+  tokens,
   workers,
 } from './schema.ts';
 
@@ -35,13 +39,6 @@ type AssignmentRow = Pick<NewRow, 'id' | 'phase' | 'workerId' | 'attempt'>;
 type StateRow = ReturnType<typeof stateRowOf>;
 type OutputRow = ReturnType<typeof outputRowOf>;
 type Insert<Table extends SQLiteTable> = Table['$inferInsert'];
-
-/** For each of `columns` a placeholder of the same name, encoded as that column is. */
-function slots<Name extends string>(table: SQLiteTable, ...columns: Name[]): Record<Name, SQL> {
-  const known = getTableColumns(table);
-  const slot = (name: Name) => sql`${sql.param(sql.placeholder(name), present(known[name], `column ${name}`))}`;
-  return Object.fromEntries(columns.map((name) => [name, slot(name)])) as Record<Name, SQL>;
-}
 
 const usage = [
   ...(['durationMs', 'cpuMs', 'memoryPeakBytes', 'stdoutBytes', 'stderrBytes', 'discardedBytes'] as const),
@@ -53,7 +50,7 @@ const end = ['outcome', 'exitCode', 'signal', 'outcomeDetail', ...usage] as cons
 /** The statements on `tasks`, and the row each takes. */
 function compileTaskStatements(connection: Connection) {
   const { orm } = connection;
-  const asked = slots(tasks, 'id', 'createdAt', 'command', 'name', 'priority', 'batchId', 'spec');
+  const asked = slots(tasks, 'id', 'createdAt', 'command', 'name', 'priority', 'batchId', 'owner', 'spec');
   const assigned = slots(tasks, 'status', 'phase', 'workerId', 'attempt');
   // What a task has whose first attempt simply ends: the other columns are as they were inserted.
   const smooth = { ...assigned, ...slots(tasks, 'startedAt', 'completedAt', 'outcome', 'exitCode', ...usage) };
@@ -80,15 +77,10 @@ function compileStatements(connection: Connection) {
   const blob = slots(blobs, 'hash', 'bytes');
   const inputBlob = slots(inputBlobs, 'taskId', 'blob');
   const file = slots(outputs, 'taskId', 'path', 'blob', 'bytes', 'executable', 'problem');
-  const batch = slots(batches, 'id', 'name', 'createdAt', 'size');
+  const batch = slots(batches, 'id', 'name', 'createdAt', 'size', 'owner');
   const answer = slots(idempotency, 'key', 'bodyHash', 'answer', 'createdAt');
   const worker = slots(workers, 'name', 'publicKey', 'firstSeenAt', 'lastSeenAt', 'draining', 'declaration');
   const setting = slots(settings, 'key', 'value');
-  const audit = slots(
-    auditLog,
-    ...(['id', 'timestamp', 'eventType', 'actor'] as const),
-    ...(['workerId', 'taskId', 'details', 'previousHash'] as const),
-  );
   return {
     tag: connection.compile<Insert<typeof taskTags>>(orm.insert(taskTags).values(tag)),
     attempt: connection.compile<Insert<typeof attempts>>(orm.insert(attempts).values(attempt)),
@@ -114,7 +106,34 @@ function compileStatements(connection: Connection) {
         .values(setting)
         .onConflictDoUpdate({ target: settings.key, set: { value: setting.value } }),
     ),
-    audit: connection.compile<AuditEntry>(orm.insert(auditLog).values(audit)),
+  };
+}
+
+/** The statements on who may join and ask. */
+function compileTrustStatements(connection: Connection) {
+  const { orm } = connection;
+  const node = slots(nodes, 'name', 'workerId', 'admittedBy', 'inviteId', 'admittedAt', 'revokedAt');
+  const invite = slots(invites, 'name', 'usesMax', 'uses', 'createdAt', 'createdBy', 'expiresAt', 'revokedAt');
+  const token = slots(tokens, 'name', 'role', 'hash', 'createdAt', 'expiresAt', 'revokedAt');
+  return {
+    node: connection.compile<NodeRecord>(
+      orm
+        .insert(nodes)
+        .values({ ...slots(nodes, 'publicKey'), ...node })
+        .onConflictDoUpdate({ target: nodes.publicKey, set: node }),
+    ),
+    invite: connection.compile<InviteRecord>(
+      orm
+        .insert(invites)
+        .values({ ...slots(invites, 'id'), ...invite })
+        .onConflictDoUpdate({ target: invites.id, set: invite }),
+    ),
+    token: connection.compile<TokenRecord>(
+      orm
+        .insert(tokens)
+        .values({ ...slots(tokens, 'id'), ...token })
+        .onConflictDoUpdate({ target: tokens.id, set: token }),
+    ),
   };
 }
 
@@ -128,13 +147,17 @@ export class Commits {
   readonly #connection: Connection;
   readonly #write: ReturnType<typeof compileStatements>;
   readonly #tasks: ReturnType<typeof compileTaskStatements>;
+  readonly #trust: ReturnType<typeof compileTrustStatements>;
   readonly #filesOf: ReturnType<typeof prepareFilesOf>;
+  readonly #appends: Appends;
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, sha256: Sha256) {
     this.#connection = connection;
     this.#write = compileStatements(connection);
     this.#tasks = compileTaskStatements(connection);
+    this.#trust = compileTrustStatements(connection);
     this.#filesOf = prepareFilesOf(connection);
+    this.#appends = new Appends(connection, sha256);
   }
 
   /** Applies `changes`. A task is among them at most once, so is its output; otherwise their order does not matter. */
@@ -161,6 +184,15 @@ export class Commits {
         case 'worker':
           this.#write.worker(workerRowOf(change.record));
           break;
+        case 'node':
+          this.#trust.node(change.record);
+          break;
+        case 'invite':
+          this.#trust.invite(change.record);
+          break;
+        case 'token':
+          this.#trust.token(change.record);
+          break;
         case 'setting':
           this.#write.setting(change);
           break;
@@ -172,7 +204,7 @@ export class Commits {
     }
     for (const output of streams.values()) this.#output(output);
     for (const change of changes) if (change.kind === 'outputs') this.#files(change);
-    this.#audit(changes.filter((change) => change.kind === 'audit'));
+    this.#appends.append(changes.filter((change) => change.kind === 'audit'));
   }
 
   #task({ task, isNew, notBeforeWall }: ChangeOf<'task'>, streams: Map<string, ChangeOf<'output'>>): void {
@@ -246,19 +278,5 @@ export class Commits {
       });
     }
     pruneBlobs(this.#connection.orm, earlier);
-  }
-
-  /** Entries are rare, so the end of the chain is looked up rather than remembered: a rolled-back commit leaves no trace. */
-  #audit(entries: readonly ChangeOf<'audit'>[]): void {
-    if (entries.length === 0) return;
-    const last = this.#connection.orm.select().from(auditLog).orderBy(desc(auditLog.id)).limit(1).get();
-    let id = last?.id ?? 0;
-    let previousHash = last === undefined ? auditStart : auditHash(last);
-    for (const { at, eventType, actor, workerId, taskId, details } of entries) {
-      id += 1;
-      const entry = { id, timestamp: at, eventType, actor, workerId, taskId, details, previousHash };
-      this.#write.audit(entry);
-      previousHash = auditHash(entry);
-    }
   }
 }

@@ -8,9 +8,11 @@
  * that fails leaves none open.
  */
 
-import { Database, SQLiteError, type SQLQueryBindings, type Statement } from 'bun:sqlite';
-import { Column, type DriverValueEncoder, is, Param, Placeholder } from 'drizzle-orm';
+import { constants, Database, SQLiteError, type SQLQueryBindings, type Statement } from 'bun:sqlite';
+import { Column, type DriverValueEncoder, getTableColumns, is, Param, Placeholder, type SQL, sql } from 'drizzle-orm';
 import { type BunSQLiteDatabase, drizzle } from 'drizzle-orm/bun-sqlite';
+import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
+import { present } from '../base/assert.ts';
 import { OctasklyError } from '../base/errors.ts';
 
 /** Most prepared statements kept. Queries come in a few dozen shapes; more would mean values inside SQL texts. */
@@ -40,6 +42,31 @@ function slotOf(param: unknown): Slot {
   return { key: inner.name, encoder: isPlain ? null : encoder, constant: null };
 }
 
+/**
+ * How a file is opened. `read`: others may write meanwhile; SQLite makes its files beside it for that. `still`: nobody
+ * writes while it is open, so that it needs no such files, and whoever does makes what is read here wrong.
+ */
+export type Access = 'write' | 'read' | 'still';
+
+function flagsOf(file: string, access: Access): number {
+  if (file === ':memory:') return constants.SQLITE_OPEN_READWRITE | constants.SQLITE_OPEN_CREATE;
+  if (access === 'write') return constants.SQLITE_OPEN_READWRITE;
+  return constants.SQLITE_OPEN_READONLY | (access === 'still' ? constants.SQLITE_OPEN_URI : 0);
+}
+
+/** An absolute path as https://www.sqlite.org/uri.html has it. */
+function uriOf(file: string): string {
+  const path = file.replaceAll('\\', '/').split('/').map(encodeURIComponent).join('/');
+  return `file://${path.startsWith('/') ? '' : '/'}${path}?immutable=1`;
+}
+
+/** For each of `columns` a placeholder of the same name, encoded as that column is. */
+export function slots<Name extends string>(table: SQLiteTable, ...columns: Name[]): Record<Name, SQL> {
+  const known = getTableColumns(table);
+  const slot = (name: Name) => sql`${sql.param(sql.placeholder(name), present(known[name], `column ${name}`))}`;
+  return Object.fromEntries(columns.map((name) => [name, slot(name)])) as Record<Name, SQL>;
+}
+
 export class Connection {
   /** Path of the database file, for error texts. */
   readonly file: string;
@@ -52,12 +79,13 @@ export class Connection {
   #keeping = false;
   #closed = false;
 
-  /** Opens an existing file (or `:memory:`) for reading and writing. Errors: as `attempt`. */
-  constructor(file: string) {
+  /**
+   * Opens an existing file (or `:memory:`), for reading and writing unless `access` says less; `still` wants an absolute
+   * path. Errors: as `attempt`.
+   */
+  constructor(file: string, access: Access = 'write') {
     this.file = file;
-    const client = this.attempt(
-      () => new Database(file, file === ':memory:' ? {} : { readwrite: true, create: false }),
-    );
+    const client = this.attempt(() => new Database(access === 'still' ? uriOf(file) : file, flagsOf(file, access)));
     const prepare = client.prepare.bind(client);
     client.prepare = ((text: string) => this.#prepared(text, prepare)) as typeof prepare;
     this.#client = client;
@@ -77,6 +105,11 @@ export class Connection {
   /** Runs one statement and returns its rows as objects. */
   rows<Row>(text: string, ...values: (string | number | null)[]): Row[] {
     return this.attempt(() => this.#client.prepare<Row, (string | number | null)[]>(text).all(...values));
+  }
+
+  /** As `rows`, each row as the list of its columns: for what reads very many. */
+  tuples<Row extends readonly unknown[]>(text: string, ...values: (string | number | null)[]): Row[] {
+    return this.attempt(() => this.#client.prepare(text).values(...values) as unknown as Row[]);
   }
 
   /** Prepares what a drizzle builder describes, for the life of the connection. `Row` has a key for each placeholder. */
@@ -110,6 +143,18 @@ export class Connection {
       } catch (error) {
         this.#rollback();
         throw error;
+      }
+    });
+  }
+
+  /** Runs `action`, which only reads: all it reads is of one instant, whatever others write meanwhile. */
+  snapshot<T>(action: () => T): T {
+    return this.attempt(() => {
+      this.#client.run('BEGIN');
+      try {
+        return action();
+      } finally {
+        this.#rollback();
       }
     });
   }

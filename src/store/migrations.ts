@@ -156,8 +156,42 @@ CREATE TABLE outputs (
 CREATE INDEX outputs_blob ON outputs (blob) WHERE blob IS NOT NULL;
 `;
 
+/** Who may join and who may ask; whose a task is; the end of the record of who did what, see `audit.ts`. */
+const v4 = `
+CREATE TABLE nodes (
+  public_key TEXT PRIMARY KEY NOT NULL,
+  name TEXT NOT NULL,
+  worker_id TEXT,
+  admitted_by TEXT NOT NULL,
+  invite_id TEXT,
+  admitted_at TEXT NOT NULL,
+  revoked_at TEXT
+);
+
+CREATE TABLE invites (
+  id TEXT PRIMARY KEY NOT NULL,
+  name TEXT,
+  uses_max INTEGER NOT NULL,
+  uses INTEGER NOT NULL,
+  created_at TEXT NOT NULL,
+  created_by TEXT NOT NULL,
+  expires_at TEXT NOT NULL,
+  revoked_at TEXT
+);
+
+ALTER TABLE tasks ADD COLUMN owner TEXT;
+ALTER TABLE batches ADD COLUMN owner TEXT;
+CREATE INDEX tasks_owner ON tasks (owner, id) WHERE owner IS NOT NULL;
+
+CREATE INDEX audit_log_timestamp ON audit_log (timestamp);
+INSERT INTO marks (name, value) SELECT 'audit_head', coalesce(max(id), 0) FROM audit_log;
+`;
+
+/** The first version whose record has a mark at its end. */
+export const auditHeadSince = 4;
+
 /** Every migration, oldest first; the position (from 1) is the version it leads to. */
-export const migrations: readonly string[] = [v1, v2, v3];
+export const migrations: readonly string[] = [v1, v2, v3, v4];
 
 /**
  * Applies what the database lacks of `list`; each migration happens whole or not at all. Returns how many were applied.

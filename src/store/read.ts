@@ -8,16 +8,32 @@
  * until the page is full, in the worst case over all tasks.
  */
 
-import { and, count, desc, eq, getTableColumns, gte, inArray, lt, max, type SQL, sql } from 'drizzle-orm';
+import { and, asc, count, desc, eq, getTableColumns, gt, gte, inArray, lt, max, type SQL, sql } from 'drizzle-orm';
 import type { SQLiteColumn, SQLiteSelect } from 'drizzle-orm/sqlite-core';
 import { firstIdAt } from '../core/ids.ts';
 import type { RememberedWorker } from '../core/restore.ts';
 import { type AttemptRecord, isFinal, type Task, type TaskStatus, taskStatuses } from '../core/task.ts';
+import type { AuditEntry, InviteRecord, NodeRecord, TokenRecord } from '../core/trust.ts';
 import type { CollectedFiles } from '../ports/files.ts';
-import type { Loaded, Store, TaskFilter, TaskRow } from '../ports/store.ts';
+import type { AuditFilter, Loaded, Store, TaskFilter, TaskRow } from '../ports/store.ts';
 import type { Connection } from './connection.ts';
 import { attemptOf, type BareTaskRow, dependenciesOf, outputOf, taskOf, workerOf } from './rows.ts';
-import { attempts, batches, blobs, idempotency, marks, outputs, settings, tasks, taskTags, workers } from './schema.ts';
+import {
+  attempts,
+  auditLog,
+  batches,
+  blobs,
+  idempotency,
+  invites,
+  marks,
+  nodes,
+  outputs,
+  settings,
+  tasks,
+  taskTags,
+  tokens,
+  workers,
+} from './schema.ts';
 
 type Counts = Record<TaskStatus, number>;
 type Page = Parameters<Store['tasks']>[1];
@@ -117,6 +133,21 @@ export class Reads {
     return this.#orm.select({ bodyHash, answer }).from(idempotency).where(eq(idempotency.key, key)).get() ?? null;
   }
 
+  audit(filter: AuditFilter, { limit, after }: Parameters<Store['audit']>[1]): readonly AuditEntry[] {
+    const { since, eventType, actor, taskId, workerId } = filter;
+    // The first page finds where to begin in the index; those after it walk on from there, in the order of the answer.
+    const start = since === undefined || after > 0 ? after : this.#firstEntrySince(since) - 1;
+    const matching = and(
+      gt(auditLog.id, start),
+      since === undefined ? undefined : sql`+${auditLog.timestamp} >= ${sql.param(since, auditLog.timestamp)}`,
+      eventType === undefined ? undefined : eq(auditLog.eventType, eventType),
+      actor === undefined ? undefined : eq(auditLog.actor, actor),
+      taskId === undefined ? undefined : eq(auditLog.taskId, taskId),
+      workerId === undefined ? undefined : eq(auditLog.workerId, workerId),
+    );
+    return this.#orm.select().from(auditLog).where(matching).orderBy(asc(auditLog.id)).limit(limit).all();
+  }
+
   /** A row refers to the blob. */
   usesBlob(blob: string): boolean {
     return this.#queries.blob.get({ blob }) !== undefined;
@@ -126,6 +157,9 @@ export class Reads {
     return {
       tasks: this.#liveTasks(),
       workers: this.#workers(),
+      nodes: this.#nodes(),
+      invites: this.#invites(),
+      tokens: this.#tokens(),
       settings: this.#settings(),
       counts: this.#counts(),
       lastId: this.#lastId(),
@@ -134,9 +168,9 @@ export class Reads {
 
   // ------------------------------------------------------------------------------------------------------- pages
 
-  /** Ids of a page, newest first. What leads: the tag, the batch, open statuses, else the ids themselves. */
+  /** Ids of a page, newest first. What leads: the tag, the batch, the owner, open statuses, else the ids themselves. */
   #pageIds(filter: TaskFilter, page: Page): readonly string[] {
-    const { tag, batchId, statuses } = filter;
+    const { tag, batchId, owner, statuses } = filter;
     const ids = () => this.#orm.select({ id: tasks.id }).from(tasks).$dynamic();
     if (tag !== undefined) {
       const tagged = and(eq(taskTags.key, tag.key), eq(taskTags.value, tag.value));
@@ -145,7 +179,7 @@ export class Reads {
       return idsOf(query.orderBy(desc(taskTags.taskId)), page);
     }
     const matching = conditions(filter, page, tasks.id);
-    if (batchId === undefined && statuses?.every((status) => status !== 'completed')) {
+    if (batchId === undefined && owner === undefined && statuses?.every((status) => status !== 'completed')) {
       const open = statuses.flatMap((status) => {
         const leading = and(sql`${tasks.status} <> 'completed'`, eq(tasks.status, status));
         return idsOf(ids().where(and(leading, matching)).orderBy(desc(tasks.id)), page);
@@ -201,6 +235,21 @@ export class Reads {
     return this.#orm.select().from(workers).orderBy(workers.id).all().map(workerOf);
   }
 
+  #nodes(): NodeRecord[] {
+    return this.#orm.select().from(nodes).orderBy(nodes.admittedAt, nodes.publicKey).all();
+  }
+
+  /** Those that ended long ago are of no use any more but as a reason to refuse. */
+  #invites(): InviteRecord[] {
+    const ended = sql`strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-30 days')`;
+    const { expiresAt, createdAt, id } = invites;
+    return this.#orm.select().from(invites).where(gte(expiresAt, ended)).orderBy(createdAt, id).all();
+  }
+
+  #tokens(): TokenRecord[] {
+    return this.#orm.select().from(tokens).orderBy(tokens.createdAt, tokens.id).all();
+  }
+
   #settings(): Map<string, string> {
     const rows = this.#orm.select().from(settings).all();
     return new Map(rows.map(({ key, value }) => [key, value]));
@@ -238,6 +287,19 @@ export class Reads {
     ];
     return found.reduce<string>((last, id) => (id !== null && id !== undefined && id > last ? id : last), '');
   }
+
+  // -------------------------------------------------------------------------------------------------------- record
+
+  /** Least id of the entries since `wallMs`, beyond all others when there is none. The `+` has the index walked by time. */
+  #firstEntrySince(wallMs: number): number {
+    const since = gte(auditLog.timestamp, wallMs);
+    const first = this.#orm
+      .select({ id: sql<number | null>`min(+${auditLog.id})` })
+      .from(auditLog)
+      .where(since)
+      .get();
+    return first?.id ?? Number.MAX_SAFE_INTEGER;
+  }
 }
 
 /**
@@ -245,7 +307,7 @@ export class Reads {
  * bounds the ids too, and the walk ends there.
  */
 function conditions(filter: TaskFilter, page: Page, id: SQLiteColumn): SQL | undefined {
-  const { statuses, workerId, batchId, since, idPrefix } = filter;
+  const { statuses, workerId, batchId, since, idPrefix, owner } = filter;
   return and(
     page.before === null ? undefined : lt(id, page.before),
     idPrefix === undefined ? undefined : and(gte(id, idPrefix), lt(id, idPrefix + afterIds)),
@@ -253,6 +315,8 @@ function conditions(filter: TaskFilter, page: Page, id: SQLiteColumn): SQL | und
     statuses === undefined ? undefined : sql`+${tasks.status} IN ${listed(statuses)}`,
     workerId === undefined ? undefined : eq(tasks.workerId, workerId),
     batchId === undefined ? undefined : eq(tasks.batchId, batchId),
+    // One owner may have very many batches: then the batch leads.
+    owner === undefined ? undefined : batchId === undefined ? eq(tasks.owner, owner) : sql`+${tasks.owner} = ${owner}`,
   );
 }
 

@@ -23,7 +23,7 @@ export type WorkerRow = typeof workers.$inferSelect;
 
 // ------------------------------------------------------------------------------------------------- specification
 
-type SpecRest = Omit<TaskSpec, 'command' | 'name' | 'priority' | 'batchId'>;
+type SpecRest = Omit<TaskSpec, 'command' | 'name' | 'priority' | 'batchId' | 'owner'>;
 
 /**
  * What a missing key of the `spec` column means. Part of the stored format: a value here must never change, a new key
@@ -57,7 +57,7 @@ function same(left: unknown, right: unknown): boolean {
 }
 
 /** Parts of a specification that have a column of their own. */
-const specColumns: readonly string[] = ['command', 'name', 'priority', 'batchId'] satisfies (keyof TaskSpec)[];
+const specColumns: readonly string[] = ['command', 'name', 'priority', 'batchId', 'owner'] satisfies (keyof TaskSpec)[];
 
 /** Objects that were found to be a default, by key: most tasks share theirs, and comparing takes longer than writing. */
 const knownDefaults = new Map(Object.keys(specDefaults).map((key) => [key, new WeakSet<object>()]));
@@ -168,6 +168,7 @@ export function newRowOf(task: Task) {
     name: spec.name,
     priority: spec.priority,
     batchId: spec.batchId,
+    owner: spec.owner,
     spec: encodeSpec(spec),
     status: task.status,
     phase: task.phase,
@@ -244,11 +245,11 @@ export function outputOf(bytes: Uint8Array | null, size: number | null, blob: st
 /** The task of a row; `notBefore` is wall-clock ms. Error: `storage_corrupt` when its JSON cannot be read. */
 export function taskOf(row: BareTaskRow, waitingFor: Set<string>): Task {
   const { id, status, createdAt, attempt, phase, workerId, failures, losses, notBefore } = row;
-  const { cancelRequested, startedAt, completedAt, reason, command, name, priority, batchId } = row;
+  const { cancelRequested, startedAt, completedAt, reason, command, name, priority, batchId, owner } = row;
   return {
     ...{ id, status, createdAt, attempt, phase, workerId, failures, losses, notBefore, waitingFor },
     ...{ cancelRequested, startedAt, completedAt, reason },
-    spec: { ...specDefaults, ...decodeSpec(row.spec), command, name, priority, batchId },
+    spec: { ...specDefaults, ...decodeSpec(row.spec), command, name, priority, batchId, owner },
     avoid: row.avoid === null ? [] : parse<string[]>(row.avoid),
     outcome: outcomeOf(row),
     usage: usageOf(row),

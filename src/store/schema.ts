@@ -5,13 +5,14 @@
  * People query these tables with `sqlite3`, so instants are ISO 8601 UTC text (about 50 bytes a task more than integers,
  * and they sort and read as one expects), statuses and outcomes are words, and output is text wherever it is text.
  * Invariants: ids are 12 characters and grow with time, so that rows are appended; what a task was asked to do
- * (`command`, `name`, `priority`, `batch_id`, `spec`) is written once, the rest of its row changes until it ends.
+ * (`command`, `name`, `priority`, `batch_id`, `owner`, `spec`) is written once, the rest of its row changes until it ends.
  */
 
 import { sql } from 'drizzle-orm';
 import { customType, index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import { sandboxLevels } from '../core/isolation.ts';
 import { taskStatuses } from '../core/task.ts';
+import { roles } from '../core/trust.ts';
 
 /** Last instant whose ISO form has a four-digit year; beyond it text would no longer sort by time. */
 const instantMax = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
@@ -67,6 +68,7 @@ export const batches = sqliteTable('batches', {
   name: text('name'),
   createdAt: instant('created_at').notNull(),
   size: integer('size').notNull(),
+  owner: text('owner'),
 });
 
 /** How an attempt ended: the outcome's kind as a word, its usual facts as columns, the rest as JSON. */
@@ -96,6 +98,8 @@ export const tasks = sqliteTable(
     status: text('status', { enum: taskStatuses }).notNull(),
     workerId: text('worker_id'),
     batchId: text('batch_id').references(() => batches.id),
+    /** Subject of the token it was submitted with; null = the cluster owner's. */
+    owner: text('owner'),
     createdAt: instant('created_at').notNull(),
     startedAt: instant('started_at'),
     completedAt: instant('completed_at'),
@@ -127,6 +131,7 @@ export const tasks = sqliteTable(
     // Live tasks at a restart and the status filters. Most rows are completed and cost nothing here.
     index('tasks_open').on(table.status, table.id).where(sql`status <> 'completed'`),
     index('tasks_batch').on(table.batchId, table.id).where(sql`batch_id IS NOT NULL`),
+    index('tasks_owner').on(table.owner, table.id).where(sql`owner IS NOT NULL`),
     index('tasks_completed').on(table.completedAt).where(sql`completed_at IS NOT NULL`),
     index('tasks_stdout_blob').on(table.stdoutBlob).where(sql`stdout_blob IS NOT NULL`),
     index('tasks_stderr_blob').on(table.stderrBlob).where(sql`stderr_blob IS NOT NULL`),
@@ -221,11 +226,34 @@ export const idempotency = sqliteTable(
   (table) => [index('idempotency_created').on(table.createdAt)],
 );
 
+/** Nodes that were let in, by the key they show. The key is public; what they prove themselves with is derived from it. */
+export const nodes = sqliteTable('nodes', {
+  publicKey: text('public_key').primaryKey(),
+  name: text('name').notNull(),
+  workerId: text('worker_id'),
+  admittedBy: text('admitted_by', { enum: ['secret', 'invite', 'approval'] }).notNull(),
+  inviteId: text('invite_id'),
+  admittedAt: instant('admitted_at').notNull(),
+  revokedAt: instant('revoked_at'),
+});
+
+/** Join tokens that were given out. The secret in one is derived from its id and stored nowhere. */
+export const invites = sqliteTable('invites', {
+  id: text('id').primaryKey(),
+  name: text('name'),
+  usesMax: integer('uses_max').notNull(),
+  uses: integer('uses').notNull(),
+  createdAt: instant('created_at').notNull(),
+  createdBy: text('created_by').notNull(),
+  expiresAt: instant('expires_at').notNull(),
+  revokedAt: instant('revoked_at'),
+});
+
 /** Tokens that were given out. Of the token itself only a hash is kept. */
 export const tokens = sqliteTable('tokens', {
   id: text('id').primaryKey(),
   name: text('name').notNull(),
-  role: text('role').notNull(),
+  role: text('role', { enum: roles }).notNull(),
   hash: text('hash').notNull(),
   createdAt: instant('created_at').notNull(),
   expiresAt: instant('expires_at'),
@@ -233,16 +261,20 @@ export const tokens = sqliteTable('tokens', {
 });
 
 /** Who did what. Entries are only ever appended; each carries a hash of the one before it, see `audit.ts`. */
-export const auditLog = sqliteTable('audit_log', {
-  id: integer('id').primaryKey(),
-  timestamp: instant('timestamp').notNull(),
-  eventType: text('event_type').notNull(),
-  actor: text('actor').notNull(),
-  workerId: text('worker_id'),
-  taskId: text('task_id'),
-  details: text('details').notNull(),
-  previousHash: text('previous_hash').notNull(),
-});
+export const auditLog = sqliteTable(
+  'audit_log',
+  {
+    id: integer('id').primaryKey(),
+    timestamp: instant('timestamp').notNull(),
+    eventType: text('event_type').notNull(),
+    actor: text('actor').notNull(),
+    workerId: text('worker_id'),
+    taskId: text('task_id'),
+    details: text('details').notNull(),
+    previousHash: text('previous_hash').notNull(),
+  },
+  (table) => [index('audit_log_timestamp').on(table.timestamp)],
+);
 
-/** The store's own notes: `last_id` (greatest id among pruned rows) and `probe`. */
+/** The store's own notes: `last_id` (greatest id among pruned rows), `audit_head` (see `audit.ts`) and `probe`. */
 export const marks = sqliteTable('marks', { name: text('name').primaryKey(), value: text('value').notNull() });

@@ -9,14 +9,17 @@
  */
 
 import { OctasklyError, reasonOf } from '../base/errors.ts';
+import type { AuditFinding } from '../core/trust.ts';
 import type { Change, Loaded, Store, TaskFilter, TaskRow } from '../ports/store.ts';
+import type { Sha256 } from './audit.ts';
 import { Commits } from './commit.ts';
-import { Connection, damaged } from './connection.ts';
+import { type Access, Connection, damaged } from './connection.ts';
 import { applicationId, migrate, migrations } from './migrations.ts';
 import { prune } from './prune.ts';
 import { Reads } from './read.ts';
+import { verifyRecord } from './verify.ts';
 
-/** What the store needs of the file system. Implemented in `runtime/`. Errors: `io`, `storage_unavailable`. */
+/** What the store needs of the machine. Implemented in `runtime/`. Errors: `io`, `storage_unavailable`. */
 export interface StoreFiles {
   /** Makes the directory (0700) and an empty file (0600) where they are missing; leaves what is there. */
   ensure(file: string): void;
@@ -26,6 +29,8 @@ export interface StoreFiles {
   sync(file: string): void;
   /** Deletes a file if it is there. */
   remove(file: string): void;
+  /** The machine's own: an entry of the record is hashed with every submission. */
+  readonly sha256: Sha256;
 }
 
 /** How long a commit waits for another program that holds the database, ms; then it fails. */
@@ -57,6 +62,22 @@ export function openStore(file: string, files: StoreFiles, options: { busyTimeou
   } catch (error) {
     connection.close();
     throw error;
+  }
+}
+
+/**
+ * Checks the record in the database at `file`, of this version or an older one, without writing to it; also while a
+ * dispatcher uses it, unless `access` says that nobody does. Errors: as `openStore`.
+ */
+export function verifyRecordAt(file: string, sha256: Sha256, access: Exclude<Access, 'write'>): AuditFinding {
+  const connection = new Connection(file, access);
+  try {
+    connection.exec(`PRAGMA busy_timeout = ${busyTimeoutMsDefault}`);
+    checkOrigin(connection);
+    if (connection.pragma('user_version') === 0) throw damaged(file, 'it is empty');
+    return verifyRecord(connection, sha256);
+  } finally {
+    connection.close();
   }
 }
 
@@ -95,7 +116,7 @@ function configure(connection: Connection): void {
 }
 
 function storeOn(connection: Connection, files: StoreFiles): SqliteStore {
-  const commits = new Commits(connection);
+  const commits = new Commits(connection, files.sha256);
   const reads = new Reads(connection);
   const read = <T>(action: () => T): T => connection.attempt(action);
   return {
@@ -115,6 +136,8 @@ function storeOn(connection: Connection, files: StoreFiles): SqliteStore {
     outputs: (taskId) => read(() => reads.outputs(taskId)),
     batch: (id) => read(() => reads.batch(id)),
     idempotency: (key) => read(() => reads.idempotency(key)),
+    audit: (filter, page) => read(() => reads.audit(filter, page)),
+    verifyAudit: () => verifyRecord(connection, files.sha256),
     usesBlob: (blob) => read(() => reads.usesBlob(blob)),
     prune: (wallMs, limit) => connection.transaction(() => prune(connection.orm, wallMs, limit)),
     backup: (target) => backup(connection, files, target),

@@ -4,7 +4,7 @@
  */
 
 import { unreachable } from '../base/assert.ts';
-import { bytes, count, fieldLimits, list, row, text, whole, wrong } from './fields.ts';
+import { bytes, bytesOf, count, fieldLimits, list, row, text, whole } from './fields.ts';
 import { type BlobMessage, type BlobRange, blobDataBytesMax, blobRangesMax } from './messages.ts';
 
 const hashBytes = 32;
@@ -22,8 +22,7 @@ export function packBlob(blob: string): Uint8Array {
 
 /** A blob's name of its hash. */
 export function readBlob(value: unknown): string {
-  const hash = bytes(value, 'blob', hashBytes);
-  if (hash.length !== hashBytes) throw wrong('blob', `${hashBytes} bytes`, value);
+  const hash = bytesOf(value, 'blob', hashBytes);
   let name = prefix;
   for (const byte of hash) name += hexOfByte[byte];
   return name;

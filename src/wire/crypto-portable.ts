@@ -17,6 +17,7 @@ export function createPortableCrypto(randomBytes: (count: number) => Uint8Array)
   };
   return {
     generateKeypair: () => keypairOf(randomBytes(32)),
+    randomBytes,
     keypairOf,
     dh: (privateKey, publicKey) => {
       try {

@@ -10,11 +10,14 @@ import {
   amount,
   bool,
   bytes,
+  bytesOf,
   count,
   fieldLimits,
+  keyId,
   kindOf,
   list,
   nodeName,
+  nullOr,
   oneOf,
   row,
   taskId,
@@ -29,12 +32,18 @@ type Resume = Welcome['resume'][number];
 
 /** A day: no interval or wait that one side asks of the other is longer. */
 const intervalRange = { min: 1, max: 24 * 3600 * 1000 };
+const waitRange = { min: 0, max: intervalRange.max };
+const keyBytes = 32;
 
 /** The message as a row for CBOR. */
 export function packDispatcherMessage(message: DispatcherMessage): unknown[] {
   switch (message.kind) {
     case 'welcome':
       return ['welcome', message.name, message.heartbeatMs, message.silenceMs, message.resume.map(packResume)];
+    case 'pending':
+      return ['pending', message.expiresInMs];
+    case 'credential':
+      return ['credential', message.keyId, message.psk, message.beaconKey, message.name];
     case 'refused':
       return ['refused', message.code, message.detail, message.retryAfterMs];
     case 'assign':
@@ -72,13 +81,25 @@ export function checkDispatcherMessage(value: unknown): DispatcherMessage {
         resume: list(fields[4], 'resume', readResume),
       };
     }
+    case 'pending':
+      return { kind, expiresInMs: amount(row(value, 2, kind)[1], 'expiresInMs', waitRange) };
+    case 'credential': {
+      const fields = row(value, 5, kind);
+      return {
+        kind,
+        keyId: keyId(fields[1]),
+        psk: bytesOf(fields[2], 'psk', keyBytes),
+        beaconKey: bytesOf(fields[3], 'beaconKey', keyBytes),
+        name: nullOr(fields[4], (name) => nodeName(name, 'name')),
+      };
+    }
     case 'refused': {
       const fields = row(value, 4, kind);
       return {
         kind,
         code: oneOf(fields[1], 'code', refusalCodes),
         detail: text(fields[2], 'detail', fieldLimits.detailLengthMax),
-        retryAfterMs: amount(fields[3], 'retryAfterMs', { min: 0, max: intervalRange.max }),
+        retryAfterMs: amount(fields[3], 'retryAfterMs', waitRange),
       };
     }
     case 'assign':
@@ -140,6 +161,8 @@ export function halveDispatcherMessage(
           ];
     }
     case 'welcome':
+    case 'pending':
+    case 'credential':
     case 'refused':
     case 'stdin':
     case 'blobWanted':

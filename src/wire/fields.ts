@@ -57,6 +57,7 @@ export const noBytes = new Uint8Array(0);
 const idPattern = /^[0-9a-hjkmnp-tv-z]{12}$/;
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const envNamePattern = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/;
+const keyIdPattern = /^[0-9a-f]{8}$/;
 const labelNamePattern = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/;
 
 /** An array of exactly `length` fields. */
@@ -165,11 +166,23 @@ export function nodeName(value: unknown, name: string): string {
   return value;
 }
 
+/** Name of a cluster secret: 8 hex digits. */
+export function keyId(value: unknown): string {
+  if (typeof value !== 'string' || !keyIdPattern.test(value)) throw wrong('keyId', '8 hex digits', value);
+  return value;
+}
+
 /** Bytes, at most `max`; null stands for none (a byte string is the dearest thing to encode, and most are empty). */
 export function bytes(value: unknown, name: string, max: number): Uint8Array {
   if (value === null) return noBytes;
   if (!(value instanceof Uint8Array)) throw wrong(name, 'bytes', value);
   if (value.length > max) throw new MalformedMessage(`${name} has ${value.length} bytes, more than ${max}`);
+  return value;
+}
+
+/** Exactly `length` bytes: a key, a hash. */
+export function bytesOf(value: unknown, name: string, length: number): Uint8Array {
+  if (!(value instanceof Uint8Array) || value.length !== length) throw wrong(name, `${length} bytes`, value);
   return value;
 }
 

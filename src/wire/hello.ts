@@ -6,13 +6,16 @@
  * bound into the handshake like the rest (both hellos, byte for byte, are the Noise prologue), so nobody on the path can
  * talk two nodes down to an older version unnoticed.
  *
- *   hello:   0, "octaskly" (8 bytes), version (2), oldest version understood (2), pattern (1: XX = 0, XXpsk3 = 1)
+ *   hello:   0, "octaskly" (8 bytes), version (2), oldest version understood (2), claim (1), for an invite its id (8)
  *   noise:   1, a handshake message
  *   decline: 2, code (1)          not authentic: a hint for a sentence, worth no more than a broken connection
- *   accept:  3, an empty message sealed by the responder: proof to the initiator that the other side holds the secret
+ *   accept:  3, an empty message sealed by the responder: proof to the initiator that the other side holds the key
+ *
+ * The claim says by what the dialler asks to be admitted and so which pattern is spoken: nothing = 0 (XX), and by XXpsk3
+ * secret = 1, credential = 2, invite = 3. A listener claims nothing.
  */
 
-import type { Pattern } from './noise.ts';
+import type { Claim } from './admission.ts';
 
 /** First byte of each handshake frame. */
 export const frameKinds = { hello: 0, noise: 1, decline: 2, accept: 3 } as const;
@@ -20,10 +23,13 @@ export const frameKinds = { hello: 0, noise: 1, decline: 2, accept: 3 } as const
 /** Largest frame before a peer is authenticated, in bytes. */
 export const handshakeFrameBytesMax = 1024;
 
+/** Largest frame on a link of a node that is not a member yet, in bytes: it asks for a credential, and gets an answer. */
+export const enrolmentFrameBytesMax = 16 * 1024;
+
 export interface Hello {
   readonly version: number;
   readonly versionMin: number;
-  readonly pattern: Pattern;
+  readonly claim: Claim;
 }
 
 /** Why a side declines, in the order of their codes from 1. */
@@ -32,30 +38,40 @@ export type DeclineReason = (typeof declineReasons)[number];
 
 const magic = new TextEncoder().encode('octaskly');
 const helloBytes = 1 + magic.length + 5;
-const patternCodes: readonly Pattern[] = ['XX', 'XXpsk3'];
+const inviteIdBytes = 8;
+const claimCodes: readonly Claim['by'][] = ['nothing', 'secret', 'credential', 'invite'];
 
-/** The hello as a frame body. Versions are from 0 to 65,535. */
-export function encodeHello(hello: Hello): Uint8Array {
-  const body = new Uint8Array(helloBytes);
+/** The hello as a frame body. Versions are from 0 to 65,535; an invite's id has 16 hex digits. */
+export function encodeHello({ version, versionMin, claim }: Hello): Uint8Array {
+  const body = new Uint8Array(helloBytes + (claim.by === 'invite' ? inviteIdBytes : 0));
   const view = new DataView(body.buffer);
   body[0] = frameKinds.hello;
   body.set(magic, 1);
-  view.setUint16(9, hello.version);
-  view.setUint16(11, hello.versionMin);
-  body[13] = patternCodes.indexOf(hello.pattern);
+  view.setUint16(9, version);
+  view.setUint16(11, versionMin);
+  body[13] = claimCodes.indexOf(claim.by);
+  if (claim.by === 'invite') body.set(Uint8Array.fromHex(claim.inviteId), helloBytes);
   return body;
 }
 
-/** The hello in a frame body; null when it is none of ours. `pattern` is null when this version does not know it. */
-export function decodeHello(body: Uint8Array): (Omit<Hello, 'pattern'> & { readonly pattern: Pattern | null }) | null {
+/** The hello in a frame body; null when it is none of ours. `claim` is null when this version does not understand it. */
+export function decodeHello(body: Uint8Array): (Omit<Hello, 'claim'> & { readonly claim: Claim | null }) | null {
   if (body.length < helloBytes || body[0] !== frameKinds.hello) return null;
   if (magic.some((byte, i) => body[1 + i] !== byte)) return null;
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
   return {
     version: view.getUint16(9),
     versionMin: view.getUint16(11),
-    pattern: patternCodes[view.getUint8(13)] ?? null,
+    claim: claimIn(body),
   };
+}
+
+function claimIn(body: Uint8Array): Claim | null {
+  const by = claimCodes[body[helloBytes - 1] ?? claimCodes.length];
+  if (by === undefined) return null;
+  if (by !== 'invite') return { by };
+  const id = body.subarray(helloBytes, helloBytes + inviteIdBytes);
+  return id.length === inviteIdBytes ? { by, inviteId: id.toHex() } : null;
 }
 
 /** Why two versions cannot speak with each other, as a sentence; null when they can. */

@@ -15,8 +15,8 @@ import type { TaskSpec } from '../core/task.ts';
 import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
 
 /** Spoken version and the oldest one still understood. Exchanged in clear before the handshake. */
-export const protocolVersion = 2;
-export const protocolVersionMin = 2;
+export const protocolVersion = 3;
+export const protocolVersionMin = 3;
 
 /** Most entries in one `assign`, `report`, `recall`, `ack` or `join.held`. */
 export const entriesMax = 4096;
@@ -55,6 +55,15 @@ export type BlobMessage =
 
 export type WorkerMessage =
   | { readonly kind: 'join'; readonly worker: WorkerDeclaration; readonly held: readonly HeldAttempt[] }
+  /** Of a node that is not a member yet (its link is by invite or by nothing): asks for a credential. */
+  | {
+      readonly kind: 'enroll';
+      /** Name it would like to go by. */
+      readonly name: string;
+      readonly platform: string;
+      readonly arch: string;
+      readonly version: string;
+    }
   | BlobMessage
   | { readonly kind: 'heartbeat'; readonly vitals: WorkerVitals }
   | { readonly kind: 'report'; readonly entries: readonly ReportEntry[] }
@@ -91,9 +100,31 @@ export interface Assignment extends AttemptKey {
   >;
 }
 
-/** Why a worker may not join (now). */
-export const refusalCodes = ['full', 'duplicate_id', 'storage_unavailable', 'shutting_down'] as const;
+/** Why a node may not join (now). */
+export const refusalCodes = [
+  'full',
+  'duplicate_id',
+  'storage_unavailable',
+  'shutting_down',
+  /** Too many ask, or ask too often. */
+  'busy',
+  /** Nobody approved it in time; it may ask again. */
+  'approval_expired',
+  // From here on asking again is of no use until somebody changes something.
+  'rejected',
+  'revoked',
+  'not_allowed',
+  'identity_taken',
+  'invite_unknown',
+  'invite_used',
+  'invite_expired',
+] as const;
 export type RefusalCode = (typeof refusalCodes)[number];
+
+/** True when it is of no use to ask again before somebody changes something. */
+export function isLasting(code: RefusalCode): boolean {
+  return refusalCodes.indexOf(code) >= refusalCodes.indexOf('rejected');
+}
 
 export type DispatcherMessage =
   | {
@@ -105,6 +136,20 @@ export type DispatcherMessage =
       readonly silenceMs: number;
       /** For held attempts that go on: how many bytes of each stream are already here. */
       readonly resume: readonly (AttemptKey & { readonly stdout: number; readonly stderr: number })[];
+    }
+  /** The enrolment is waiting for somebody to approve it. */
+  | { readonly kind: 'pending'; readonly expiresInMs: number }
+  /**
+   * Answers an enrolment; and replaces the node's credential after the cluster secret was rotated. The node keeps it;
+   * `psk` (32 bytes) is its own, `beaconKey` (32 bytes) the cluster's.
+   */
+  | {
+      readonly kind: 'credential';
+      readonly keyId: string;
+      readonly psk: Uint8Array;
+      readonly beaconKey: Uint8Array;
+      /** What the node is to be called unless its people say otherwise; null = as it likes. */
+      readonly name: string | null;
     }
   | { readonly kind: 'refused'; readonly code: RefusalCode; readonly detail: string; readonly retryAfterMs: number }
   | { readonly kind: 'assign'; readonly attempts: readonly Assignment[] }

@@ -22,6 +22,8 @@ export interface KeyPair {
 /** The primitives of Noise sections 4.1 to 4.3 (DH, cipher, hash functions). All synchronous. */
 export interface NoiseCrypto {
   generateKeypair(): KeyPair;
+  /** Cryptographically strong. */
+  randomBytes(count: number): Uint8Array;
   /** The pair of a 32-byte private key. Throws `RangeError` for another length. */
   keypairOf(privateKey: Uint8Array): KeyPair;
   /** 32 bytes; null for a public key without a usable result (low order). */
@@ -134,15 +136,29 @@ class SymmetricState {
   #cipher: CipherState;
   hash: Uint8Array;
 
-  constructor(crypto: NoiseCrypto, protocolName: string) {
+  /** `hash` is the chaining key at the beginning, too. */
+  constructor(crypto: NoiseCrypto, hash: Uint8Array) {
     this.#crypto = crypto;
-    // InitializeSymmetric: a name of at most HASHLEN bytes is padded with zeros, not hashed; ours have 28 and 32.
+    this.hash = hash;
+    this.#chainingKey = hash;
+    this.#cipher = new CipherState(crypto, null);
+  }
+
+  /** InitializeSymmetric: a name of at most HASHLEN bytes is padded with zeros, not hashed; ours have 28 and 32. */
+  static named(crypto: NoiseCrypto, protocolName: string): SymmetricState {
     const name = new TextEncoder().encode(protocolName);
     assert(name.length <= 32, 'a Noise protocol name is longer than a hash');
-    this.hash = new Uint8Array(32);
-    this.hash.set(name);
-    this.#chainingKey = this.hash;
-    this.#cipher = new CipherState(crypto, null);
+    const hash = new Uint8Array(32);
+    hash.set(name);
+    return new SymmetricState(crypto, hash);
+  }
+
+  /** What it would be with this pre-shared key; itself stays as it is. The cipher need not be copied: it gets a new key. */
+  withKeyAndHash(input: Uint8Array): SymmetricState {
+    const copy = new SymmetricState(this.#crypto, this.hash);
+    copy.#chainingKey = this.#chainingKey;
+    copy.mixKeyAndHash(input);
+    return copy;
   }
 
   get hasKey(): boolean {
@@ -202,8 +218,12 @@ export interface HandshakeOptions {
   /** What both sides must already agree on. */
   readonly prologue: Uint8Array;
   readonly staticKeypair: KeyPair;
-  /** 32 bytes; needed by XXpsk3, unused by XX. */
-  readonly psk: Uint8Array | null;
+  /**
+   * The pre-shared keys of XXpsk3, 32 bytes each, for the node with this static key; asked for once, at message 3, when
+   * that key is known and authentic. The initiator uses the first, the responder tries one after the other: it may hold
+   * several. Unused by XX.
+   */
+  readonly psks: (remoteStatic: Uint8Array) => readonly Uint8Array[];
   /** Only for published vectors; otherwise drawn anew, which the security of the handshake rests on. */
   readonly ephemeral?: KeyPair;
 }
@@ -211,16 +231,16 @@ export interface HandshakeOptions {
 /** Section 5.3. Messages are written and read in turn, the initiator writes first; three in all. */
 export class HandshakeState {
   readonly #options: HandshakeOptions;
-  readonly #symmetric: SymmetricState;
+  #symmetric: SymmetricState;
   #ephemeral: KeyPair | null;
   #remoteEphemeral: Uint8Array | null = null;
   #remoteStatic: Uint8Array | null = null;
+  #pskIndex: number | null = null;
   #next = 0;
 
   constructor(options: HandshakeOptions) {
-    assert(options.pattern === 'XX' || options.psk?.length === 32, 'XXpsk3 needs a pre-shared key of 32 bytes');
     this.#options = options;
-    this.#symmetric = new SymmetricState(options.crypto, `Noise_${options.pattern}_25519_AESGCM_SHA256`);
+    this.#symmetric = SymmetricState.named(options.crypto, `Noise_${options.pattern}_25519_AESGCM_SHA256`);
     this.#symmetric.mixHash(options.prologue);
     this.#ephemeral = options.ephemeral ?? null;
   }
@@ -239,9 +259,14 @@ export class HandshakeState {
     return present(this.#remoteStatic, 'the static key of the other side');
   }
 
+  /** Which of `psks` the other side used; null before message 3 was read, and without any. */
+  get pskIndex(): number | null {
+    return this.#pskIndex;
+  }
+
   /** WriteMessage. */
   writeMessage(payload: Uint8Array): Uint8Array {
-    const { crypto, staticKeypair, pattern } = this.#options;
+    const { crypto, staticKeypair, pattern, psks } = this.#options;
     const symmetric = this.#symmetric;
     const parts: Uint8Array[] = [];
     for (const token of this.#takeTokens('writes')) {
@@ -253,6 +278,8 @@ export class HandshakeState {
         if (pattern === 'XXpsk3') symmetric.mixKey(this.#ephemeral.publicKey);
       } else if (token === 's') {
         parts.push(symmetric.encryptAndHash(staticKeypair.publicKey));
+      } else if (token === 'psk') {
+        symmetric.mixKeyAndHash(checkedPsk(psks(this.remoteStatic)[0]));
       } else {
         this.#mix(token);
       }
@@ -271,7 +298,8 @@ export class HandshakeState {
       return message.slice(at - bytes, at);
     };
     if (message.length > noiseMessageBytesMax) throw new NoiseError('length', 'a handshake message is too long');
-    for (const token of this.#takeTokens('reads')) {
+    const tokens = this.#takeTokens('reads');
+    for (const token of tokens) {
       if (token === 'e') {
         this.#remoteEphemeral = take(dhBytes);
         symmetric.mixHash(this.#remoteEphemeral);
@@ -279,11 +307,13 @@ export class HandshakeState {
       } else if (token === 's') {
         this.#remoteStatic = symmetric.decryptAndHash(take(dhBytes + (symmetric.hasKey ? tagBytes : 0)));
         if (this.#remoteStatic === null) throw new NoiseError('static', 'a static key is not authentic');
-      } else {
+      } else if (token !== 'psk') {
         this.#mix(token);
       }
     }
-    const payload = symmetric.decryptAndHash(message.subarray(at));
+    // "psk" is the last token before the payload (9.4), so the payload tells which key it is.
+    const rest = message.subarray(at);
+    const payload = tokens.includes('psk') ? this.#openByPsk(rest) : symmetric.decryptAndHash(rest);
     if (payload === null) throw new NoiseError('payload', 'a handshake payload is not authentic');
     return payload;
   }
@@ -297,6 +327,19 @@ export class HandshakeState {
       : { sending: responders, receiving: initiators };
   }
 
+  /** Opens the payload of message 3 with the first key that fits, and goes on with that. */
+  #openByPsk(sealed: Uint8Array): Uint8Array | null {
+    for (const [index, psk] of this.#options.psks(this.remoteStatic).entries()) {
+      const tried = this.#symmetric.withKeyAndHash(checkedPsk(psk));
+      const payload = tried.decryptAndHash(sealed);
+      if (payload === null) continue;
+      this.#symmetric = tried;
+      this.#pskIndex = index;
+      return payload;
+    }
+    return null;
+  }
+
   #takeTokens(act: 'writes' | 'reads'): readonly Token[] {
     const initiatorWrites = this.#next % 2 === 0;
     const writes = initiatorWrites === (this.#options.role === 'initiator');
@@ -307,11 +350,7 @@ export class HandshakeState {
   }
 
   /** The tokens that mix in a secret: "es" is the initiator's ephemeral with the responder's static key, and so on. */
-  #mix(token: 'ee' | 'es' | 'se' | 'psk'): void {
-    if (token === 'psk') {
-      this.#symmetric.mixKeyAndHash(present(this.#options.psk, 'the pre-shared key'));
-      return;
-    }
+  #mix(token: 'ee' | 'es' | 'se'): void {
     const [initiators, responders] = [token[0], token[1]];
     const [ours, theirs] = this.#options.role === 'initiator' ? [initiators, responders] : [responders, initiators];
     const local = ours === 'e' ? present(this.#ephemeral, 'our ephemeral key') : this.#options.staticKeypair;
@@ -322,6 +361,11 @@ export class HandshakeState {
       throw new NoiseError('dh', 'a public key is of low order');
     this.#symmetric.mixKey(shared);
   }
+}
+
+function checkedPsk(psk: Uint8Array | undefined): Uint8Array {
+  assert(psk?.length === 32, 'XXpsk3 needs a pre-shared key of 32 bytes');
+  return psk;
 }
 
 /** The parts in a row, in one new array. */

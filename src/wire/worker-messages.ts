@@ -64,6 +64,8 @@ export function packWorkerMessage(message: WorkerMessage): unknown[] {
         packDeclaration(message.worker),
         message.held.map((held) => [held.taskId, held.attempt, held.phase]),
       ];
+    case 'enroll':
+      return ['enroll', message.name, message.platform, message.arch, message.version];
     case 'heartbeat':
       return ['heartbeat', packVitals(message.vitals)];
     case 'report':
@@ -91,6 +93,16 @@ export function checkWorkerMessage(value: unknown): WorkerMessage {
     case 'join': {
       const fields = row(value, 3, kind);
       return { kind, worker: readDeclaration(fields[1]), held: list(fields[2], 'held', readHeld) };
+    }
+    case 'enroll': {
+      const fields = row(value, 5, kind);
+      return {
+        kind,
+        name: nodeName(fields[1], 'name'),
+        platform: word(fields[2], 'platform'),
+        arch: word(fields[3], 'arch'),
+        version: word(fields[4], 'version'),
+      };
     }
     case 'heartbeat':
       return { kind, vitals: readVitals(row(value, 2, kind)[1]) };

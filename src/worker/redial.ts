@@ -5,7 +5,8 @@ import type { Random } from '../ports/time.ts';
 const waitMsMin = 200;
 const waitMsMax = 15_000;
 
-interface Address {
+/** Where a dispatcher listens. */
+export interface Address {
   readonly host: string;
   readonly port: number;
 }

@@ -11,17 +11,21 @@
 
 import { unreachable } from '../base/assert.ts';
 import type { AttemptKey, HeldAttempt } from '../core/attempt.ts';
-import type { AttemptOutcome, AttemptUsage } from '../core/task.ts';
+import type { Credential } from '../core/trust.ts';
 import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
 import type { BlobCache, TaskFiles } from '../ports/files.ts';
-import type { LinkEnd, LinkHandlers, Links, WorkerLink } from '../ports/links.ts';
+import type { LinkEnd, LinkHandlers, Links, Proof, WorkerLink } from '../ports/links.ts';
 import type { Clock, Log, Random, Timer } from '../ports/time.ts';
-import type { Assignment, DispatcherMessage } from '../wire/messages.ts';
+import { type Assignment, type DispatcherMessage, isLasting } from '../wire/messages.ts';
+import { isHopeless, nameOf, sentenceOn } from './advice.ts';
 import { Backlog } from './backlog.ts';
 import { type Execution, type ExecutorParts, execute } from './executor.ts';
-import { Redial } from './redial.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { Proofs } from './proofs.ts';
+import { type Address, Redial } from './redial.ts';
 import { Reporter } from './reporter.ts';
 import { Staging } from './staging.ts';
+import { cancelledUnstarted } from './unstarted.ts';
 
 /** After leaving, results that cannot be delivered are waited for this long after files of them were last asked for. */
 const farewellMs = 15_000;
@@ -37,7 +41,11 @@ export interface WorkerParts extends Omit<ExecutorParts, 'workerName' | 'staging
   readonly log: Log;
   readonly declaration: WorkerDeclaration;
   /** Dispatchers, tried in turn. */
-  readonly addresses: readonly { readonly host: string; readonly port: number }[];
+  readonly addresses: readonly Address[];
+  /** By what it may join, best first; asked before each dial. A further one is tried when the one before is not valid. */
+  proofs(): readonly [Proof, ...Proof[]];
+  /** A fresh credential of the dispatcher it has joined: to be kept, and from now on the best proof. Does not throw. */
+  onCredential(credential: Credential): void;
   readVitals(): Omit<WorkerVitals, 'running'>;
   /** Shown to people: joined, lost, refused. */
   onStatus(sentence: string): void;
@@ -48,9 +56,7 @@ export type WorkerEnd = { readonly ok: true } | { readonly ok: false; readonly d
 
 interface Joined {
   readonly link: WorkerLink;
-  readonly silenceMs: number;
-  heartbeat: Timer;
-  heardAt: number;
+  readonly heartbeat: Heartbeat;
 }
 
 export class Worker {
@@ -59,11 +65,16 @@ export class Worker {
   readonly #reporter: Reporter;
   readonly #staging: Staging;
   readonly #redial: Redial;
+  readonly #proofs: Proofs;
   readonly #running = new Map<string, { readonly assignment: Assignment; readonly execution: Execution }>();
   #name: string;
   #link: WorkerLink | null = null;
   #joined: Joined | null = null;
   #everJoined = false;
+  /** Why the dispatcher refused the present link. */
+  #refusal: string | null = null;
+  /** The refusal people were told of last. */
+  #told: string | null = null;
   #leaving = false;
   #retry: Timer | null = null;
   #farewell: Timer | null = null;
@@ -76,6 +87,7 @@ export class Worker {
     this.#reporter = new Reporter(parts.clock);
     this.#staging = new Staging(parts);
     this.#redial = new Redial(parts.addresses, parts.random);
+    this.#proofs = new Proofs(parts.proofs, parts.addresses.length);
   }
 
   /** Runs until `leave` or `stop`, or until it is clear that no dispatcher will ever take it. Called once. */
@@ -115,7 +127,7 @@ export class Worker {
     const { links, log } = this.#parts;
     const address = this.#redial.next();
     log.debug('dialling the dispatcher', { address: `${address.host}:${address.port}` });
-    const dialled = await links.dial(address, (link) => this.#handlers(link));
+    const dialled = await links.dial({ ...address, proof: this.#proofs.take() }, (link) => this.#handlers(link));
     if (dialled.ok) return;
     this.#onEnd(dialled.end, `${address.host}:${address.port}`);
   }
@@ -149,50 +161,52 @@ export class Worker {
 
   #onEnd(end: LinkEnd, remote: string): void {
     const wasJoined = this.#joined !== null;
-    this.#joined?.heartbeat.cancel();
+    this.#joined?.heartbeat.stop();
     this.#joined = null;
     this.#link = null;
     this.#reporter.detach();
     this.#staging.detach();
     if (this.#end === null) return;
-    const hopeless = end.code === 'wrong_secret' || end.code === 'version_mismatch';
-    if (hopeless && !this.#everJoined && this.#redial.allTried) {
-      this.#finish({ ok: false, detail: end.detail });
+    const detail = sentenceOn(end, this.#proofs.present);
+    const hopeless = isHopeless(end) && this.#proofs.isTriedOut && !this.#everJoined;
+    const fallsBack = this.#proofs.fallBack(end);
+    if (hopeless && !fallsBack) {
+      this.#finish({ ok: false, detail });
       return;
     }
     const waitMs = this.#redial.waitMs();
     const what = wasJoined ? `Lost the dispatcher at ${remote}` : `Cannot join the dispatcher at ${remote}`;
+    const again = fallsBack ? `Trying ${nameOf(this.#proofs.present)} instead` : 'Trying again';
     const going = this.#running.size > 0 ? ' Running tasks go on.' : '';
-    this.#parts.onStatus(`${what}: ${end.detail} Trying again in ${(waitMs / 1000).toFixed(1)} s.${going}`);
+    this.#tell(`${what}: ${detail} ${again} in ${(waitMs / 1000).toFixed(1)} s.${going}`);
     this.#retry = this.#parts.clock.after(waitMs, () => void this.#dial());
     this.#endIfIdle();
   }
 
-  #beat(joined: Joined, everyMs: number): void {
-    const { clock } = this.#parts;
-    if (clock.steady() - joined.heardAt > joined.silenceMs) {
-      joined.link.close(`the dispatcher was silent for ${Math.round(joined.silenceMs / 1000)} s`);
-      return;
-    }
-    this.#heartbeat(joined.link);
-    joined.heartbeat = clock.after(everyMs, () => this.#beat(joined, everyMs));
-  }
-
-  #heartbeat(link: WorkerLink): void {
-    link.send({ kind: 'heartbeat', vitals: { ...this.#parts.readVitals(), running: this.#running.size } });
+  /** Tells people; of the same refusal over and over once. */
+  #tell(sentence: string): void {
+    if (this.#refusal !== null && this.#refusal === this.#told) this.#parts.log.debug(sentence);
+    else this.#parts.onStatus(sentence);
+    this.#told = this.#refusal;
+    this.#refusal = null;
   }
 
   // ------------------------------------------------------------------------------------------------ messages
 
   #onMessage(link: WorkerLink, message: DispatcherMessage): void {
-    if (this.#joined !== null) this.#joined.heardAt = this.#parts.clock.steady();
+    this.#joined?.heartbeat.heard();
     switch (message.kind) {
       case 'welcome':
         this.#onWelcome(link, message);
         return;
       case 'refused':
-        this.#redial.waitAtLeast(message.retryAfterMs);
-        this.#refused(link, message.detail);
+        this.#onRefused(link, message);
+        return;
+      case 'credential':
+        this.#onCredential(link, message);
+        return;
+      case 'pending':
+        link.close('The dispatcher wants an approval of a worker that has shown what it joins by.');
         return;
       case 'assign':
         for (const assignment of message.attempts) this.#onAssign(assignment);
@@ -230,28 +244,43 @@ export class Worker {
     }
   }
 
-  #refused(link: WorkerLink, detail: string): void {
-    this.#parts.log.info('the dispatcher refused', { detail });
+  #onRefused(link: WorkerLink, message: Extract<DispatcherMessage, { kind: 'refused' }>): void {
+    const { code, detail, retryAfterMs } = message;
+    if (isLasting(code) && (this.#joined !== null || this.#proofs.isTriedOut)) {
+      this.#expelled(detail);
+      return;
+    }
+    this.#redial.waitAtLeast(retryAfterMs);
+    this.#refusal = detail;
     link.close(detail);
+  }
+
+  /** Nobody wants to hear of anything here any more: what runs is killed. */
+  #expelled(detail: string): void {
+    this.#leaving = true;
+    this.#backlog.clear();
+    for (const { assignment } of [...this.#running.values()]) this.#abandon(assignment);
+    this.#finish({ ok: false, detail });
+  }
+
+  #onCredential(link: WorkerLink, message: Extract<DispatcherMessage, { kind: 'credential' }>): void {
+    const { keyId, psk, beaconKey } = message;
+    this.#parts.onCredential({ keyId, psk, beaconKey, dispatcherKey: link.remoteKey });
+    this.#proofs.renewed();
   }
 
   #onWelcome(link: WorkerLink, message: Extract<DispatcherMessage, { kind: 'welcome' }>): void {
     // A second welcome on the same link says nothing new.
     if (this.#joined !== null) return;
-    const { clock, onStatus } = this.#parts;
-    const { name, heartbeatMs, silenceMs, resume } = message;
+    const { clock, onStatus, readVitals } = this.#parts;
+    const { name, resume } = message;
     this.#name = name;
     this.#everJoined = true;
+    this.#told = null;
     this.#redial.succeeded();
-    const joined: Joined = {
-      link,
-      silenceMs,
-      heardAt: clock.steady(),
-      heartbeat: clock.after(heartbeatMs, () => this.#beat(joined, heartbeatMs)),
-    };
-    this.#joined = joined;
     onStatus(`Joined the dispatcher at ${link.remote} as ${name}.`);
-    this.#heartbeat(link);
+    const beat = (): void => link.send({ kind: 'heartbeat', vitals: { ...readVitals(), running: this.#running.size } });
+    this.#joined = { link, heartbeat: new Heartbeat({ clock, link, pace: message, beat }) };
     if (this.#leaving) link.send({ kind: 'leaving' });
     this.#reporter.attach(link, resume);
     this.#staging.attach(link);
@@ -281,20 +310,7 @@ export class Worker {
   #onCancel(key: AttemptKey): void {
     if (this.#backlog.attemptOf(key.taskId) === key.attempt) {
       this.#backlog.remove(key.taskId);
-      const nothing = new Uint8Array(0);
-      const startedAt = this.#parts.clock.wall();
-      const outcome: AttemptOutcome = { kind: 'cancelled' };
-      this.#reporter.notStarted({
-        kind: 'ended',
-        ...key,
-        startedAt,
-        outcome,
-        usage: noUsage,
-        stdout: nothing,
-        stderr: nothing,
-        outputs: [],
-        outputProblems: [],
-      });
+      this.#reporter.notStarted(cancelledUnstarted(key, this.#parts.clock.wall()));
     } else if (this.#isRunning(key)) this.#running.get(key.taskId)?.execution.cancel();
   }
 
@@ -366,19 +382,8 @@ export class Worker {
     this.#end = null;
     this.#retry?.cancel();
     this.#farewell?.cancel();
-    this.#joined?.heartbeat.cancel();
+    this.#joined?.heartbeat.stop();
     this.#link?.close('the worker stops');
     resolve(end);
   }
 }
-
-const noUsage: AttemptUsage = {
-  durationMs: 0,
-  cpuMs: null,
-  memoryPeakBytes: null,
-  stdoutBytes: 0,
-  stderrBytes: 0,
-  discardedBytes: 0,
-  writtenBytes: null,
-  sandboxLevel: null,
-};

@@ -4,16 +4,13 @@
  */
 
 import { unknownIsolation } from '../../src/core/isolation.ts';
-import { nativeCrypto, pskFromSecret } from '../../src/runtime/crypto.ts';
+import { nativeCrypto } from '../../src/runtime/crypto.ts';
+import { keySet } from '../../src/runtime/keys.ts';
 import { createLinks } from '../../src/runtime/links.ts';
 import type { Assignment } from '../../src/wire/messages.ts';
 
 const [port = '', secret = '', workers = '1', slots = '64'] = process.argv.slice(2);
-const links = createLinks({
-  crypto: nativeCrypto,
-  staticKeypair: nativeCrypto.generateKeypair(),
-  psk: pskFromSecret(secret),
-});
+const proof = { by: 'secret', psk: keySet(secret).psk } as const;
 const nothing = new Uint8Array(0);
 
 function ended({ taskId, attempt }: Assignment) {
@@ -43,7 +40,9 @@ function ended({ taskId, attempt }: Assignment) {
 }
 
 for (let n = 1; n <= Number(workers); n++) {
-  const dialled = await links.dial({ host: '127.0.0.1', port: Number(port) }, (link) => {
+  // A key each: a key stays with its worker.
+  const links = createLinks({ crypto: nativeCrypto, staticKeypair: nativeCrypto.generateKeypair() });
+  const dialled = await links.dial({ host: '127.0.0.1', port: Number(port), proof }, (link) => {
     link.send({
       kind: 'join',
       held: [],

@@ -93,7 +93,7 @@ describe('Store.commit()', () => {
 
   test('takes a new task, its end, output, attempt and batch at once, in any order', () => {
     const task = sampleTask({ ...completed, spec: { ...plainSpec, batchId: '000000000bat' } });
-    const batch: Change = { kind: 'batch', id: '000000000bat', name: 'b', createdAt: sampleAt, size: 1 };
+    const batch: Change = { kind: 'batch', id: '000000000bat', name: 'b', createdAt: sampleAt, size: 1, owner: null };
     store.commit([
       output(task, bytesOf('out'), bytesOf('err')),
       { kind: 'attempt', record: attemptOf(task, 1) },
@@ -192,7 +192,7 @@ describe('Store.load()', () => {
     const task = add(completed);
     expect(store.load().lastId).toBe(task.id);
     const id = sampleTask().id;
-    store.commit([{ kind: 'batch', id, name: null, createdAt: sampleAt, size: 0 }]);
+    store.commit([{ kind: 'batch', id, name: null, createdAt: sampleAt, size: 0, owner: null }]);
     expect(store.load().lastId).toBe(id);
     const last = add({ ...completed, createdAt: sampleAt + 1 });
     expect(store.prune(sampleAt * 2, 10).tasks).toBe(2);
@@ -241,14 +241,20 @@ describe('Store.tasks()', () => {
   /** Every filter, alone and combined, against filtering in memory. */
   test('filters as a plain comparison of each task would', () => {
     const batches = ['000000000ba1', '000000000ba2'];
-    store.commit(batches.map((id) => ({ kind: 'batch', id, name: null, createdAt: sampleAt, size: 0 })));
+    store.commit(batches.map((id) => ({ kind: 'batch', id, name: null, createdAt: sampleAt, size: 0, owner: null })));
     const statuses: TaskStatus[] = ['completed', 'failed', 'queued', 'completed', 'running', 'cancelled'];
+    const owners = ['ci', 'ci-2'];
     const all = Array.from({ length: 120 }, (_, i) =>
       add({
         status: statuses[i % statuses.length] ?? 'queued',
         createdAt: sampleAt + i * 1000,
         workerId: i % 4 === 0 ? null : `w${i % 4}`,
-        spec: { ...plainSpec, batchId: batches[i % 5] ?? null, tags: i % 3 === 0 ? { k: `v${i % 2}` } : {} },
+        spec: {
+          ...plainSpec,
+          batchId: batches[i % 5] ?? null,
+          owner: owners[i % 3] ?? null,
+          tags: i % 3 === 0 ? { k: `v${i % 2}` } : {},
+        },
       }),
     );
     const filters: TaskFilter[] = [{}];
@@ -257,18 +263,20 @@ describe('Store.tasks()', () => {
       { statuses: ['completed', 'running'] },
       { workerId: 'w1' },
       { batchId: '000000000ba2' },
+      { owner: 'ci' },
       { tag: { key: 'k', value: 'v1' } },
       { since: sampleAt + 50_500 },
       { idPrefix: (all[60]?.id ?? '').slice(0, 7) },
     ];
     for (const choice of choices) for (const filter of [...filters]) filters.push({ ...filter, ...choice });
     for (const filter of filters) {
-      const { statuses, workerId, batchId, tag, since, idPrefix } = filter;
+      const { statuses, workerId, batchId, tag, since, idPrefix, owner } = filter;
       const expected = all.filter(
         (task) =>
           (statuses?.includes(task.status) ?? true) &&
           (workerId === undefined || task.workerId === workerId) &&
           (batchId === undefined || task.spec.batchId === batchId) &&
+          (owner === undefined || task.spec.owner === owner) &&
           (tag === undefined || task.spec.tags[tag.key] === tag.value) &&
           (since === undefined || task.createdAt >= since) &&
           task.id.startsWith(idPrefix ?? ''),
@@ -303,7 +311,7 @@ describe('Store, reading', () => {
   });
 
   test('attempts() gives them in order, batch() counts by status', () => {
-    store.commit([{ kind: 'batch', id: '00000000000b', name: 'night', createdAt: sampleAt, size: 3 }]);
+    store.commit([{ kind: 'batch', id: '00000000000b', name: 'night', createdAt: sampleAt, size: 3, owner: 'ci' }]);
     const spec = { ...plainSpec, batchId: '00000000000b' };
     const task = add({ spec, status: 'failed' });
     add({ spec });
@@ -317,6 +325,7 @@ describe('Store, reading', () => {
       name: 'night',
       createdAt: sampleAt,
       size: 3,
+      owner: 'ci',
       counts,
     });
     expect(store.batch('nothing')).toBeNull();
@@ -325,7 +334,7 @@ describe('Store, reading', () => {
 
 describe('Store.prune()', () => {
   test('deletes old ended tasks with all that hangs on them, and nothing else', () => {
-    const batch: Change = { kind: 'batch', id: '00000000000b', name: null, createdAt: sampleAt, size: 1 };
+    const batch: Change = { kind: 'batch', id: '00000000000b', name: null, createdAt: sampleAt, size: 1, owner: null };
     const old = sampleTask({ ...completed, spec: { ...richSpec, batchId: '00000000000b' } });
     const recent = sampleTask({ ...completed, completedAt: sampleAt + 10_000 });
     const live = sampleTask();

@@ -38,8 +38,9 @@ all() {
 
 const script = `${cases}
 cd /tmp
+echo "rules = []" > /tmp/deny.toml
 who=root
-octaskly up --name root --max-jobs 2 --task-user nobody >/tmp/root.log 2>&1 & up=$!
+octaskly up --deny-list /tmp/deny.toml --name root --max-jobs 2 --task-user nobody >/tmp/root.log 2>&1 & up=$!
 ready
 all
 tell strict --sandbox strict --mem-limit 100 'dd if=/dev/zero of=/dev/null bs=200M count=1; echo survived'
@@ -54,7 +55,7 @@ cat > /tmp/user.sh <<'END'
 echo $$ > /sys/fs/cgroup/home/own/cgroup.procs
 export HOME=/home/user
 cd /home/user
-exec /usr/bin/setpriv --reuid=1000 --regid=1000 --clear-groups octaskly up --name user --max-jobs 2 --port 7900 --api-port 3100
+exec /usr/bin/setpriv --reuid=1000 --regid=1000 --clear-groups octaskly up --deny-list /tmp/deny.toml --name user --max-jobs 2 --port 7900 --api-port 3100
 END
 sh /tmp/user.sh >/tmp/user.log 2>&1 &
 export HOME=/home/user OCTASKLY_API=http://127.0.0.1:3100

@@ -59,7 +59,7 @@ describe('serveHttp()', () => {
       headers: { 'content-type': 'application/json' },
     });
     expect(response.status).toBe(201);
-    expect(backend.submissions.at(-1)?.actor).toBe('local');
+    expect(backend.submissions.at(-1)?.actor).toEqual({ name: 'local', role: 'admin', from: '127.0.0.1' });
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
   });
 
@@ -112,16 +112,24 @@ describe('the API on a socket', () => {
     expect(backend.submissions).toHaveLength(1);
   });
 
-  test('checks the Host a client really sends', async () => {
+  test.each([
+    ['another name', 'HTTP/1.1\r\nHost: evil.example', '403'],
+    ['two of them', 'HTTP/1.1\r\nHost: localhost\r\nHost: evil.example', '400'],
+    ['two that are equal', 'HTTP/1.1\r\nHost: localhost\r\nHost: localhost', '400'],
+    ['none', 'HTTP/1.0', '400'],
+    ['an empty one', 'HTTP/1.1\r\nHost:', '403'],
+    ['its own', 'HTTP/1.1\r\nHost: LocalHost:80', '200'],
+  ])('checks the Host a client really sends: %s', async (_what, head, status) => {
     const { server } = await started();
-    const socket = rawRequest(server, 'GET /health HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n');
+    const socket = rawRequest(server, `GET /health ${head}\r\nConnection: close\r\n\r\n`);
     let text = '';
     socket.on('data', (data) => {
       text += String(data);
     });
     socket.resume();
-    await until(() => text.includes('urn:octaskly:problem:forbidden'), 'the refusal arrives');
-    expect(text).toStartWith('HTTP/1.1 403');
+    await until(() => text.includes('}'), 'the answer arrives');
+    expect(text).toStartWith(`HTTP/1.1 ${status}`);
+    expect(text.toLowerCase()).toContain('\r\nx-content-type-options: nosniff\r\n');
   });
 
   test('passes large output unaltered', async () => {
@@ -184,7 +192,7 @@ describe('the API on a socket', () => {
     const large = entry(1);
     const event = { ...large.event, detail: 'x'.repeat(256 * 1024) };
     for (let n = 0; backend.subscribers.size > 0 && n < 400; n++) {
-      backend.publish({ id: String(n), event });
+      backend.publish({ id: String(n), event, owner: null });
       backend.feed.length = 0;
       await Bun.sleep(1);
     }

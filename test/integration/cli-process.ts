@@ -11,9 +11,14 @@ process.exit(
     terminal: createTerminal(),
     files: createLocalFiles(),
     version: '0.0.0',
-    roles: { dispatcher: role, worker: role, up: role, backup: role, doctor: role, version: role },
+    roles: {
+      ...{ dispatcher: role, worker: role, up: role, join: role, backup: role, doctor: role, version: role },
+      verifyRecord: async () => ({ ok: true, entries: 0 }),
+    },
     parseToml: (text) => Bun.TOML.parse(text),
     parseYaml: null,
+    readPrivate: () => null,
+    announcedApi: () => null,
     localToken: () => null,
   }),
 );

@@ -1,14 +1,16 @@
 /** Peers for the tests of links: honest ones, ones made of bytes, ones that hold the secret and misbehave. */
 
 import type { Socket } from 'bun';
-import type { DispatcherLink, LinkEnd, LinkListener, WorkerLink } from '../../src/ports/links.ts';
-import { nativeCrypto, pskFromSecret } from '../../src/runtime/crypto.ts';
+import type { DispatcherLink, LinkEnd, LinkListener, Proof, WorkerLink } from '../../src/ports/links.ts';
+import { nativeCrypto } from '../../src/runtime/crypto.ts';
+import { keySet } from '../../src/runtime/keys.ts';
 import { createLinks, type LinksOptions } from '../../src/runtime/links.ts';
 import { workerDialect } from '../../src/wire/dialects.ts';
 import type { DispatcherMessage, WorkerMessage } from '../../src/wire/messages.ts';
 import { Session } from '../../src/wire/session.ts';
 
-export const psk = pskFromSecret('correct horse battery staple');
+export const clusterKeys = keySet('correct horse battery staple');
+export const bySecret: Proof = { by: 'secret', psk: clusterKeys.psk };
 export const serverKeys = nativeCrypto.generateKeypair();
 export const clientKeys = nativeCrypto.generateKeypair();
 export const host = '127.0.0.1';
@@ -41,7 +43,7 @@ export interface Server {
 
 export async function serve(options: Partial<LinksOptions> = {}): Promise<Server> {
   const accepted: Accepted[] = [];
-  const links = createLinks({ crypto: nativeCrypto, staticKeypair: serverKeys, psk, ...options });
+  const links = createLinks({ crypto: nativeCrypto, staticKeypair: serverKeys, keys: () => [clusterKeys], ...options });
   const listener = await links.listen({ host, port: 0 }, (link) => {
     const one: Accepted = { link, messages: [], ends: [], drains: 0 };
     accepted.push(one);
@@ -63,11 +65,19 @@ export interface Dialled {
   readonly ends: LinkEnd[];
 }
 
-export async function dial(port: number, options: Partial<LinksOptions> = {}): Promise<Dialled | LinkEnd> {
+export interface DialOptions extends Partial<LinksOptions> {
+  /** The cluster secret when not given. */
+  readonly proof?: Proof;
+}
+
+export async function dial(
+  port: number,
+  { proof = bySecret, ...options }: DialOptions = {},
+): Promise<Dialled | LinkEnd> {
   const messages: DispatcherMessage[] = [];
   const ends: LinkEnd[] = [];
-  const links = createLinks({ crypto: nativeCrypto, staticKeypair: clientKeys, psk, ...options });
-  const result = await links.dial({ host, port }, () => ({
+  const links = createLinks({ crypto: nativeCrypto, staticKeypair: clientKeys, ...options });
+  const result = await links.dial({ host, port, proof }, () => ({
     onMessage: (message) => messages.push(message),
     onDrain: () => {},
     onEnd: (end) => ends.push(end),
@@ -77,7 +87,7 @@ export async function dial(port: number, options: Partial<LinksOptions> = {}): P
   return { link: result.link, messages, ends };
 }
 
-export async function dialWell(port: number, options: Partial<LinksOptions> = {}): Promise<Dialled> {
+export async function dialWell(port: number, options: DialOptions = {}): Promise<Dialled> {
   const dialled = await dial(port, options);
   if ('code' in dialled) throw new Error(dialled.detail);
   return dialled;
@@ -136,10 +146,9 @@ export async function connectInsider(
   const opened = Promise.withResolvers<void>();
   const waiting: Uint8Array[] = [];
   const session = new Session<WorkerMessage, DispatcherMessage>({
-    role: 'initiator',
+    side: { role: 'initiator', proof: bySecret },
     crypto: nativeCrypto,
     staticKeypair: clientKeys,
-    psk,
     dialect: { ...workerDialect, pack },
     sink: {
       transmit(frame) {

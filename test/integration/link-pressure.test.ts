@@ -5,7 +5,7 @@ import { nativeCrypto } from '../../src/runtime/crypto.ts';
 import { workerDialect } from '../../src/wire/dialects.ts';
 import type { DispatcherMessage, WorkerMessage } from '../../src/wire/messages.ts';
 import { Session } from '../../src/wire/session.ts';
-import { cleanUp, clientKeys, connectRaw, psk, serve, until } from './link-peers.ts';
+import { bySecret, cleanUp, clientKeys, connectRaw, serve, until } from './link-peers.ts';
 
 afterEach(cleanUp);
 
@@ -15,10 +15,9 @@ describe('back-pressure', () => {
     const sizes: number[] = [];
     let inOrder = true;
     const session = new Session<WorkerMessage, DispatcherMessage>({
-      role: 'initiator',
+      side: { role: 'initiator', proof: bySecret },
       crypto: nativeCrypto,
       staticKeypair: clientKeys,
-      psk,
       dialect: workerDialect,
       sink: {
         transmit: (frame) => pending.push(frame),

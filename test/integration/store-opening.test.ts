@@ -5,12 +5,12 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { present } from '../../src/base/assert.ts';
 import { OctasklyError } from '../../src/base/errors.ts';
 import { storeFiles } from '../../src/runtime/store-files.ts';
-import { auditHash, auditStart } from '../../src/store/audit.ts';
 import { migrations } from '../../src/store/migrations.ts';
 import { openStore } from '../../src/store/store.ts';
-import { bytesOf, completed, plainSpec, sampleAt, sampleTask, saved, whole } from '../unit/store/samples.ts';
+import { bytesOf, completed, plainSpec, sampleTask, saved, whole } from '../unit/store/samples.ts';
 import { databaseV1 } from './store-v1.ts';
 
 let directory: string;
@@ -73,6 +73,14 @@ describe('openStore()', () => {
     expect(ended?.task.outcome).toEqual({ kind: 'timed_out', limitMs: 1500 });
     expect(ended?.stdout).toEqual(whole(bytesOf('partial\n')));
     expect(store.attempts('05k000000001')).toHaveLength(1);
+    expect([...loaded.tasks, present(ended, 'the ended task').task].map(({ spec }) => spec.owner)).toEqual([
+      null,
+      null,
+      null,
+    ]);
+    expect(store.tasks({ owner: '' }, { limit: 9, before: null })).toEqual([]);
+    expect(store.batch('05k000000000')?.owner).toBeNull();
+    expect([loaded.nodes, loaded.invites, loaded.tokens]).toEqual([[], [], []]);
     store.close();
     const database = new Database(file, { readonly: true });
     expect(database.query('PRAGMA user_version').get()).toEqual({ user_version: migrations.length });
@@ -163,28 +171,6 @@ describe('Store.commit()', () => {
       { task_id: task.id, exit_code: 0, stdout: 'hällo\n' },
     ]);
     database.close();
-  });
-
-  test('chains audit entries over commits and restarts, and a rolled-back one leaves no gap', () => {
-    const entry = (eventType: string) =>
-      ({ kind: 'audit', at: sampleAt, eventType, actor: 'me', workerId: null, taskId: null, details: '{}' }) as const;
-    let store = openStore(file, storeFiles);
-    store.commit([entry('one'), entry('two')]);
-    expect(() => store.commit([entry('never'), saved(sampleTask(), false)])).toThrow();
-    store.close();
-    store = openStore(file, storeFiles);
-    store.commit([entry('three')]);
-    store.close();
-    const database = new Database(file, { readonly: true });
-    const rows = database.query('SELECT * FROM audit_log ORDER BY id').all() as Record<string, string>[];
-    database.close();
-    expect(rows.map((row) => row.event_type)).toEqual(['one', 'two', 'three']);
-    let expected = auditStart;
-    for (const [i, row] of rows.entries()) {
-      expect(row.previous_hash).toBe(expected);
-      const { at, kind, ...columns } = entry(row.event_type ?? '');
-      expected = auditHash({ id: i + 1, timestamp: at, ...columns, previousHash: expected });
-    }
   });
 });
 

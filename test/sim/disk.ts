@@ -12,6 +12,7 @@ import type { CollectedFiles, OutputStore, StoredOutput } from '../../src/ports/
 import type { Change, Loaded, Store, TaskFilter, TaskRow } from '../../src/ports/store.ts';
 import type { Stream } from '../../src/wire/messages.ts';
 import { MemoryBlobs } from '../memory-blobs.ts';
+import { noRecord } from '../plain-trust.ts';
 import { Crash, type Machine } from './clock.ts';
 import type { Dice } from './dice.ts';
 
@@ -39,6 +40,7 @@ export class Disk {
   readonly batches = new Map<string, Extract<Change, { kind: 'batch' }>>();
   readonly keys = new Map<string, Extract<Change, { kind: 'idempotency' }>>();
   readonly workers = new Map<string, Loaded['workers'][number]>();
+  readonly nodes = new Map<string, Loaded['nodes'][number]>();
   readonly settings = new Map<string, string>();
   /** Files by their content. */
   readonly contents = new MemoryBlobs();
@@ -78,9 +80,14 @@ export class Disk {
       case 'worker':
         this.workers.set(change.record.declaration.id, change.record);
         return;
+      case 'node':
+        this.nodes.set(change.record.publicKey, change.record);
+        return;
       case 'setting':
         this.settings.set(change.key, change.value);
         return;
+      case 'invite':
+      case 'token':
       case 'audit':
         return;
     }
@@ -121,6 +128,9 @@ export class SimulatedStore implements Store {
     return {
       tasks,
       workers: structuredClone([...this.#disk.workers.values()]),
+      nodes: structuredClone([...this.#disk.nodes.values()]),
+      invites: [],
+      tokens: [],
       settings: new Map(this.#disk.settings),
       counts,
       lastId: ids.reduce((last, id) => (id > last ? id : last), ''),
@@ -189,12 +199,15 @@ export class SimulatedStore implements Store {
     if (batch === undefined) return null;
     const counts = emptyCounts();
     for (const { task } of this.#disk.tasks.values()) if (task.spec.batchId === id) counts[task.status] += 1;
-    return { id, name: batch.name, createdAt: batch.createdAt, size: batch.size, counts };
+    return { id, name: batch.name, createdAt: batch.createdAt, size: batch.size, owner: batch.owner, counts };
   }
 
   idempotency(key: string): { readonly bodyHash: string; readonly answer: string } | null {
     return this.#disk.keys.get(key) ?? null;
   }
+
+  audit = noRecord.audit;
+  verifyAudit = noRecord.verifyAudit;
 
   /** No program of the simulation prunes. */
   prune(): { readonly tasks: number; readonly blobs: readonly string[] } {

@@ -7,7 +7,8 @@
  * the words of `wire/messages.ts` promise to bear it. Bytes, ciphers and handshakes are not here.
  */
 
-import type { Link, LinkEnd, LinkHandlers, LinkListener, Links } from '../../src/ports/links.ts';
+import type { Admission, Link, LinkEnd, LinkHandlers, LinkListener, Links } from '../../src/ports/links.ts';
+import { admissionOf } from '../../src/wire/admission.ts';
 import { decodeCbor, encodeCbor } from '../../src/wire/cbor.ts';
 import { dispatcherDialect, workerDialect } from '../../src/wire/dialects.ts';
 import type { DispatcherMessage, WorkerMessage } from '../../src/wire/messages.ts';
@@ -61,7 +62,7 @@ export class Network {
         this.#listener = { machine, accept };
         return { port: 0, counts: {}, close: async () => undefined };
       },
-      dial: (_address, handlers) =>
+      dial: ({ proof }, handlers) =>
         new Promise((resolve) => {
           const { dice, timeline, weather } = this.#around;
           const fail = (delayMs: number, end: LinkEnd): void => {
@@ -78,7 +79,8 @@ export class Network {
             } else if (dice.chance(weather.failedDials)) {
               fail(this.latency(), { code: 'connection_lost', detail: 'reset while shaking hands' });
             } else {
-              const wire = new Wire(this, this.#around, { dialler: machine, listener });
+              const admission = admissionOf(proof, { keyId: '', code: '000000' });
+              const wire = new Wire(this, this.#around, { dialler: machine, listener, admission });
               this.#wires.add(wire);
               resolve({ ok: true, link: wire.dialled });
               wire.open(handlers);
@@ -150,14 +152,21 @@ class Wire {
   constructor(
     network: Network,
     around: Surroundings,
-    sides: { dialler: Machine; listener: { readonly machine: Machine; readonly accept: Accept } },
+    sides: {
+      dialler: Machine;
+      listener: { readonly machine: Machine; readonly accept: Accept };
+      admission: Admission;
+    },
   ) {
     this.#network = network;
     this.#around = around;
     this.#listener = sides.listener;
     this.host = sides.dialler.name;
-    this.dialled = new Endpoint(sides.dialler, this, workerDialect);
-    this.#accepted = new Endpoint(sides.listener.machine, this, dispatcherDialect);
+    this.dialled = new Endpoint(sides.dialler, this, { dialect: workerDialect, admission: sides.admission });
+    this.#accepted = new Endpoint(sides.listener.machine, this, {
+      dialect: dispatcherDialect,
+      admission: sides.admission,
+    });
   }
 
   /** The dialling side is done shaking hands first; the other follows when the last bytes arrive. */
@@ -275,6 +284,7 @@ class Wire {
 class Endpoint<Sends, Receives> implements Link<Sends> {
   readonly remote: string;
   readonly remoteKey: string;
+  readonly admission: Admission;
   readonly machine: Machine;
   readonly dialect: Dialect<Sends, Receives>;
   handlers: LinkHandlers<Receives> | null = null;
@@ -287,9 +297,14 @@ class Endpoint<Sends, Receives> implements Link<Sends> {
   #queuedBytes = 0;
   #congested = false;
 
-  constructor(machine: Machine, wire: Wire, dialect: Dialect<Sends, Receives>) {
+  constructor(
+    machine: Machine,
+    wire: Wire,
+    { dialect, admission }: { readonly dialect: Dialect<Sends, Receives>; readonly admission: Admission },
+  ) {
     this.machine = machine;
     this.dialect = dialect;
+    this.admission = admission;
     this.#wire = wire;
     this.remote = `peer of ${machine.name}`;
     this.remoteKey = wire.host;

@@ -8,6 +8,7 @@ import type { NewTask, OutputCursor, Submission, Submitted } from '../../src/api
 import { OctasklyError } from '../../src/base/errors.ts';
 import type { Dispatcher } from '../../src/dispatcher/dispatcher.ts';
 import type { Stream } from '../../src/wire/messages.ts';
+import { owner } from '../plain-trust.ts';
 import type { Machine } from './clock.ts';
 import type { Dice } from './dice.ts';
 import type { Program } from './processes.ts';
@@ -85,7 +86,7 @@ export class People {
       tasks,
       batch: batch ? { name: null } : null,
       idempotency: { key: `key${this.#keys}`, bodyHash: `hash${this.#keys}` },
-      actor: 'somebody',
+      actor: owner,
     };
     this.#submit(submission);
   }
@@ -105,7 +106,7 @@ export class People {
     const promised = this.#anyone();
     if (promised === null) return;
     this.#call(`cancels ${promised.id}`, async (dispatcher) => {
-      await dispatcher.cancel([promised.id], 'somebody');
+      await dispatcher.cancel([promised.id], owner);
       promised.cancelled = true;
     });
   }
@@ -114,19 +115,19 @@ export class People {
     const promised = this.#anyone();
     if (promised === null) return;
     this.#call(`retries ${promised.id}`, async (dispatcher) => {
-      const id = await dispatcher.retry(promised.id, 'somebody');
+      const id = await dispatcher.retry(promised.id, owner);
       const { dependsOn: _ended, ...task } = promised.task;
       this.#promise(dispatcher, id, { ...task, dependsOn: [] });
     });
   }
 
   setDraining(workerId: string, draining: boolean, { insists }: { insists: boolean }): void {
-    const action: Call['action'] = (dispatcher) => dispatcher.setDraining(workerId, draining, 'somebody');
+    const action: Call['action'] = (dispatcher) => dispatcher.setDraining(workerId, draining, owner);
     this.#call(`${draining ? 'drains' : 'undrains'} ${workerId}`, action, { insists });
   }
 
   setPaused(paused: boolean, { insists }: { insists: boolean }): void {
-    const action: Call['action'] = (dispatcher) => dispatcher.setPaused(paused, 'somebody');
+    const action: Call['action'] = (dispatcher) => dispatcher.setPaused(paused, owner);
     this.#call(paused ? 'pauses' : 'resumes', action, { insists });
   }
 

@@ -12,6 +12,7 @@ import type { Log } from '../../src/ports/time.ts';
 import { Worker } from '../../src/worker/worker.ts';
 import { MemoryBlobs } from '../memory-blobs.ts';
 import { plainSandbox } from '../memory-files.ts';
+import { plainTrust } from '../plain-trust.ts';
 import { Machine, type Pace, Timeline } from './clock.ts';
 import type { Dice } from './dice.ts';
 import { Disk, SimulatedOutputs, SimulatedStore } from './disk.ts';
@@ -129,6 +130,7 @@ export class World {
       policy: this.policy,
       version: '0',
       runId: `run${this.#starts}`,
+      trust: plainTrust(),
     });
     this.dispatcher = { machine, dispatcher };
     this.journal.note(dispatcherName, 'is up');
@@ -190,6 +192,8 @@ export class World {
         { host: 'dispatcher', port: 1 },
         { host: 'dispatcher', port: 2 },
       ],
+      proofs: () => [{ by: 'secret', psk: new Uint8Array(32) }],
+      onCredential: () => undefined,
       readVitals: () => ({
         load1: null,
         memoryFreeMb: null,

@@ -4,16 +4,19 @@
 
 import { OctasklyError } from '../../base/errors.ts';
 import { isFinal, taskStatuses } from '../../core/task.ts';
+import type { Actor } from '../../core/trust.ts';
 import type { Backend } from '../backend.ts';
 import { jsonBody } from '../body.ts';
 import { batchViewOf, newTaskOf } from '../convert.ts';
 import { limits } from '../limits.ts';
 import { json, noParams, noQuery, type Route, route } from '../route.ts';
 import { type BatchView, batchAnswerSchema, batchRequestSchema, batchSchema } from '../schemas.ts';
-import { idempotencyHeaderRule, idempotencyOf, idParams, repeatedHeader } from './common.ts';
+import { admitTasks } from '../submitting.ts';
+import { idempotencyHeaderRule, idempotencyOf, idParams, repeatedHeader, sees } from './common.ts';
 
-function batchView(backend: Backend, id: string): BatchView {
-  const batch = backend.batch(id);
+/** Of a batch that the actor sees. Throws `not_found`. */
+function batchView(backend: Backend, actor: Actor, id: string): BatchView {
+  const batch = sees(backend, actor, { batchId: id }) ? backend.batch(id) : null;
   if (batch === null) throw new OctasklyError('not_found', `There is no batch "${id}".`);
   return batchViewOf(batch);
 }
@@ -22,7 +25,7 @@ const createBatch = route({
   name: 'createBatch',
   method: 'POST',
   path: '/api/v1/batches',
-  access: 'submit',
+  access: 'tasks',
   summary: 'Submit tasks together, all or none',
   description:
     'All tasks are stored durably when the answer is sent. Names in depends_on refer to tasks of this batch.',
@@ -54,10 +57,11 @@ const createBatch = route({
   problems: ['conflict', 'denied_command', 'queue_full', 'shutting_down', 'storage_unavailable'],
   async handle({ body, headers, actor }, context) {
     const { options } = context;
+    admitTasks(actor, { tasks: body.tasks, pathOf: (index) => `tasks.${index}` }, context);
     const submitted = await context.backend.submit({
       tasks: body.tasks.map((task) => newTaskOf(task, options)),
       batch: { name: body.name ?? null },
-      idempotency: idempotencyOf(headers, { kind: 'batch', body }, context),
+      idempotency: idempotencyOf({ headers, actor }, { kind: 'batch', body }, context),
       actor,
     });
     const id = submitted.batchId ?? '';
@@ -73,21 +77,21 @@ const showBatch = route({
   name: 'showBatch',
   method: 'GET',
   path: '/api/v1/batches/{id}',
-  access: 'read',
+  access: 'tasks',
   summary: 'Show a batch and how many of its tasks are in which state',
   params: idParams,
   query: noQuery,
   body: null,
   answers: { 200: { description: 'The batch', schema: batchSchema } },
   problems: ['not_found'],
-  handle: ({ params }, { backend }) => json(200, batchView(backend, params.id)),
+  handle: ({ params, actor }, { backend }) => json(200, batchView(backend, actor, params.id)),
 });
 
 const cancelBatch = route({
   name: 'cancelBatch',
   method: 'DELETE',
   path: '/api/v1/batches/{id}',
-  access: 'change',
+  access: 'tasks',
   summary: 'Cancel what has not ended of a batch',
   description: 'Idempotent.',
   params: idParams,
@@ -99,8 +103,9 @@ const cancelBatch = route({
   },
   problems: ['not_found', 'shutting_down', 'storage_unavailable'],
   async handle({ params, actor }, { backend }) {
+    batchView(backend, actor, params.id);
     await backend.cancelBatch(params.id, actor);
-    const batch = batchView(backend, params.id);
+    const batch = batchView(backend, actor, params.id);
     const ended = taskStatuses.every((status) => isFinal(status) || batch.counts[status] === 0);
     return json(ended ? 200 : 202, batch);
   },

@@ -74,7 +74,7 @@ const putBlob = route({
   name: 'putBlob',
   method: 'PUT',
   path: '/api/v1/blobs/{hash}',
-  access: 'submit',
+  access: 'tasks',
   summary: 'Upload bytes under their hash',
   description:
     'With Content-Range a part of them: each goes on where the one before ended, also after a break, with the same ' +
@@ -137,7 +137,7 @@ const readBlob = route({
   name: 'readBlob',
   method: 'GET',
   path: '/api/v1/blobs/{hash}',
-  access: 'read',
+  access: 'tasks',
   summary: 'Read bytes by their hash, all or a range',
   description: 'A blob that is only partly here is not found; Upload-Offset then says how much of it came.',
   params: blobParams,
@@ -170,7 +170,7 @@ const findMissing = route({
   name: 'findMissingBlobs',
   method: 'POST',
   path: '/api/v1/blobs/missing',
-  access: 'submit',
+  access: 'tasks',
   summary: 'Say which blobs are missing, and how much of each came in before',
   params: noParams,
   query: noQuery,

@@ -4,7 +4,8 @@
 
 import { z } from 'zod';
 import { OctasklyError } from '../../base/errors.ts';
-import type { TaskRow } from '../../ports/store.ts';
+import { type Actor, ownerOf, scopeOf } from '../../core/trust.ts';
+import type { TaskFilter, TaskRow } from '../../ports/store.ts';
 import type { Backend, Submission } from '../backend.ts';
 import { canonicalJson } from '../body.ts';
 import { limits } from '../limits.ts';
@@ -21,6 +22,14 @@ export const offsetParameter = integerParameter(z.number().int().min(0).max(Numb
 /** Size of a page. */
 export const limitParameter = integerParameter(z.number().int().min(1).max(limits.pageMax)).default(limits.pageDefault);
 
+/** Bytes of the body of a request that holds a few words. */
+export const smallBodyBytesMax = 64 * 1024;
+
+/** The id of the worker that has this name; what is no name stays as it is. */
+export function workerIdOf(backend: Backend, idOrName: string): string {
+  return backend.workers().find(({ name }) => name === idOrName)?.id ?? idOrName;
+}
+
 export const idempotencyHeader = 'Idempotency-Key';
 export const idempotencyHeaderRule = {
   [idempotencyHeader]:
@@ -29,27 +38,53 @@ export const idempotencyHeaderRule = {
 /** Tells that an earlier submission with the same key gave this answer. */
 export const repeatedHeader = 'idempotent-replayed';
 
-/** The idempotency of a submission, from its header and the request as it was understood. Throws `bad_request`. */
+/**
+ * The idempotency of a submission, from its header and the request as it was understood. A key is its owner's alone: the
+ * same one of somebody else is another. Throws `bad_request`.
+ */
 export function idempotencyOf(
-  headers: Headers,
+  { headers, actor }: { readonly headers: Headers; readonly actor: Actor },
   request: { readonly kind: 'task' | 'batch'; readonly body: object },
   context: RouteContext,
 ): Submission['idempotency'] {
-  const key = headers.get(idempotencyHeader);
-  if (key === null) return null;
-  if (!/^[\x20-\x7e]{1,255}$/.test(key)) {
+  const given = headers.get(idempotencyHeader);
+  if (given === null) return null;
+  if (!/^[\x20-\x7e]{1,255}$/.test(given)) {
     throw new OctasklyError(
       'bad_request',
-      `The ${idempotencyHeader} header has ${key.length} characters; it should have 1 to 255, all printable ASCII.`,
+      `The ${idempotencyHeader} header has ${given.length} characters; it should have 1 to 255, all printable ASCII.`,
     );
   }
+  const owner = ownerOf(actor);
+  // No header holds a line feed: what comes before it cannot be part of anybody's key.
+  const key = owner === null ? given : `${owner}\n${given}`;
   // The kind is part of what is hashed: a task is not the batch of that one task.
   return { key, bodyHash: context.options.sha256Hex(`${request.kind}\n${canonicalJson(request.body)}`) };
 }
 
-/** The row of a task. Throws `not_found`. */
-export function requireTask(backend: Backend, id: string): TaskRow {
+/** The refusal for a task that is not there, and for one that is another's: nobody can tell which. */
+export function noTask(id: string): OctasklyError {
+  return new OctasklyError('not_found', `There is no task "${id}".`);
+}
+
+/**
+ * True when the actor sees any task that fits. Asked of the store with the owner as part of the question, so that what
+ * is another's takes no longer to be refused than what does not exist.
+ */
+export function sees(backend: Backend, actor: Actor, filter: TaskFilter): boolean {
+  const owner = scopeOf(actor);
+  return owner === null || backend.tasks({ ...filter, owner }, { limit: 1, before: null }).length > 0;
+}
+
+/** Throws `not_found` for a task of somebody else; whether one exists at all is for others to say. */
+export function checkTask(backend: Backend, actor: Actor, id: string): void {
+  if (!sees(backend, actor, { idPrefix: id })) throw noTask(id);
+}
+
+/** The row of a task that the actor sees. Throws `not_found`. */
+export function requireTask(backend: Backend, actor: Actor, id: string): TaskRow {
+  checkTask(backend, actor, id);
   const row = backend.task(id);
-  if (row === null) throw new OctasklyError('not_found', `There is no task "${id}".`);
+  if (row === null) throw noTask(id);
   return row;
 }

@@ -6,13 +6,13 @@ import { pathLengthMax } from '../../core/files.ts';
 import { blobAnswer, blobRoute } from '../blob-answer.ts';
 import { outputFilesSchema } from '../file-schemas.ts';
 import { json, noQuery, type Route, route } from '../route.ts';
-import { idParams } from './common.ts';
+import { checkTask, idParams } from './common.ts';
 
 const listOutputs = route({
   name: 'listOutputs',
   method: 'GET',
   path: '/api/v1/tasks/{id}/outputs',
-  access: 'read',
+  access: 'tasks',
   summary: 'List the files that were collected after a task',
   description: 'By path. While it runs, and after it left none, there are none.',
   params: idParams,
@@ -20,7 +20,8 @@ const listOutputs = route({
   body: null,
   answers: { 200: { description: 'The files', schema: outputFilesSchema } },
   problems: ['not_found'],
-  handle({ params }, { backend }) {
+  handle({ params, actor }, { backend }) {
+    checkTask(backend, actor, params.id);
     const { files, problems } = backend.files(params.id);
     return json(200, { outputs: files, problems, next_cursor: null });
   },
@@ -30,14 +31,15 @@ const readOutputFile = route({
   name: 'readOutputFile',
   method: 'GET',
   path: '/api/v1/tasks/{id}/outputs/{+path}',
-  access: 'read',
+  access: 'tasks',
   summary: 'Read a file that was collected after a task, all or a range',
   params: idParams.extend({
     path: z.string().min(1).max(pathLengthMax).describe('As in the list; it may hold slashes, also escaped'),
   }),
   query: noQuery,
   ...blobRoute,
-  handle({ params, headers }, { backend }) {
+  handle({ params, headers, actor }, { backend }) {
+    checkTask(backend, actor, params.id);
     // Only what was collected can be read: the path finds an entry of the list, and never touches a disk.
     const file = backend.files(params.id).files.find(({ path }) => path === params.path);
     if (file === undefined) {

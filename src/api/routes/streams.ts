@@ -4,6 +4,7 @@
 
 import { z } from 'zod';
 import { OctasklyError } from '../../base/errors.ts';
+import { scopeOf } from '../../core/trust.ts';
 import { bytesBody } from '../body.ts';
 import { limits } from '../limits.ts';
 import { outputBody } from '../output.ts';
@@ -11,7 +12,7 @@ import { noParams, type Route, route } from '../route.ts';
 import { eventSchema } from '../schemas.ts';
 import { booleanParameter } from '../validate.ts';
 import { eventBody, heartbeatMs } from '../watch.ts';
-import { idParams, offsetParameter } from './common.ts';
+import { checkTask, idParams, offsetParameter } from './common.ts';
 
 /** A feed whose reader takes nothing, not even heartbeats, for this long is ended. */
 const feedIdleSeconds = (4 * heartbeatMs) / 1000;
@@ -20,7 +21,7 @@ const readOutput = route({
   name: 'readOutput',
   method: 'GET',
   path: '/api/v1/tasks/{id}/output',
-  access: 'read',
+  access: 'tasks',
   summary: 'Read what a task wrote, byte by byte',
   params: idParams,
   query: z.strictObject({
@@ -33,7 +34,8 @@ const readOutput = route({
     200: { description: 'The bytes', schema: null, mediaType: 'application/octet-stream' },
   },
   problems: ['not_found'],
-  handle({ params, query, keepOpen }, { backend }) {
+  handle({ params, query, actor, keepOpen }, { backend }) {
+    checkTask(backend, actor, params.id);
     const cursor = backend.output(params.id, query.stream, { from: query.from, follow: query.follow });
     // A task may say nothing for hours.
     if (query.follow) keepOpen(0);
@@ -45,7 +47,7 @@ const writeStdin = route({
   name: 'writeStdin',
   method: 'POST',
   path: '/api/v1/tasks/{id}/stdin',
-  access: 'change',
+  access: 'tasks',
   summary: 'Feed the standard input of a task submitted with "stdin": {"stream": true}',
   description:
     'Answers when the process took the bytes. Offsets make a repeated call harmless: bytes taken before are skipped.',
@@ -57,7 +59,8 @@ const writeStdin = route({
   body: bytesBody({ maxBytes: limits.stdinChunkBytesMax, description: 'The bytes; may be empty together with eof' }),
   answers: { 204: { description: 'The process took the bytes', schema: null } },
   problems: ['not_found', 'conflict', 'shutting_down'],
-  async handle({ params, query, body, keepOpen }, { backend }) {
+  async handle({ params, query, body, actor, keepOpen }, { backend }) {
+    checkTask(backend, actor, params.id);
     // A process may let its input wait for as long as it runs.
     keepOpen(0);
     await backend.writeStdin(params.id, { offset: query.offset, data: body, eof: query.eof });
@@ -71,10 +74,11 @@ const watchEvents = route({
   name: 'watchEvents',
   method: 'GET',
   path: '/api/v1/events',
-  access: 'read',
+  access: 'tasks',
   summary: 'Watch what happens, as server-sent events',
   description:
-    'Each event has an id, its kind as event name, and JSON as data. After "reset" events may be missing: read anew what you follow.',
+    'Each event has an id, its kind as event name, and JSON as data. After "reset" events may be missing: read anew what you follow. ' +
+    'A client sees what happens to its own tasks.',
   params: noParams,
   query: z.strictObject({
     last_event_id: eventIdSchema.optional().describe('As the Last-Event-ID header, which goes before it'),
@@ -85,7 +89,7 @@ const watchEvents = route({
     200: { description: 'Events without end', schema: eventSchema, mediaType: 'text/event-stream' },
   },
   problems: [],
-  handle({ query, headers, keepOpen }, { backend, options }) {
+  handle({ query, headers, actor, holds, keepOpen }, { backend, options }) {
     // Browsers send an empty header before the first event.
     const given = headers.get('last-event-id');
     const lastId = given === null || given === '' ? (query.last_event_id ?? null) : given;
@@ -93,7 +97,7 @@ const watchEvents = route({
       throw new OctasklyError('bad_request', 'The Last-Event-ID header is not the id of an event.');
     }
     keepOpen(feedIdleSeconds);
-    return new Response(eventBody(backend, { lastId, clock: options.clock }), {
+    return new Response(eventBody(backend, { lastId, clock: options.clock, owner: scopeOf(actor), holds }), {
       headers: { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' },
     });
   },

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { OctasklyError } from '../../base/errors.ts';
 import { isFinal } from '../../core/task.ts';
+import { type Actor, scopeOf } from '../../core/trust.ts';
 import type { TaskFilter } from '../../ports/store.ts';
 import type { Backend } from '../backend.ts';
 import { newTaskOf, taskViewOf, taskWithAttemptsOf } from '../convert.ts';
@@ -18,14 +19,18 @@ import {
   taskSchema,
   taskWithAttemptsSchema,
 } from '../schemas.ts';
+import { admitTasks } from '../submitting.ts';
 import { listParameter } from '../validate.ts';
 import {
+  checkTask,
   idempotencyHeaderRule,
   idempotencyOf,
   idParams,
   limitParameter,
+  noTask,
   repeatedHeader,
   requireTask,
+  workerIdOf,
 } from './common.ts';
 
 const location = { Location: 'Path of the new task' } as const;
@@ -50,7 +55,7 @@ const createTask = route({
   name: 'createTask',
   method: 'POST',
   path: '/api/v1/tasks',
-  access: 'submit',
+  access: 'tasks',
   summary: 'Submit a task',
   description:
     'The task is stored durably when the answer is sent. Blobs that its inputs name must be here; ' +
@@ -68,16 +73,17 @@ const createTask = route({
   },
   problems: ['conflict', 'denied_command', 'queue_full', 'shutting_down', 'storage_unavailable'],
   async handle({ body, headers, actor }, context) {
+    admitTasks(actor, { tasks: [body.task] }, context);
     const { task: asked, blobs } = stagedTask(body, context.options.sha256Hex);
     for (const [blob, bytes] of blobs) await storeBlob(context.backend.blobs, blob, bytes);
     const { repeated, taskIds } = await context.backend.submit({
       tasks: [newTaskOf(asked, context.options)],
       batch: null,
-      idempotency: idempotencyOf(headers, { kind: 'task', body: asked }, context),
+      idempotency: idempotencyOf({ headers, actor }, { kind: 'task', body: asked }, context),
       actor,
     });
     const id = taskIds[0] ?? '';
-    const task = taskViewOf(requireTask(context.backend, id));
+    const task = taskViewOf(requireTask(context.backend, actor, id));
     return json(201, task, { location: pathOf(id), ...(repeated ? { [repeatedHeader]: 'true' } : {}) });
   },
 });
@@ -108,20 +114,22 @@ const listQuery = z.strictObject({
   cursor: idSchema.optional().describe('`next_cursor` of the page before'),
 });
 
-function sinceOf(backend: Backend, since: string): number {
-  return idSchema.safeParse(since).success ? requireTask(backend, since).task.createdAt : Date.parse(since);
+function sinceOf(backend: Backend, actor: Actor, since: string): number {
+  return idSchema.safeParse(since).success ? requireTask(backend, actor, since).task.createdAt : Date.parse(since);
 }
 
-function filterOf(backend: Backend, query: z.output<typeof listQuery>): TaskFilter {
+function filterOf(backend: Backend, actor: Actor, query: z.output<typeof listQuery>): TaskFilter {
+  const owner = scopeOf(actor);
   const { status, worker, batch, tag, since, id } = query;
   const split = tag?.indexOf('=') ?? 0;
   return {
     ...(status === undefined ? {} : { statuses: status }),
-    ...(worker === undefined ? {} : { workerId: backend.workers().find(({ name }) => name === worker)?.id ?? worker }),
+    ...(worker === undefined ? {} : { workerId: workerIdOf(backend, worker) }),
     ...(batch === undefined ? {} : { batchId: batch }),
     ...(tag === undefined ? {} : { tag: { key: tag.slice(0, split), value: tag.slice(split + 1) } }),
-    ...(since === undefined ? {} : { since: sinceOf(backend, since) }),
+    ...(since === undefined ? {} : { since: sinceOf(backend, actor, since) }),
     ...(id === undefined ? {} : { idPrefix: id }),
+    ...(owner === null ? {} : { owner }),
   };
 }
 
@@ -129,17 +137,17 @@ const listTasks = route({
   name: 'listTasks',
   method: 'GET',
   path: '/api/v1/tasks',
-  access: 'read',
+  access: 'tasks',
   summary: 'List tasks, newest first',
   params: noParams,
   query: listQuery,
   body: null,
   answers: { 200: { description: 'One page; next_cursor is null on the last', schema: taskListSchema } },
   problems: ['not_found'],
-  handle({ query }, { backend }) {
+  handle({ query, actor }, { backend }) {
     // One more than asked for tells whether there is a next page.
     const page = { limit: query.limit + 1, before: query.cursor ?? null };
-    const rows = backend.tasks(filterOf(backend, query), page);
+    const rows = backend.tasks(filterOf(backend, actor, query), page);
     const tasks = rows.slice(0, query.limit).map(taskViewOf);
     return json(200, { tasks, next_cursor: rows.length > query.limit ? (tasks.at(-1)?.id ?? null) : null });
   },
@@ -149,22 +157,22 @@ const showTask = route({
   name: 'showTask',
   method: 'GET',
   path: '/api/v1/tasks/{id}',
-  access: 'read',
+  access: 'tasks',
   summary: 'Show a task and its attempts',
   params: idParams,
   query: noQuery,
   body: null,
   answers: { 200: { description: 'The task', schema: taskWithAttemptsSchema } },
   problems: ['not_found'],
-  handle: ({ params }, { backend }) =>
-    json(200, taskWithAttemptsOf(requireTask(backend, params.id), backend.attempts(params.id))),
+  handle: ({ params, actor }, { backend }) =>
+    json(200, taskWithAttemptsOf(requireTask(backend, actor, params.id), backend.attempts(params.id))),
 });
 
 const cancelTask = route({
   name: 'cancelTask',
   method: 'DELETE',
   path: '/api/v1/tasks/{id}',
-  access: 'change',
+  access: 'tasks',
   summary: 'Cancel a task',
   description: 'Idempotent. A task that has ended stays as it is.',
   params: idParams,
@@ -176,8 +184,9 @@ const cancelTask = route({
   },
   problems: ['not_found', 'shutting_down', 'storage_unavailable'],
   async handle({ params, actor }, { backend }) {
+    checkTask(backend, actor, params.id);
     await backend.cancel([params.id], actor);
-    const row = requireTask(backend, params.id);
+    const row = requireTask(backend, actor, params.id);
     return json(isFinal(row.task.status) ? 200 : 202, taskViewOf(row));
   },
 });
@@ -186,16 +195,20 @@ const retryTask = route({
   name: 'retryTask',
   method: 'POST',
   path: '/api/v1/tasks/{id}/retry',
-  access: 'change',
+  access: 'tasks',
   summary: 'Submit an ended task again, as a new one',
   params: idParams,
   query: noQuery,
   body: null,
   answers: { 201: { description: 'The new task', schema: taskSchema, headers: location } },
-  problems: ['not_found', 'conflict', 'queue_full', 'shutting_down', 'storage_unavailable'],
-  async handle({ params, actor }, { backend }) {
+  problems: ['not_found', 'conflict', 'denied_command', 'queue_full', 'shutting_down', 'storage_unavailable'],
+  async handle({ params, actor }, context) {
+    const { backend } = context;
+    // What the deny list says may have changed since the task was first submitted.
+    const { spec } = requireTask(backend, actor, params.id).task;
+    admitTasks(actor, { tasks: [spec] }, context);
     const id = await backend.retry(params.id, actor);
-    return json(201, taskViewOf(requireTask(backend, id)), { location: pathOf(id) });
+    return json(201, taskViewOf(requireTask(backend, actor, id)), { location: pathOf(id) });
   },
 });
 
@@ -203,16 +216,18 @@ const explainTask = route({
   name: 'explainTask',
   method: 'GET',
   path: '/api/v1/tasks/{id}/explain',
-  access: 'read',
+  access: 'tasks',
   summary: 'Say why a task waits, worker by worker, or what ended it',
   params: idParams,
   query: noQuery,
   body: null,
   answers: { 200: { description: 'The explanation', schema: explanationSchema } },
   problems: ['not_found'],
-  handle({ params }, { backend }) {
+  handle({ params, actor }, { backend }) {
+    checkTask(backend, actor, params.id);
+    // It speaks of this task, those it waits for, and workers; never of what else is in the queue.
     const explanation = backend.explain(params.id);
-    if (explanation === null) throw new OctasklyError('not_found', `There is no task "${params.id}".`);
+    if (explanation === null) throw noTask(params.id);
     return json(200, explanation);
   },
 });

@@ -1,10 +1,11 @@
 /**
- * Routes of workers: list, show, drain and undrain. A worker is named by its id or, unless that is also an id, its name.
+ * Routes of workers: list, show, drain, undrain and kick. A worker is named by its id or, unless that is also an id, its name.
  */
 
 import { z } from 'zod';
 import { OctasklyError } from '../../base/errors.ts';
 import { didYouMean } from '../../base/nearest.ts';
+import type { Actor } from '../../core/trust.ts';
 import type { Backend } from '../backend.ts';
 import { json, noParams, noQuery, type Route, type RouteContext, route } from '../route.ts';
 import { type WorkerView, workerListSchema, workerSchema } from '../schemas.ts';
@@ -26,7 +27,7 @@ const listWorkers = route({
   name: 'listWorkers',
   method: 'GET',
   path: '/api/v1/workers',
-  access: 'read',
+  access: 'cluster',
   summary: 'List workers',
   params: noParams,
   query: noQuery,
@@ -40,7 +41,7 @@ const showWorker = route({
   name: 'showWorker',
   method: 'GET',
   path: '/api/v1/workers/{id}',
-  access: 'read',
+  access: 'cluster',
   summary: 'Show a worker',
   params: workerParams,
   query: noQuery,
@@ -52,7 +53,7 @@ const showWorker = route({
 
 async function setDraining(
   idOrName: string,
-  order: { readonly draining: boolean; readonly actor: string },
+  order: { readonly draining: boolean; readonly actor: Actor },
   { backend }: RouteContext,
 ): Promise<Response> {
   const { id } = requireWorker(backend, idOrName);
@@ -64,7 +65,7 @@ const drainWorker = route({
   name: 'drainWorker',
   method: 'POST',
   path: '/api/v1/workers/{id}/drain',
-  access: 'change',
+  access: 'cluster',
   summary: 'Give a worker no further tasks; what runs there goes on',
   params: workerParams,
   query: noQuery,
@@ -78,7 +79,7 @@ const undrainWorker = route({
   name: 'undrainWorker',
   method: 'POST',
   path: '/api/v1/workers/{id}/undrain',
-  access: 'change',
+  access: 'cluster',
   summary: 'Give a worker tasks again',
   params: workerParams,
   query: noQuery,
@@ -88,4 +89,22 @@ const undrainWorker = route({
   handle: ({ params, actor }, context) => setDraining(params.id, { draining: false, actor }, context),
 });
 
-export const workerRoutes: readonly Route[] = [listWorkers, showWorker, drainWorker, undrainWorker];
+const kickWorker = route({
+  name: 'kickWorker',
+  method: 'DELETE',
+  path: '/api/v1/workers/{id}',
+  access: 'cluster',
+  summary: 'Shut a worker out and end its link at once',
+  description: 'What runs there is lost. Only a new invite or approval lets the device in again.',
+  params: workerParams,
+  query: noQuery,
+  body: null,
+  answers: { 204: { description: 'It is shut out', schema: null } },
+  problems: ['not_found', 'shutting_down', 'storage_unavailable'],
+  async handle({ params, actor }, { backend, trust }) {
+    await trust.kick(requireWorker(backend, params.id).id, actor);
+    return new Response(null, { status: 204 });
+  },
+});
+
+export const workerRoutes: readonly Route[] = [listWorkers, showWorker, drainWorker, undrainWorker, kickWorker];

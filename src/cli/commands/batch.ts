@@ -1,10 +1,10 @@
 /** `batch FILE`: submits the tasks of a file, all or none, with the files they name. */
 
+import type { batchOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { type CommandContext, note } from '../context.ts';
 import { formatOf, parseManifest } from '../manifest.ts';
 import { stageManifest } from '../manifest-files.ts';
-import type { batchOptions } from '../options.ts';
 import { usage } from '../parse.ts';
 import { writeJson, writeTasks } from '../print.ts';
 import { readAll } from '../text.ts';

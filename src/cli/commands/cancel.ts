@@ -1,9 +1,9 @@
 /** `cancel SELECTOR...`: asks for the end of tasks and prints the ids it asked for. */
 
 import { isFinal } from '../../core/task.ts';
+import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { note } from '../context.ts';
-import type { lookOptions } from '../options.ts';
 import { writeTasks } from '../print.ts';
 import { parseSelector, selectTasks } from '../selectors.ts';
 import { eachOf } from '../several.ts';

@@ -1,7 +1,7 @@
 /** `explain ID`: why a task waits, worker by worker, or what ended it and what to do. */
 
+import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
-import type { lookOptions } from '../options.ts';
 import { writeJson } from '../print.ts';
 import { oneTask } from '../selectors.ts';
 import { printable } from '../table.ts';

@@ -1,9 +1,9 @@
 /** `export`: tasks as CSV (RFC 4180) or as one JSON object a line, page by page: any number of them in little memory. */
 
 import type { TaskView } from '../../api/schemas.ts';
+import type { exportOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { queryOf } from '../filter.ts';
-import type { exportOptions } from '../options.ts';
 import { commandOf } from '../request.ts';
 
 const columns = {

@@ -1,8 +1,8 @@
 /** `logs ID`: a task's output as its bytes; with `-f` until it ends. */
 
+import type { logsOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { followTask } from '../follow.ts';
-import type { logsOptions } from '../options.ts';
 import { usage } from '../parse.ts';
 import { oneTask } from '../selectors.ts';
 

@@ -10,12 +10,12 @@ import { limits } from '../../api/limits.ts';
 import type { TaskRequest, TaskView } from '../../api/schemas.ts';
 import { OctasklyError } from '../../base/errors.ts';
 import { Backoff, reconnectDelays, sleep } from '../../client/backoff.ts';
+import type { mapOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { type CommandContext, note } from '../context.ts';
 import { JobFileFinder, type JobFiles } from '../job-files.ts';
 import { joblogLine, joblogTitle } from '../joblog.ts';
 import { parsePair } from '../option.ts';
-import type { mapOptions } from '../options.ts';
 import { bringBack } from '../outputs.ts';
 import { usage } from '../parse.ts';
 import { type ArgumentSource, combinations, expand, splitSources } from '../placeholders.ts';
@@ -198,7 +198,7 @@ async function submitJobs(
       onBatch(answer.id, new Map(answer.task_ids.flatMap((id, i) => (batch[i] === undefined ? [] : [[id, batch[i]]]))));
       backoff.reset();
     } catch (error) {
-      if (!(error instanceof OctasklyError) || error.code !== 'queue_full') throw error;
+      if (!(error instanceof OctasklyError) || !/^(?:queue_full|rate_limited)$/.test(error.code)) throw error;
       queue.putBack(batch);
       await sleep(backoff.next(), signal);
     }

@@ -3,10 +3,10 @@
 import { OctasklyError } from '../../base/errors.ts';
 import type { TaskFile } from '../../core/files.ts';
 import { isFinal, type TaskStatus } from '../../core/task.ts';
+import type { outputsOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { type CommandContext, note } from '../context.ts';
 import { tidyPath } from '../inputs.ts';
-import type { outputsOptions } from '../options.ts';
 import { fetchFiles, listOutputs } from '../outputs.ts';
 import { usage } from '../parse.ts';
 import { type OutputForm, writeJson, writeTable } from '../print.ts';

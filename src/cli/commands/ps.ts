@@ -1,9 +1,9 @@
 /** `ps`: lists tasks by the filters. */
 
 import type { TaskView } from '../../api/schemas.ts';
+import type { psOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { queryOf } from '../filter.ts';
-import type { psOptions } from '../options.ts';
 import { writeTasks } from '../print.ts';
 
 export const ps: ClientAction<typeof psOptions> = async (context, values) => {

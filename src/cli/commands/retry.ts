@@ -1,9 +1,9 @@
 /** `retry`: submits ended tasks again and prints the ids of the new ones. */
 
 import { OctasklyError } from '../../base/errors.ts';
+import type { retryOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { note } from '../context.ts';
-import type { retryOptions } from '../options.ts';
 import { usage } from '../parse.ts';
 import { writeTasks } from '../print.ts';
 import { parseSelector, type Selector, selectTasks } from '../selectors.ts';

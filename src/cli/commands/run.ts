@@ -12,10 +12,10 @@
 import type { TaskView } from '../../api/schemas.ts';
 import { reasonOf } from '../../base/errors.ts';
 import { sleep } from '../../client/backoff.ts';
+import type { runOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { BrokenPipe, type CommandContext, type InterruptSignal, note } from '../context.ts';
 import { followTask } from '../follow.ts';
-import type { runOptions } from '../options.ts';
 import { bringBack } from '../outputs.ts';
 import { commandOfWords, requestOf } from '../request.ts';
 import { stageFiles } from '../staging.ts';

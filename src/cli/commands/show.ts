@@ -4,8 +4,8 @@ import type { OutputFiles } from '../../api/file-schemas.ts';
 import type { AttemptView, TaskWithAttempts } from '../../api/schemas.ts';
 import { formatDuration } from '../../base/duration.ts';
 import { isFinal } from '../../core/task.ts';
+import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
-import type { lookOptions } from '../options.ts';
 import { writeFacts, writeJson } from '../print.ts';
 import { commandOf } from '../request.ts';
 import { oneTask } from '../selectors.ts';
@@ -87,6 +87,7 @@ export const show: ClientAction<typeof lookOptions> = async ({ client, terminal 
       ['reason', task.reason],
       ['exit code', task.exit_code],
       ['signal', task.signal],
+      ['owner', task.owner],
       ['worker', task.worker_id],
       ['attempt', task.attempt],
       ['batch', task.batch_id],

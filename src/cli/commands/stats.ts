@@ -1,8 +1,8 @@
 /** `stats`: counts of tasks, workers, slots and the queue. */
 
 import { formatDuration } from '../../base/duration.ts';
+import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
-import type { lookOptions } from '../options.ts';
 import { writeFacts, writeJson } from '../print.ts';
 
 export const stats: ClientAction<typeof lookOptions> = async ({ client, terminal }, values) => {

@@ -1,10 +1,10 @@
 /** `submit CMD`: hands in one task with its files; with `--wait` stays until it has ended and brings files back. */
 
 import { reasonOf } from '../../base/errors.ts';
+import type { submitOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { BrokenPipe, type CommandContext, note } from '../context.ts';
 import { followTask } from '../follow.ts';
-import type { submitOptions } from '../options.ts';
 import { bringBack } from '../outputs.ts';
 import { type OutputForm, writeJson } from '../print.ts';
 import { commandOfWords, requestOf } from '../request.ts';

@@ -2,9 +2,9 @@
 
 import { runDashboard } from '../../../tui/run.ts';
 import { openScreen } from '../../../tui/screen.ts';
+import type { uiOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { hasColor, type Terminal } from '../context.ts';
-import type { uiOptions } from '../options.ts';
 import { usage } from '../parse.ts';
 
 /** How long one answer is waited for, ms: a person sees soon that the dispatcher does not answer. */

@@ -1,7 +1,7 @@
 /** `wait SELECTOR...`: stays until all these tasks have ended. */
 
+import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
-import type { lookOptions } from '../options.ts';
 import { writeTasks } from '../print.ts';
 import { parseSelector, selectTasks } from '../selectors.ts';
 

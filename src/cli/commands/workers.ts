@@ -1,8 +1,8 @@
 /** `workers`: the workers, what they have and what of it is in use. */
 
 import { formatDuration } from '../../base/duration.ts';
+import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
-import type { lookOptions } from '../options.ts';
 import { writeJson, writeTable } from '../print.ts';
 
 export const workers: ClientAction<typeof lookOptions> = async ({ client, terminal }, values) => {

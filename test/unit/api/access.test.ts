@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'bun:test';
 import {
   type Access,
+  accesses,
   type Caller,
   hostAllowed,
   identify,
@@ -11,18 +12,18 @@ import {
   originAllowed,
   type Provenance,
   type RequireAuth,
-  type Role,
 } from '../../../src/api/access.ts';
+import type { Role } from '../../../src/core/trust.ts';
 
 test('mayCall() follows the table of roles', () => {
   const table: Record<Role, readonly Access[]> = {
-    admin: ['public', 'read', 'submit', 'change'],
-    client: ['public', 'read', 'submit'],
-    dispatcher: ['public', 'read'],
-    worker: ['public', 'read'],
+    admin: ['public', 'self', 'tasks', 'cluster', 'admin'],
+    dispatcher: ['public', 'self', 'tasks', 'cluster'],
+    worker: ['public', 'self'],
+    client: ['public', 'self', 'tasks'],
   };
   for (const [role, allowed] of Object.entries(table)) {
-    for (const access of ['public', 'read', 'submit', 'change'] as const) {
+    for (const access of accesses) {
       expect([role, access, mayCall(role as Role, access)]).toEqual([role, access, allowed.includes(access)]);
     }
   }
@@ -106,9 +107,9 @@ describe('identify()', () => {
   for (const [mode, who, caller, actor] of table) {
     test(`with "${mode}" ${actor === null ? 'refuses' : 'knows'} ${who}`, () => {
       const identity = identify(mode, caller, (token) =>
-        token === 'good' ? { ok: true, actor: 'ann', role: 'admin' } : { ok: false, reason: 'bad' },
+        token === 'good' ? { ok: true, name: 'ann', role: 'admin' } : { ok: false, reason: 'bad' },
       );
-      expect(identity.ok ? identity.actor : null).toBe(actor);
+      expect(identity.ok ? identity.name : null).toBe(actor);
     });
   }
 });

@@ -19,7 +19,12 @@ describe('createApi()', () => {
     for (const path of ['/health', '/api/v1/tasks/none', '/nowhere']) {
       const { headers } = await call('GET', path);
       expect(headers.get('x-content-type-options')).toBe('nosniff');
-      expect(headers.get('content-security-policy')).toBe("default-src 'none'; frame-ancestors 'none'");
+      const policy = headers.get('content-security-policy') ?? '';
+      for (const rule of ["default-src 'none'", "frame-ancestors 'none'", "form-action 'none'"]) {
+        expect(policy.split('; ')).toContain(rule);
+      }
+      expect(headers.get('x-frame-options')).toBe('DENY');
+      expect(headers.get('cross-origin-resource-policy')).toBe('same-origin');
       expect(headers.get('referrer-policy')).toBe('no-referrer');
       expect(headers.get('cache-control')).toBe('no-store');
       expect(headers.get('access-control-allow-origin')).toBeNull();
@@ -82,18 +87,18 @@ describe('createApi()', () => {
   });
 
   test('counts a caller of whom nothing is known as foreign', async () => {
-    expect((await harness().app.request('/api/v1/stats')).status).toBe(401);
+    expect((await harness().app.request('/api/v1/stats', { headers: { host: 'localhost' } })).status).toBe(401);
   });
 
   test('lets a role do what it may and names it as the actor', async () => {
     const { call, backend } = harness();
     const client = { authorization: 'Bearer client:carl' };
     expect((await call('POST', '/api/v1/tasks', { command: 'true' }, client)).status).toBe(201);
-    expect(backend.submissions[0]?.actor).toBe('carl');
+    expect(backend.submissions[0]?.actor).toEqual({ name: 'carl', role: 'client', from: '127.0.0.1' });
     expect((await problem(await call('POST', '/api/v1/pause', undefined, client))).detail).toContain('"client"');
     const worker = { authorization: 'Bearer worker:w' };
     expect((await call('POST', '/api/v1/tasks', { command: 'true' }, worker)).status).toBe(403);
-    expect((await call('GET', '/api/v1/tasks', undefined, worker)).status).toBe(200);
+    expect((await call('GET', '/api/v1/whoami', undefined, worker)).status).toBe(200);
   });
 
   test('names an unknown query parameter and the nearest valid one', async () => {
@@ -144,7 +149,7 @@ describe('createApi()', () => {
         controller.enqueue(new Uint8Array(1024 * 1024).fill(0x20));
       },
     });
-    const init = { method: 'POST', body, headers: { 'content-type': 'application/json' } };
+    const init = { method: 'POST', body, headers: { host: 'localhost', 'content-type': 'application/json' } };
     const response = await app.request('/api/v1/tasks', init, { remote: '127.0.0.1' });
     expect((await problem(response)).status).toBe(413);
     expect(sent).toBeLessThan(limits.bodyBytesMax + 4 * 1024 * 1024);

@@ -18,7 +18,12 @@ function stored(bytes: Uint8Array | string): StoredOutput {
 async function rowOf(request: TaskRequest) {
   const backend = new FakeBackend();
   const tasks = [newTaskOf(request, defaults)];
-  const { taskIds } = await backend.submit({ tasks, batch: null, idempotency: null, actor: 'test' });
+  const { taskIds } = await backend.submit({
+    tasks,
+    batch: null,
+    idempotency: null,
+    actor: { name: 'local', role: 'admin', from: null },
+  });
   const row = backend.task(taskIds[0] ?? '');
   if (row === null) throw new Error('not submitted');
   return row;

@@ -4,7 +4,7 @@
  */
 
 import type { Hono } from 'hono';
-import type { Identity, RequireAuth } from '../../../src/api/access.ts';
+import type { RequireAuth } from '../../../src/api/access.ts';
 import { createApi } from '../../../src/api/app.ts';
 import type { Backend, FeedEntry, OutputCursor, Submission } from '../../../src/api/backend.ts';
 import type { ApiOptions, Peer } from '../../../src/api/route.ts';
@@ -12,10 +12,12 @@ import type { Explanation, Stats, WorkerView } from '../../../src/api/schemas.ts
 import { OctasklyError } from '../../../src/base/errors.ts';
 import { emptyCounts } from '../../../src/core/state.ts';
 import { type AttemptRecord, isFinal, newTask } from '../../../src/core/task.ts';
+import { type Actor, ownerOf, scopeOf } from '../../../src/core/trust.ts';
 import type { CollectedFiles } from '../../../src/ports/files.ts';
 import type { TaskFilter, TaskRow } from '../../../src/ports/store.ts';
 import type { Clock } from '../../../src/ports/time.ts';
 import { MemoryBlobs } from '../../memory-blobs.ts';
+import { FakeTrust } from './fake-trust.ts';
 
 export const startedAt = Date.UTC(2026, 4, 1, 12, 0, 0);
 
@@ -115,9 +117,17 @@ export const worker: WorkerView = {
   last_seen_at: '2026-05-01T12:00:00.000Z',
 };
 
+interface BatchRecord {
+  readonly id: string;
+  readonly name: string | null;
+  readonly createdAt: number;
+  readonly owner: string | null;
+  readonly taskIds: readonly string[];
+}
+
 export class FakeBackend implements Backend {
   readonly rows = new Map<string, TaskRow>();
-  readonly batches = new Map<string, { id: string; name: string | null; createdAt: number; taskIds: string[] }>();
+  readonly batches = new Map<string, BatchRecord>();
   readonly submissions: Submission[] = [];
   readonly filters: { filter: TaskFilter; limit: number; before: string | null }[] = [];
   readonly actions: string[] = [];
@@ -160,16 +170,22 @@ export class FakeBackend implements Backend {
       if (known.hash !== idempotency?.bodyHash) throw new OctasklyError('conflict', 'The key was used before.');
       return { batchId: known.batchId, taskIds: known.taskIds, repeated: true };
     }
+    const owner = ownerOf(submission.actor);
+    const scope = scopeOf(submission.actor);
+    for (const id of submission.tasks.flatMap(({ dependsOn }) => dependsOn)) {
+      if (scope !== null && this.rows.get(id)?.task.spec.owner !== scope)
+        throw new OctasklyError('invalid', `There is no task ${id} to wait for.`);
+    }
     const batchId = batch === null ? null : this.nextId();
     const taskIds = submission.tasks.map((task) => {
       const id = this.nextId();
       const inputs = task.inputs.map((input) => ({ ...input, bytes: this.blobs.size(input.blob) ?? 0 }));
-      const spec = { ...task, inputs, batchId, retryOf: null };
+      const spec = { ...task, inputs, batchId, retryOf: null, owner };
       this.rows.set(id, { task: newTask(id, spec, startedAt + this.lastId), stdout: null, stderr: null });
       return id;
     });
     if (batch !== null && batchId !== null) {
-      this.batches.set(batchId, { id: batchId, name: batch.name, createdAt: startedAt, taskIds });
+      this.batches.set(batchId, { id: batchId, name: batch.name, createdAt: startedAt, owner, taskIds });
     }
     if (idempotency !== null) this.answers.set(idempotency.key, { hash: idempotency.bodyHash, batchId, taskIds });
     return { batchId, taskIds, repeated: false };
@@ -185,6 +201,9 @@ export class FakeBackend implements Backend {
     return [...this.rows.values()]
       .reverse()
       .filter(({ task }) => page.before === null || task.id < page.before)
+      .filter(({ task }) => filter.owner === undefined || task.spec.owner === filter.owner)
+      .filter(({ task }) => filter.batchId === undefined || task.spec.batchId === filter.batchId)
+      .filter(({ task }) => task.id.startsWith(filter.idPrefix ?? ''))
       .slice(0, page.limit);
   }
   batch(id: string) {
@@ -192,23 +211,24 @@ export class FakeBackend implements Backend {
     if (batch === undefined) return null;
     const counts = emptyCounts();
     for (const taskId of batch.taskIds) counts[this.need(taskId).task.status]++;
-    return { id, name: batch.name, createdAt: batch.createdAt, size: batch.taskIds.length, counts };
+    const { name, createdAt, owner, taskIds } = batch;
+    return { id, name, createdAt, owner, size: taskIds.length, counts };
   }
-  async cancel(ids: readonly string[], actor: string) {
+  async cancel(ids: readonly string[], actor: Actor) {
     this.fail();
     for (const id of ids) {
       const { task } = this.need(id);
-      this.actions.push(`cancel ${id} by ${actor}`);
+      this.actions.push(`cancel ${id} by ${actor.name}`);
       if (task.status === 'running') task.cancelRequested = true;
       else if (!isFinal(task.status)) task.status = 'cancelled';
     }
   }
-  async cancelBatch(id: string, actor: string) {
+  async cancelBatch(id: string, actor: Actor) {
     const batch = this.batches.get(id);
     if (batch === undefined) throw new OctasklyError('not_found', `There is no batch "${id}".`);
     await this.cancel(batch.taskIds, actor);
   }
-  async retry(id: string, actor: string) {
+  async retry(id: string, actor: Actor) {
     const { task } = this.need(id);
     if (!isFinal(task.status)) throw new OctasklyError('conflict', `The task "${id}" has not ended.`);
     const { taskIds } = await this.submit({ tasks: [task.spec], batch: null, idempotency: null, actor });
@@ -237,13 +257,13 @@ export class FakeBackend implements Backend {
   workers(): readonly WorkerView[] {
     return this.workerViews;
   }
-  async setDraining(workerId: string, draining: boolean, actor: string) {
-    this.actions.push(`${draining ? 'drain' : 'undrain'} ${workerId} by ${actor}`);
+  async setDraining(workerId: string, draining: boolean, actor: Actor) {
+    this.actions.push(`${draining ? 'drain' : 'undrain'} ${workerId} by ${actor.name}`);
     const status = draining ? 'draining' : 'online';
     this.workerViews = this.workerViews.map((view) => (view.id === workerId ? { ...view, status } : view));
   }
-  async setPaused(paused: boolean, actor: string) {
-    this.actions.push(`${paused ? 'pause' : 'resume'} by ${actor}`);
+  async setPaused(paused: boolean, actor: Actor) {
+    this.actions.push(`${paused ? 'pause' : 'resume'} by ${actor.name}`);
   }
   stats(): Stats {
     this.fail();
@@ -275,17 +295,19 @@ export class FakeBackend implements Backend {
   }
 }
 
-/** The feed entry number `n`. */
-export function entry(n: number): FeedEntry {
+/** The feed entry number `n`, of a task of `owner`. */
+export function entry(n: number, owner: string | null = null): FeedEntry {
   const at = '2026-05-01T12:00:00.000Z';
   return {
     id: String(n),
     event: { kind: 'task', id: '000000000001', status: 'queued', at, worker_id: null, detail: null },
+    owner,
   };
 }
 
 export interface Harness {
   readonly backend: FakeBackend;
+  readonly trust: FakeTrust;
   readonly clock: FakeClock;
   readonly errors: string[];
   readonly kept: number[];
@@ -296,12 +318,13 @@ export interface Harness {
 
 export function harness(options: Partial<ApiOptions> & { remote?: string; requireAuth?: RequireAuth } = {}): Harness {
   const backend = new FakeBackend();
+  const trust = new FakeTrust();
   const clock = new FakeClock();
   const errors: string[] = [];
   const kept: number[] = [];
   const { remote = '127.0.0.1', ...rest } = options;
   const quiet = (): void => undefined;
-  const app = createApi(backend, {
+  const app = createApi(backend, trust, {
     version: '0.1.0',
     clock,
     log: { debug: quiet, info: quiet, warn: quiet, error: (_message, fields) => errors.push(String(fields?.error)) },
@@ -310,20 +333,13 @@ export function harness(options: Partial<ApiOptions> & { remote?: string; requir
     hosts: ['nas.local'],
     origins: ['https://panel.example:8443'],
     requireAuth: 'auto',
-    verifyToken: (token): Identity => {
-      const [role, actor] = token.split(':');
-      if (
-        actor !== undefined &&
-        (role === 'admin' || role === 'client' || role === 'worker' || role === 'dispatcher')
-      ) {
-        return { ok: true, actor, role };
-      }
-      return { ok: false, reason: 'The token is not valid.' };
-    },
+    submitRate: 0,
+    denied: () => null,
     ...rest,
   });
   return {
     backend,
+    trust,
     clock,
     errors,
     kept,
@@ -336,7 +352,7 @@ export function harness(options: Partial<ApiOptions> & { remote?: string; requir
           : { 'content-type': raw ? 'application/octet-stream' : 'application/json' };
       const sent = body === undefined ? {} : { body: raw ? (body as BodyInit) : JSON.stringify(body) };
       const peer: Peer = { remote, keepOpen: (idleSeconds) => kept.push(idleSeconds) };
-      return app.request(path, { method, headers: { ...type, ...headers }, ...sent }, peer);
+      return app.request(path, { method, headers: { host: 'localhost', ...type, ...headers }, ...sent }, peer);
     },
   };
 }

@@ -186,6 +186,18 @@ describe('POST /tasks with parts', () => {
     expect((await send('2')).status).toBe(409);
   });
 
+  test('takes a file with an empty name by the name of its part, if that can be a path', async () => {
+    const { call } = harness();
+    const status = async (name: string) => {
+      const body = form([
+        ['task', task([name])],
+        [name, new File(['x'], '')],
+      ]);
+      return (await call('POST', '/api/v1/tasks', body)).status;
+    };
+    expect([await status('f'), await status('../evil')]).toEqual([201, 422]);
+  });
+
   const file = new File(['x'], 'f');
   test.each([
     ['no task', [['f', file]], 'task', 'is missing'],

@@ -154,6 +154,19 @@ describe('GET /events', () => {
     expect(clock.pending).toBe(0);
   });
 
+  test('ends when the token it was opened with does not hold any more', async () => {
+    const { call, trust, clock, backend } = harness();
+    const headers = { authorization: 'Bearer client:ci' };
+    const reader = readerOf(await call('GET', '/api/v1/events', undefined, headers));
+    await reader.text();
+    clock.advance(heartbeatMs);
+    expect(await reader.text()).toBe(':\n\n');
+    trust.revoked.add('ci');
+    clock.advance(heartbeatMs);
+    expect(await reader.text()).toBeNull();
+    expect(backend.subscribers.size).toBe(0);
+  });
+
   test('ends a reader who leaves too much unread, and drops what it left', async () => {
     const { call, backend, clock } = harness();
     const reader = readerOf(await call('GET', '/api/v1/events'));

@@ -30,7 +30,11 @@ describe('POST /tasks', () => {
     expect([response.status, response.headers.get('location')]).toEqual([201, `/api/v1/tasks/${first}`]);
     const task = taskSchema.strict().parse(await response.json());
     expect(task).toMatchObject({ id: first, argv: ['ls', '-l'], command: null, priority: 50, timeout: 1.5 });
-    expect(backend.submissions[0]).toMatchObject({ batch: null, idempotency: null, actor: 'local' });
+    expect(backend.submissions[0]).toMatchObject({
+      batch: null,
+      idempotency: null,
+      actor: { name: 'local', role: 'admin', from: '127.0.0.1' },
+    });
   });
 
   test('gives the same task for the same key and body, whatever the order of its keys', async () => {

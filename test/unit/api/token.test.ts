@@ -44,6 +44,27 @@ describe('verifyToken()', () => {
     expect(verify(token, nowSeconds - 1).ok).toBe(false);
   });
 
+  test('lets a token that its owner signs live for a day at most, from an instant that has come', () => {
+    const day = 24 * 3600;
+    const own = (times: { iat?: number; exp: number }) => forge(header, { ...full, iss: 'owner', ...times });
+    expect(verify(own({ iat: nowSeconds, exp: nowSeconds + day }))).toMatchObject({
+      ok: true,
+      claims: { iss: 'owner' },
+    });
+    const refused = [
+      { iat: nowSeconds, exp: nowSeconds + day + 1 },
+      { exp: nowSeconds + 60 },
+      { iat: nowSeconds + day, exp: nowSeconds + day + 60 },
+      { iat: nowSeconds - day, exp: nowSeconds + 1 },
+    ];
+    for (const times of refused) {
+      const { ok } = verify(own(times));
+      expect([times, ok]).toEqual([times, false]);
+    }
+    // On a dispatcher's list, where it can be revoked, it may live for long.
+    expect(verify(forge(header, { ...full, iss: 'dispatcher', exp: nowSeconds + 400 * day })).ok).toBe(true);
+  });
+
   const genuine = forge(header, full);
   const [head = '', payload = '', signature = ''] = genuine.split('.');
   const bad: [string, string][] = [
@@ -71,6 +92,7 @@ describe('verifyToken()', () => {
     ['an expiry that is no number', forge(header, { ...full, exp: '9999999999' })],
     ['another audience', forge(header, { ...full, aud: 'other' })],
     ['no subject', forge(header, { ...full, sub: '' })],
+    ['an unknown issuer', forge(header, { ...full, iss: 'eve' })],
     ['an unknown role', forge(header, { ...full, role: 'root' })],
     ['too much', forge(header, { ...full, more: 'x'.repeat(tokenLengthMax) })],
   ];

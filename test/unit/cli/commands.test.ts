@@ -83,17 +83,17 @@ describe('runCli()', () => {
   test('sends the named token, else one of this machine, but that never to another machine', async () => {
     const sent = async (argv: readonly string[], env: Record<string, string> = {}) => {
       const dispatcher = new FakeDispatcher();
-      await new Shell({ dispatcher, env, files: { '/t': 'of file\n' } }).run('ps', '-o', 'quiet', ...argv);
+      await new Shell({ dispatcher, env, files: { '/t': 'of-file\n' } }).run('ps', '-o', 'quiet', ...argv);
       return dispatcher.requests[0]?.headers.get('authorization') ?? null;
     };
-    expect(await sent([])).toBe('Bearer token of /home/ada/.octaskly');
-    expect(await sent(['--token-file', '/t'], { OCTASKLY_DATA_DIR: '/d' })).toBe('Bearer of file');
-    expect(await sent([], { OCTASKLY_TOKEN: 'of env' })).toBe('Bearer of env');
-    expect(await sent(['--api', 'http://[::1]:3000'], { OCTASKLY_DATA_DIR: '/d' })).toBe('Bearer token of /d');
+    expect(await sent([])).toBe('Bearer token-of-/home/ada/.octaskly');
+    expect(await sent(['--token-file', '/t'], { OCTASKLY_DATA_DIR: '/d' })).toBe('Bearer of-file');
+    expect(await sent([], { OCTASKLY_TOKEN: 'of-env' })).toBe('Bearer of-env');
+    expect(await sent(['--api', 'http://[::1]:3000'], { OCTASKLY_DATA_DIR: '/d' })).toBe('Bearer token-of-/d');
     expect(await sent(['--api', 'http://pi:3000'])).toBeNull();
     expect(await sent(['--api', 'http://127.0.0.1.evil:3000'])).toBeNull();
     expect(await sent(['--api', 'http://pi:3000'], { OCTASKLY_SECRET: 's' })).toBe(
-      'Bearer token of /home/ada/.octaskly',
+      'Bearer token-of-/home/ada/.octaskly',
     );
   });
 

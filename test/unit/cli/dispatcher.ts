@@ -41,6 +41,7 @@ function viewOf(id: string, request: TaskRequest, batchId: string | null): TaskV
     inputs,
     outputs: request.outputs ?? [],
     retry_of: null,
+    owner: null,
     reason: null,
     cpu_ms: null,
     memory_peak_bytes: null,

@@ -1,7 +1,9 @@
 /** A terminal in memory, and the command line in it. */
 
-import { type CliEnvironment, runCli } from '../../../src/cli/cli.ts';
+import { OctasklyError } from '../../../src/base/errors.ts';
+import { type CliEnvironment, type PinOptions, runCli } from '../../../src/cli/cli.ts';
 import { BrokenPipe, type InterruptSignal, type Sink, type Terminal } from '../../../src/cli/context.ts';
+import type { AuditFinding } from '../../../src/core/trust.ts';
 import type { FakeDispatcher } from './dispatcher.ts';
 import { MemoryFiles } from './files.ts';
 
@@ -42,6 +44,10 @@ export interface ShellOptions {
   readonly local?: MemoryFiles;
   /** Cells of a terminal that standard error is. */
   readonly errorColumns?: number;
+  /** What the dispatcher of the data directory left as its URL. */
+  readonly announced?: string;
+  /** What a check of the record finds. */
+  readonly finding?: AuditFinding;
 }
 
 export class Shell {
@@ -51,6 +57,8 @@ export class Shell {
   readonly stderr: MemorySink;
   readonly files: Map<string, string>;
   readonly roleCalls: unknown[] = [];
+  /** Addresses that were to be called, with what is known of their certificates. */
+  readonly pins: (PinOptions & { readonly baseUrl: string })[] = [];
   private readonly listeners = new Set<(signal: InterruptSignal) => void>();
   private readonly options: ShellOptions;
 
@@ -79,6 +87,11 @@ export class Shell {
       roles: {
         dispatcher: role('dispatcher'),
         worker: role('worker'),
+        join: role('join'),
+        verifyRecord: async (file) => {
+          this.roleCalls.push(['verifyRecord', file]);
+          return this.options.finding ?? { ok: true, entries: 3 };
+        },
         up: role('up'),
         backup: role('backup'),
         doctor: (values, topic) => role('doctor')(values, topic ?? undefined),
@@ -86,10 +99,19 @@ export class Shell {
       },
       parseToml: (text) => Bun.TOML.parse(text),
       parseYaml: (text) => Bun.YAML.parse(text),
-      localToken: (dataDir) => `token of ${dataDir}`,
-      fetch:
-        this.options.dispatcher?.fetch ??
-        (() => Promise.reject(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }))),
+      readPrivate: (path) => {
+        if (path.includes('open')) throw new OctasklyError('forbidden', `"${path}" can be read by others; chmod 600`);
+        return this.files.get(path)?.trim() ?? null;
+      },
+      announcedApi: () => this.options.announced ?? null,
+      localToken: (dataDir) => `token-of-${dataDir}`,
+      fetchFor: (baseUrl, pin) => {
+        this.pins.push({ baseUrl, ...pin });
+        return (
+          this.options.dispatcher?.fetch ??
+          (() => Promise.reject(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })))
+        );
+      },
     };
     return runCli(argv, environment);
   }

@@ -49,6 +49,7 @@ export function spec(wanted: Partial<TaskSpec> = {}): TaskSpec {
     tags: {},
     batchId: null,
     retryOf: null,
+    owner: null,
     ...wanted,
   };
 }

@@ -8,7 +8,7 @@
  *   join W [slots= cpus= memory= gpus= label.K=V platform= arch= process= held=A#1:running,B#2:waiting]
  *   started|returned W KEY...                      KEY is a task's name, or NAME#ATTEMPT for another than the present one
  *   ended W KEY [exit=N | signal=S | timeout | spawn-failed | lost] [took=S]
- *   heard|disconnect|leaving|goodbye|drain|undrain W,  cancel NAME...,  pause,  resume,  close
+ *   heard|disconnect|leaving|goodbye|kick|drain|undrain W,  cancel NAME...,  pause,  resume,  close
  *   advance S          lets time pass as the driver does: from deadline to deadline
  *   stall S            the driver stands still, then gets to run again
  *   restart            the dispatcher is killed: what was saved is all that is left
@@ -198,6 +198,8 @@ export class Story {
         return this.#step({ kind: 'workerLeaving', ...this.#from(word) });
       case 'goodbye':
         return this.#step({ kind: 'workerLeft', ...this.#from(word) });
+      case 'kick':
+        return this.#step({ kind: 'workerKicked', workerId: word, why: 'somebody removed it' });
       case 'drain':
       case 'undrain':
         return this.#step({ kind: 'drainRequested', workerId: word, draining: line.verb === 'drain' });

@@ -6,6 +6,7 @@ import { feederSilenceMs } from '../../../src/dispatcher/stdin.ts';
 import type { DispatcherLink, LinkHandlers } from '../../../src/ports/links.ts';
 import type { DispatcherMessage, WorkerMessage } from '../../../src/wire/messages.ts';
 import { MemoryBlobs } from '../../memory-blobs.ts';
+import { owner, plainTrust } from '../../plain-trust.ts';
 import { declaration, policy, spec, usage } from '../core/samples.ts';
 import { ManualClock } from '../manual-clock.ts';
 import { bytes, FakeOutputs, FakeStore, silentLog, text } from './fakes.ts';
@@ -13,15 +14,17 @@ import { bytes, FakeOutputs, FakeStore, silentLog, text } from './fakes.ts';
 /** A worker as the dispatcher sees it: a link, and what was said to it. */
 class Peer implements DispatcherLink {
   readonly remote = '192.0.2.1:5';
-  readonly remoteKey = 'key';
+  readonly remoteKey: string;
+  readonly admission = { by: 'secret', keyId: '00000000' } as const;
   readonly congested = false;
   readonly heard: DispatcherMessage[] = [];
   closed: string | null = null;
   readonly #handlers: LinkHandlers<WorkerMessage>;
   readonly #bench: Bench;
 
-  constructor(bench: Bench) {
+  constructor(bench: Bench, id = 'w1') {
     this.#bench = bench;
+    this.remoteKey = `key of ${id}`;
     this.#handlers = bench.dispatcher.accept(this);
   }
 
@@ -59,18 +62,27 @@ class Bench {
 
   constructor(queueMax = policy.queueMax) {
     const { clock, store, outputs, blobs } = this;
-    const parts = { clock, store, outputs, blobs, log: silentLog, version: '0.1.0', runId: 'run1' };
+    const parts = {
+      clock,
+      store,
+      outputs,
+      blobs,
+      log: silentLog,
+      version: '0.1.0',
+      runId: 'run1',
+      trust: plainTrust(),
+    };
     this.dispatcher = new Dispatcher({ ...parts, policy: { ...policy, queueMax } });
   }
 
   join(id = 'w1', slots = 1): Peer {
-    const peer = new Peer(this);
+    const peer = new Peer(this, id);
     peer.say({ kind: 'join', worker: declaration(id, { slots }), held: [] });
     return peer;
   }
 
   async submit(wanted: Partial<NewTask> = {}, idempotency: Submission['idempotency'] = null): Promise<string> {
-    const answer = this.dispatcher.submit({ tasks: [asked(wanted)], batch: null, idempotency, actor: 'somebody' });
+    const answer = this.dispatcher.submit({ tasks: [asked(wanted)], batch: null, idempotency, actor: owner });
     this.clock.settle();
     return (await answer).taskIds[0] ?? '';
   }
@@ -84,7 +96,7 @@ class Bench {
 }
 
 function asked(wanted: Partial<NewTask> = {}): NewTask {
-  const { batchId: _batch, retryOf: _retry, ...plain } = spec();
+  const { batchId: _batch, retryOf: _retry, owner: _owner, ...plain } = spec();
   return { ...plain, ...wanted };
 }
 
@@ -120,7 +132,7 @@ test('submit() answers only once the task is stored', async () => {
   const bench = new Bench();
   let answered = false;
   const answer = bench.dispatcher
-    .submit({ tasks: [asked()], batch: null, idempotency: null, actor: 'somebody' })
+    .submit({ tasks: [asked()], batch: null, idempotency: null, actor: owner })
     .then(() => {
       answered = true;
     });
@@ -157,7 +169,7 @@ test('submit() takes all or nothing when the queue is full', async () => {
   const bench = new Bench(2);
   await bench.submit();
   const tasks = [asked(), asked()];
-  const answer = bench.dispatcher.submit({ tasks, batch: { name: null }, idempotency: null, actor: 'somebody' });
+  const answer = bench.dispatcher.submit({ tasks, batch: { name: null }, idempotency: null, actor: owner });
   bench.clock.settle();
   await expect(answer).rejects.toMatchObject({ code: 'queue_full' });
   expect(bench.dispatcher.state.counts.queued).toBe(1);
@@ -167,7 +179,7 @@ test('submit() with a key answers the same within one turn, and refuses another 
   const bench = new Bench();
   const key = { key: 'k', bodyHash: 'h' };
   const of = (idempotency: Submission['idempotency']) =>
-    bench.dispatcher.submit({ tasks: [asked()], batch: null, idempotency, actor: 'somebody' });
+    bench.dispatcher.submit({ tasks: [asked()], batch: null, idempotency, actor: owner });
   const answers = [of(key), of(key), of({ key: 'k', bodyHash: 'other' })];
   bench.clock.settle();
   const [first, second] = await Promise.all(answers.slice(0, 2));
@@ -182,7 +194,7 @@ test('submit() with inputs names what is not here, and takes what is, durably an
   const gone = `sha256:${'0'.repeat(64)}`;
   const offer = async (...inputs: NewTask['inputs']): Promise<string> => {
     const answer = bench.dispatcher.submit({
-      ...{ tasks: [asked({ inputs })], batch: null, idempotency: null, actor: 'somebody' },
+      ...{ tasks: [asked({ inputs })], batch: null, idempotency: null, actor: owner },
     });
     answer.catch(() => undefined);
     for (let ticks = 0; ticks < 20; ticks++) await Promise.resolve();

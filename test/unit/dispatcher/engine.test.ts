@@ -29,6 +29,7 @@ class Bench {
         complete: () => journal.push('complete'),
         deliver: (turn) => journal.push(`deliver ${turn.outgoing.size} to workers, ${turn.published.length} published`),
         reset: (detail) => journal.push(`reset: ${detail}`),
+        reloaded: () => journal.push('reloaded'),
       },
     );
   }
@@ -162,6 +163,7 @@ test('the engine probes with growing patience, then loads anew and goes on', () 
   bench.store.broken = false;
   bench.store.loaded = { ...bench.store.loaded, lastId: b };
   bench.clock.advance(15_000);
+  expect(bench.done().slice(-2)).toEqual(['probe', 'reloaded']);
   expect(bench.engine.trouble).toBeNull();
   expect(bench.store.loads).toBe(loads + 1);
   expect(bench.engine.lastId).toBe(b);
@@ -225,7 +227,8 @@ test('an engine takes up what was stored: pause, backoffs, tasks', () => {
   const bench = new Bench();
   const waiting = task(a, { notBefore: bench.clock.wall() + 5000 });
   const counts = { ...emptyCounts(), queued: 1 };
-  bench.store.loaded = { tasks: [waiting], workers: [], settings: new Map([['paused', 'true']]), counts, lastId: a };
+  const settings = new Map([['paused', 'true']]);
+  bench.store.loaded = { ...bench.store.loaded, tasks: [waiting], settings, counts, lastId: a };
   const engine = bench.start();
   expect(engine.state.paused).toBe(true);
   expect(engine.lastId).toBe(a);

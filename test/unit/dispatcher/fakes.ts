@@ -25,7 +25,10 @@ const notPartOfThis = (): never => {
 export class FakeStore implements Store {
   readonly journal: string[];
   commits: (readonly Change[])[] = [];
-  loaded: Loaded = { tasks: [], workers: [], settings: new Map(), counts: emptyCounts(), lastId: '' };
+  loaded: Loaded = {
+    ...{ tasks: [], workers: [], nodes: [], invites: [], tokens: [] },
+    ...{ settings: new Map(), counts: emptyCounts(), lastId: '' },
+  };
   loads = 0;
   /** Nothing can be stored, and probes fail. */
   broken = false;
@@ -74,6 +77,8 @@ export class FakeStore implements Store {
   attempts = notPartOfThis;
   batch = notPartOfThis;
   idempotency = (): null => null;
+  audit = notPartOfThis;
+  verifyAudit = notPartOfThis;
   prune = notPartOfThis;
   backup = notPartOfThis;
   close = notPartOfThis;

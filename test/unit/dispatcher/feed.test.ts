@@ -25,7 +25,7 @@ class Listener {
 
 function feedOf(count: number): Feed {
   const feed = new Feed('run1');
-  for (let n = 1; n <= count; n++) feed.publish(event(n));
+  for (let n = 1; n <= count; n++) feed.publish(event(n), null);
   return feed;
 }
 
@@ -38,14 +38,14 @@ function listen(feed: Feed, lastId: string | null): Listener {
 test('subscribe() without a position delivers what comes from now on', () => {
   const feed = feedOf(2);
   const listener = listen(feed, null);
-  feed.publish(event(3));
+  feed.publish(event(3), null);
   expect(listener.heard).toEqual(['run1-3 t3']);
 });
 
 test('subscribe() replays what came after the position, then goes on live, without a gap or a repeat', () => {
   const feed = feedOf(4);
   const listener = listen(feed, 'run1-2');
-  feed.publish(event(5));
+  feed.publish(event(5), null);
   expect(listener.heard).toEqual(['run1-3 t3', 'run1-4 t4', 'run1-5 t5']);
 });
 
@@ -82,8 +82,8 @@ test('what subscribe() returns ends the subscription, also while an entry is del
     onReset: () => undefined,
     onEnd: () => heard.push('end'),
   });
-  feed.publish(event(1));
-  feed.publish(event(2));
+  feed.publish(event(1), null);
+  feed.publish(event(2), null);
   feed.close();
   expect(heard).toEqual(['run1-1']);
 });
@@ -93,6 +93,6 @@ test('close() ends every subscription once', () => {
   const [one, two] = [listen(feed, null), listen(feed, null)];
   feed.close();
   feed.close();
-  feed.publish(event(1));
+  feed.publish(event(1), null);
   expect([one.heard, two.heard]).toEqual([['end'], ['end']]);
 });

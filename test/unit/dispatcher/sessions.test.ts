@@ -6,6 +6,7 @@ import { Dispatcher } from '../../../src/dispatcher/dispatcher.ts';
 import type { DispatcherLink, LinkHandlers } from '../../../src/ports/links.ts';
 import type { DispatcherMessage, WorkerMessage } from '../../../src/wire/messages.ts';
 import { blobOf, MemoryBlobs } from '../../memory-blobs.ts';
+import { owner, plainTrust } from '../../plain-trust.ts';
 import { declaration, policy, spec, usage } from '../core/samples.ts';
 import { ManualClock } from '../manual-clock.ts';
 import { bytes, FakeOutputs, FakeStore, silentLog } from './fakes.ts';
@@ -17,12 +18,14 @@ const gives = { kind: 'blobData', parts: [{ blob: file.blob, offset: 0, data: co
 
 class Peer implements DispatcherLink {
   readonly remote = '192.0.2.1:5';
-  readonly remoteKey = 'key';
+  readonly remoteKey: string;
+  readonly admission = { by: 'secret', keyId: '00000000' } as const;
   readonly congested = false;
   readonly handlers: LinkHandlers<WorkerMessage>;
   heard: DispatcherMessage[] = [];
 
-  constructor(bench: Bench) {
+  constructor(bench: Bench, id = 'w1') {
+    this.remoteKey = `key of ${id}`;
     this.handlers = bench.dispatcher.accept(this);
   }
 
@@ -51,7 +54,17 @@ class Bench {
 
   constructor() {
     const { clock, store, blobs } = this;
-    const parts = { clock, store, outputs: new FakeOutputs(), blobs, log: silentLog, version: '0', runId: 'r', policy };
+    const parts = {
+      clock,
+      store,
+      outputs: new FakeOutputs(),
+      blobs,
+      log: silentLog,
+      version: '0',
+      runId: 'r',
+      policy,
+      trust: plainTrust(),
+    };
     this.dispatcher = new Dispatcher(parts);
     this.peer = new Peer(this);
   }
@@ -71,7 +84,7 @@ class Bench {
     await bench.say({ kind: 'join', worker: declaration('w1', { slots: 4 }), held: [] });
     const { batchId: _batch, retryOf: _retry, ...asked } = spec({ outputs: ['out/*'] });
     const tasks = [asked, { ...asked, outputs: [] }];
-    const answer = bench.dispatcher.submit({ tasks, batch: null, idempotency: null, actor: 'somebody' });
+    const answer = bench.dispatcher.submit({ tasks, batch: null, idempotency: null, actor: owner });
     bench.clock.settle();
     bench.taskId = (await answer).taskIds[0] ?? '';
     bench.peer.told();

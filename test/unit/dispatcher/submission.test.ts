@@ -3,6 +3,7 @@ import type { NewTask, Submission } from '../../../src/api/backend.ts';
 import { OctasklyError } from '../../../src/base/errors.ts';
 import type { TaskStatus } from '../../../src/core/task.ts';
 import { type Prepared, prepare } from '../../../src/dispatcher/submission.ts';
+import { owner } from '../../plain-trust.ts';
 import { noonWall, spec } from '../core/samples.ts';
 
 function asked(wanted: Partial<NewTask> = {}): NewTask {
@@ -21,12 +22,15 @@ const unknown = '0000000000dd';
 const held = `sha256:${'a'.repeat(64)}`;
 const absent = `sha256:${'b'.repeat(64)}`;
 
-function prepared(tasks: readonly NewTask[], options: { batch?: boolean; lastId?: string } = {}): Prepared {
+function prepared(
+  tasks: readonly NewTask[],
+  options: { batch?: boolean; lastId?: string; hidden?: readonly string[] } = {},
+): Prepared {
   const submission: Submission = {
     tasks,
     batch: options.batch === false ? null : { name: null },
     idempotency: null,
-    actor: 'somebody',
+    actor: owner,
   };
   const statuses = new Map<string, TaskStatus>([
     [done, 'completed'],
@@ -36,15 +40,17 @@ function prepared(tasks: readonly NewTask[], options: { batch?: boolean; lastId?
     lastId: options.lastId ?? '',
     wall: noonWall,
     retryOf: null,
+    owner: null,
     isLive: (id) => id === live,
+    isVisible: (id) => !(options.hidden ?? []).includes(id),
     blobSize: (blob) => (blob === held ? 5 : null),
     statuses: (ids) => new Map([...statuses].filter(([id]) => ids.includes(id))),
   });
 }
 
-function refusal(tasks: readonly NewTask[], batch = true): OctasklyError {
+function refusal(tasks: readonly NewTask[], batch = true, hidden: readonly string[] = []): OctasklyError {
   try {
-    prepared(tasks, { batch });
+    prepared(tasks, { batch, hidden });
   } catch (error) {
     if (error instanceof OctasklyError) return error;
     throw error;
@@ -87,6 +93,15 @@ test('prepare() tells what has ended from what is live', () => {
     [done, 'completed'],
     [failed, 'failed'],
   ]);
+});
+
+test('prepare() treats tasks that may not be seen as tasks that are not there', () => {
+  for (const id of [live, done]) {
+    const known = refusal([asked({ dependsOn: [unknown] })], false);
+    const hidden = refusal([asked({ dependsOn: [id] })], false, [id]);
+    expect(hidden.message).toBe(known.message.replace(unknown, id));
+    expect(prepared([asked({ dependsOn: [id] })], { batch: false }).taskIds).toHaveLength(1);
+  }
 });
 
 test('prepare() refuses a dependency nobody knows, and names its place', () => {

@@ -25,7 +25,7 @@ test('changes() are in the order in which rows depend on each other', () => {
   const turn = newTurn();
   turn.change({ kind: 'idempotency', key: 'k', bodyHash: 'h', answer: '{}', createdAt: 0 });
   turn.apply({ kind: 'tasksSubmitted', tasks: [submitted(id(1))] });
-  turn.change({ kind: 'batch', id: id(0), name: null, createdAt: 0, size: 1 });
+  turn.change({ kind: 'batch', id: id(0), name: null, createdAt: 0, size: 1, owner: null });
   join(turn, 'w1', 1);
   expect(turn.changes().map(({ kind }) => kind)).toEqual(['worker', 'batch', 'task', 'idempotency']);
 });

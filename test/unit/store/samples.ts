@@ -40,6 +40,7 @@ export const richSpec: TaskSpec = {
   tags: { k: 'v', l: '' },
   batchId: null,
   retryOf: '000000000002',
+  owner: 'ci',
 };
 
 let lastId = '';

@@ -20,7 +20,7 @@ export function taskOf(facts: Partial<TaskView> = {}): TaskView {
     ...{ id: '0t2jgz700000', name: null, command: 'true', argv: null, status: 'queued', priority: 0, worker_id: null },
     ...{ attempt: 0, timeout: 3600, retry_count: 0, retry_delay: 1, env: {}, workdir: null, max_output: 10_000_000 },
     requires: { cpu_cores: 0, memory_mb: 0, gpu: 0, labels: {}, platform: null, arch: null },
-    ...{ depends_on: [], on_dependency_failure: 'cancel', tags: {}, batch_id: null, retry_of: null },
+    ...{ depends_on: [], on_dependency_failure: 'cancel', tags: {}, batch_id: null, retry_of: null, owner: null },
     ...{ cpu_time_limit: null, memory_limit_mb: null, disk_limit_mb: null, max_open_files: null, max_processes: null },
     ...{ sandbox_level: null, network: false, written_bytes: null, sandbox_level_used: null },
     ...{ inputs: [], outputs: [], exit_code: null, signal: null, reason: null, duration_ms: null, cpu_ms: null },

@@ -48,14 +48,26 @@ function changed(row: Row, path: readonly number[], change: (parent: Row, index:
   return copy;
 }
 
+function fieldAt(row: Row, path: readonly number[]): unknown {
+  return path.reduce<unknown>((value, index) => (value as Row)[index], row);
+}
+
+/** What `act` gives; null when it refuses. */
+function attempt<T>(act: () => T): T | null {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof MalformedMessage) return null;
+    throw error;
+  }
+}
+
 /** How the lists of texts in the samples begin: words of a command, patterns and problems of outputs. */
 const textLists: readonly unknown[] = ['printf', 'out/*.mp4', '"x" is a symbolic link'];
 
 /** Lists may become shorter and longer; rows may not. */
 function isList(row: Row, path: readonly number[]): boolean {
-  let parent: unknown = row;
-  for (const index of path.slice(0, -1)) parent = (parent as Row)[index];
-  const elements = parent as Row;
+  const elements = fieldAt(row, path.slice(0, -1)) as Row;
   const [first] = elements;
   const isTexts = elements.every((element) => typeof element === 'string');
   return (isTexts && textLists.includes(first)) || elements.every((element) => Array.isArray(element));
@@ -103,6 +115,42 @@ describe('checkWorkerMessage() and checkDispatcherMessage()', () => {
         }
       }
     }
+  });
+
+  test('refuse every message with any field enlarged beyond what any field may hold', () => {
+    /** Numbers without a bound of their own: times and usages, finite and not negative. */
+    const unbounded = Number.MAX_VALUE;
+    const enlarged = (field: unknown): readonly unknown[] => {
+      if (typeof field === 'number') return [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN];
+      if (typeof field === 'string') return ['x'.repeat(2 * fieldLimits.stdinLengthMax), `${field}\0${field}`];
+      if (field instanceof Uint8Array) return [new Uint8Array(2 * blobDataBytesMax)];
+      if (!Array.isArray(field)) return [[field]];
+      return [[...field, ...Array.from({ length: filesMax + 1 }, () => structuredClone(field[0] ?? 0))]];
+    };
+    const tried = new Map<string, number>();
+    for (const { name, row, check } of cases) {
+      for (const path of places(row)) {
+        for (const large of enlarged(fieldAt(row, path))) {
+          // The one text that may hold NUL is what a task reads.
+          if (typeof large === 'string' && large.startsWith('a\0b')) continue;
+          const value = changed(row, path, (parent, i) => {
+            parent[i] = large;
+          });
+          const kind = String(row[0]);
+          tried.set(kind, (tried.get(kind) ?? 0) + 1);
+          expect(() => check(value), `${name} at ${path.join('.')}`).toThrow(MalformedMessage);
+        }
+        if (typeof fieldAt(row, path) !== 'number') continue;
+        const value = changed(row, path, (parent, i) => {
+          parent[i] = unbounded;
+        });
+        // Whatever is let through has the number as it came: nothing wraps around.
+        const taken = attempt(() => check(value));
+        if (taken !== null) expect(JSON.stringify(taken)).toContain(`${unbounded}`);
+      }
+    }
+    const kinds = new Set([...workerMessages, ...dispatcherMessages].map(({ kind }) => kind));
+    expect(new Set(tried.keys())).toEqual(kinds);
   });
 
   test('refuse messages of the other direction, unknown kinds and what is no row', () => {

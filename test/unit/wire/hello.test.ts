@@ -8,14 +8,24 @@ import {
   versionMismatch,
 } from '../../../src/wire/hello.ts';
 
-const hello = { version: 300, versionMin: 2, pattern: 'XXpsk3' } as const;
+const hello = { version: 300, versionMin: 2, claim: { by: 'secret' } } as const;
+const invite = { ...hello, claim: { by: 'invite', inviteId: '00ff102030405060' } } as const;
 
 describe('encodeHello() and decodeHello()', () => {
   test('give back the hello, also with something of a later version behind it', () => {
     const body = encodeHello(hello);
     expect(decodeHello(body)).toEqual(hello);
     expect(decodeHello(Uint8Array.of(...body, 1, 2, 3))).toEqual(hello);
-    expect(decodeHello(encodeHello({ ...hello, pattern: 'XX' }))?.pattern).toBe('XX');
+    expect(decodeHello(Uint8Array.of(...encodeHello(invite), 1, 2, 3))).toEqual(invite);
+    for (const by of ['nothing', 'credential'] as const) {
+      expect(decodeHello(encodeHello({ ...hello, claim: { by } }))?.claim).toEqual({ by });
+    }
+  });
+
+  test('take a claim of a later version, and an invite cut short, as none that is understood', () => {
+    expect(decodeHello(encodeHello(hello).with(-1, 4))).toEqual({ ...hello, claim: null });
+    const body = encodeHello(invite);
+    for (let cut = 1; cut <= 8; cut++) expect(decodeHello(body.subarray(0, -cut))).toEqual({ ...hello, claim: null });
   });
 
   test('refuse what is none', () => {

@@ -45,7 +45,7 @@ function vectorSide(crypto: NoiseCrypto, vector: Vector, role: 'initiator' | 're
     role,
     prologue: hex(initiates ? vector.init_prologue : vector.resp_prologue),
     staticKeypair: crypto.keypairOf(hex(initiates ? vector.init_static : vector.resp_static)),
-    psk: psk === undefined ? null : hex(psk),
+    psks: () => (psk === undefined ? [] : [hex(psk)]),
     ephemeral: crypto.keypairOf(hex(initiates ? vector.init_ephemeral : vector.resp_ephemeral)),
   });
 }
@@ -88,7 +88,7 @@ interface Pair {
 
 function pair(pattern: Pattern, changes: Partial<HandshakeOptions> = {}): Pair {
   const [[, first], [, second]] = twins as [(typeof twins)[number], (typeof twins)[number]];
-  const common = { pattern, prologue: hex('0102'), psk: new Uint8Array(32).fill(7) };
+  const common = { pattern, prologue: hex('0102'), psks: () => [new Uint8Array(32).fill(7)] };
   return {
     initiator: new HandshakeState({
       ...common,
@@ -153,7 +153,33 @@ describe('HandshakeState', () => {
   }
 
   test('shows a wrong pre-shared key at the payload of message 3, and only there', () => {
-    expect(failure(pair('XXpsk3', { psk: new Uint8Array(32).fill(8) }))).toBe('2:payload');
+    expect(failure(pair('XXpsk3', { psks: () => [new Uint8Array(32).fill(8)] }))).toBe('2:payload');
+    expect(failure(pair('XXpsk3', { psks: () => [] }))).toBe('2:payload');
+  });
+
+  test('XXpsk3: the responder finds the pre-shared key among several, knowing by then who the initiator is', () => {
+    const candidates = [8, 9, 7, 6].map((fill) => new Uint8Array(32).fill(fill));
+    const asked: string[] = [];
+    const psks = (remoteStatic: Uint8Array) => {
+      asked.push(remoteStatic.toHex());
+      return candidates;
+    };
+    const staticKeypair = nativeCrypto.generateKeypair();
+    const { responder } = pair('XXpsk3', { psks });
+    const initiator = new HandshakeState({
+      crypto: nativeCrypto,
+      pattern: 'XXpsk3',
+      role: 'initiator',
+      prologue: hex('0102'),
+      staticKeypair,
+      psks: () => [new Uint8Array(32).fill(7)],
+    });
+    expect(failure({ initiator, responder })).toBeNull();
+    expect([responder.pskIndex, initiator.pskIndex]).toEqual([2, null]);
+    expect(asked).toEqual([staticKeypair.publicKey.toHex()]);
+    expect(responder.handshakeHash).toEqual(initiator.handshakeHash);
+    const sealed = initiator.split().sending.encrypt(nothing, hex('aabb'));
+    expect(responder.split().receiving.decrypt(nothing, sealed)).toEqual(hex('aabb'));
   });
 
   test('shows a differing prologue at the first sealed part', () => {

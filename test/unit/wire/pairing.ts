@@ -2,8 +2,10 @@
 
 import { expect } from 'bun:test';
 import { nativeCrypto } from '../../../src/runtime/crypto.ts';
+import type { Admission, Proof } from '../../../src/wire/admission.ts';
 import { dispatcherDialect, workerDialect } from '../../../src/wire/dialects.ts';
 import type { DispatcherMessage, WorkerMessage } from '../../../src/wire/messages.ts';
+import type { Gate, Side } from '../../../src/wire/opening.ts';
 import { Session, type SessionEnd, type SessionOptions } from '../../../src/wire/session.ts';
 
 /** One end of a conversation, with all that came out of it. */
@@ -14,17 +16,28 @@ interface End<Sends, Receives> {
   readonly messages: Receives[];
   readonly ends: SessionEnd[];
   remoteKey: string | null;
+  admission: Admission | null;
 }
 
 type Options<S, R> = Partial<SessionOptions<S, R>>;
 type WorkerEnd = End<WorkerMessage, DispatcherMessage>;
 type DispatcherEnd = End<DispatcherMessage, WorkerMessage>;
 
-const psk = new Uint8Array(32).fill(3);
+export const psk = new Uint8Array(32).fill(3);
 export const keys = { worker: nativeCrypto.generateKeypair(), dispatcher: nativeCrypto.generateKeypair() };
 
+/** The side of a worker with this proof; of one that holds the secret when none is given. */
+export function dialler(proof: Proof = { by: 'secret', psk }): Side {
+  return { role: 'initiator', proof };
+}
+
+/** The side of a dispatcher that takes everybody with the secret, and who has nothing to show. */
+export function listener(gate: Partial<Gate> = {}): Side {
+  return { role: 'responder', gate: { strangers: true, candidates: () => [{ psk, keyId: 'present' }], ...gate } };
+}
+
 function makeEnd<S, R>(
-  required: Pick<SessionOptions<S, R>, 'role' | 'dialect' | 'staticKeypair'>,
+  required: Pick<SessionOptions<S, R>, 'side' | 'dialect' | 'staticKeypair'>,
   options: Options<S, R>,
 ) {
   const out: Uint8Array[] = [];
@@ -32,11 +45,11 @@ function makeEnd<S, R>(
   const ends: SessionEnd[] = [];
   const session: Session<S, R> = new Session<S, R>({
     crypto: nativeCrypto,
-    psk,
     sink: {
       transmit: (frame) => out.push(frame),
-      onOpen(remoteKey) {
+      onOpen(remoteKey, admission) {
         end.remoteKey = remoteKey.toHex();
+        end.admission = admission;
       },
       onMessage: (message) => messages.push(message),
       onEnd: (reason) => ends.push(reason),
@@ -44,7 +57,7 @@ function makeEnd<S, R>(
     ...required,
     ...options,
   });
-  const end: End<S, R> = { session, out, messages, ends, remoteKey: null };
+  const end: End<S, R> = { session, out, messages, ends, remoteKey: null, admission: null };
   return end;
 }
 
@@ -54,11 +67,8 @@ export function makePair(
   dispatcher: Options<DispatcherMessage, WorkerMessage> = {},
 ): { readonly worker: WorkerEnd; readonly dispatcher: DispatcherEnd } {
   const sides = {
-    worker: makeEnd({ role: 'initiator' as const, dialect: workerDialect, staticKeypair: keys.worker }, worker),
-    dispatcher: makeEnd(
-      { role: 'responder' as const, dialect: dispatcherDialect, staticKeypair: keys.dispatcher },
-      dispatcher,
-    ),
+    worker: makeEnd({ side: dialler(), dialect: workerDialect, staticKeypair: keys.worker }, worker),
+    dispatcher: makeEnd({ side: listener(), dialect: dispatcherDialect, staticKeypair: keys.dispatcher }, dispatcher),
   };
   sides.worker.session.start();
   sides.dispatcher.session.start();
@@ -84,8 +94,8 @@ export function settle(
 }
 
 /** A pair after a good handshake. */
-export function opened(): Sides {
-  const sides = makePair();
+export function opened(...options: Parameters<typeof makePair>): Sides {
+  const sides = makePair(...options);
   settle(sides);
   expect(sides.worker.session.phase).toBe('open');
   expect(sides.dispatcher.session.phase).toBe('open');

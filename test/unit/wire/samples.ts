@@ -2,7 +2,13 @@
 
 import type { ReportEntry } from '../../../src/core/attempt.ts';
 import { type Isolation, noDemand } from '../../../src/core/isolation.ts';
-import type { Assignment, BlobMessage, DispatcherMessage, WorkerMessage } from '../../../src/wire/messages.ts';
+import {
+  type Assignment,
+  type BlobMessage,
+  type DispatcherMessage,
+  refusalCodes,
+  type WorkerMessage,
+} from '../../../src/wire/messages.ts';
 
 const key = { taskId: '01hxyz456789', attempt: 3 };
 const usage = {
@@ -94,6 +100,7 @@ export const workerMessages: readonly WorkerMessage[] = [
       { ...key, phase: 'ended' },
     ],
   },
+  { kind: 'enroll', name: 'pi-5', platform: 'linux', arch: 'arm64', version: '0.1.0' },
   {
     kind: 'heartbeat',
     vitals: { load1: 0.5, memoryFreeMb: 100, running: 2, batteryPercent: 80, charging: false, temperatureC: -3.5 },
@@ -162,7 +169,22 @@ export const assignments: readonly Assignment[] = [
 
 export const dispatcherMessages: readonly DispatcherMessage[] = [
   { kind: 'welcome', name: 'pi-2', heartbeatMs: 5000, silenceMs: 60_000, resume: [{ ...key, stdout: 5, stderr: 6 }] },
-  { kind: 'refused', code: 'full', detail: 'There are 10 workers already.', retryAfterMs: 5000 },
+  { kind: 'pending', expiresInMs: 300_000 },
+  {
+    kind: 'credential',
+    keyId: '0a1b2c3d',
+    psk: new Uint8Array(32).fill(1),
+    beaconKey: new Uint8Array(32).fill(2),
+    name: 'pi-5',
+  },
+  {
+    kind: 'credential',
+    keyId: '0a1b2c3d',
+    psk: new Uint8Array(32).fill(1),
+    beaconKey: new Uint8Array(32).fill(2),
+    name: null,
+  },
+  ...refusalCodes.map((code) => ({ kind: 'refused' as const, code, detail: 'It is so.', retryAfterMs: 5000 })),
   { kind: 'assign', attempts: assignments },
   { kind: 'recall', attempts: [key] },
   { kind: 'cancel', attempts: [key] },

@@ -14,12 +14,6 @@ describe('Session', () => {
     expect(dispatcher.remoteKey).toBe(keys.worker.publicKey.toHex());
   });
 
-  test('opens without a secret when both sides have none', () => {
-    const sides = makePair({ psk: null }, { psk: null });
-    settle(sides);
-    expect([sides.worker.session.phase, sides.dispatcher.session.phase]).toEqual(['open', 'open']);
-  });
-
   test('carries every message both ways, one byte at a time', () => {
     const sides = makePair();
     const bytewise = (frame: Uint8Array) => Array.from(frame, (byte) => Uint8Array.of(byte));
@@ -65,15 +59,6 @@ describe('Session', () => {
     expect(sides.dispatcher.ends).toEqual([]);
   });
 
-  test('ends with wrong_secret on both sides when the secrets differ', () => {
-    const sides = makePair({ psk: new Uint8Array(32).fill(4) });
-    settle(sides);
-    expect(codes(sides.dispatcher)).toEqual(['wrong_secret']);
-    expect(codes(sides.worker)).toEqual(['wrong_secret']);
-    expect(sides.worker.remoteKey).toBeNull();
-    expect(sides.dispatcher.remoteKey).toBeNull();
-  });
-
   test('ends with version_mismatch on both sides, each saying who is older', () => {
     const versions = { version: 9, versionMin: 8 };
     for (const sides of [makePair({ versions }), makePair({}, { versions })]) {
@@ -90,13 +75,6 @@ describe('Session', () => {
     const sides = makePair({ versions: { version: 9, versionMin: 1 } });
     settle(sides);
     expect(sides.worker.session.phase).toBe('open');
-  });
-
-  test('ends with refused on both sides when only one has a secret', () => {
-    for (const sides of [makePair({ psk: null }), makePair({}, { psk: null })]) {
-      settle(sides);
-      expect([codes(sides.worker), codes(sides.dispatcher)]).toEqual([['refused'], ['refused']]);
-    }
   });
 
   test('ends when a hello was altered on its way, for both are bound into the handshake', () => {

@@ -25,6 +25,7 @@ export function assignment(taskId: string, attempt = 1, wanted: Partial<Assignme
 export class FakeLink implements WorkerLink {
   readonly remote = '192.0.2.9:7878';
   readonly remoteKey = 'key';
+  admission: WorkerLink['admission'] = { by: 'secret', keyId: '' };
   sent: WorkerMessage[] = [];
   closed: string | null = null;
   /** Takes this many more messages before it is congested. */

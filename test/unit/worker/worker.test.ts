@@ -1,112 +1,7 @@
 import { expect, test } from 'bun:test';
-import type { LinkEnd, LinkHandlers, Links } from '../../../src/ports/links.ts';
-import type { Assignment, DispatcherMessage, WorkerMessage } from '../../../src/wire/messages.ts';
-import { Worker, type WorkerEnd } from '../../../src/worker/worker.ts';
-import { blobOf, MemoryBlobs } from '../../memory-blobs.ts';
-import { MemoryFiles, plainSandbox } from '../../memory-files.ts';
-import { declaration } from '../core/samples.ts';
-import { ManualClock } from '../manual-clock.ts';
-import { assignment, bytes, FakeLauncher, FakeLink, FakeWorkspace, silentLog } from './fakes.ts';
-
-/** Lets promises that are already settled run their course. */
-async function promises(): Promise<void> {
-  for (let n = 0; n < 20; n++) await Promise.resolve();
-}
-
-class Bench {
-  readonly clock = new ManualClock();
-  readonly launcher = new FakeLauncher();
-  readonly workspace = new FakeWorkspace();
-  readonly blobs = new MemoryBlobs();
-  readonly files = new MemoryFiles(this.blobs);
-  readonly status: string[] = [];
-  readonly worker: Worker;
-  link = new FakeLink();
-  handlers: LinkHandlers<DispatcherMessage> | null = null;
-  dials = 0;
-  end: WorkerEnd | null = null;
-  /** Why dials fail; null = they succeed. */
-  failure: LinkEnd | null = null;
-  /** Dials take until `connect`. */
-  slow = false;
-  connect: () => void = () => undefined;
-
-  constructor(slots = 1) {
-    const { clock, launcher, workspace } = this;
-    this.worker = new Worker({
-      clock,
-      launcher,
-      workspace,
-      sandbox: plainSandbox(),
-      blobs: this.blobs,
-      files: this.files,
-      random: { bytes: (count) => new Uint8Array(count) },
-      links: { listen: () => Promise.reject(new Error('a worker does not listen')), dial: this.#dial },
-      log: silentLog,
-      declaration: declaration('w1', { slots }),
-      addresses: [{ host: 'dispatcher', port: 7878 }],
-      readVitals: () => ({ load1: null, memoryFreeMb: null, batteryPercent: null, charging: null, temperatureC: null }),
-      onStatus: (sentence) => this.status.push(sentence),
-    });
-    void this.worker.run().then((end) => {
-      this.end = end;
-    });
-  }
-
-  #dial: Links['dial'] = (_address, handlers) => {
-    this.dials += 1;
-    if (this.failure !== null) return Promise.resolve({ ok: false, end: this.failure });
-    return new Promise((resolve) => {
-      this.connect = () => {
-        this.link = new FakeLink();
-        this.handlers = handlers(this.link);
-        resolve({ ok: true, link: this.link });
-      };
-      if (!this.slow) this.connect();
-    });
-  };
-
-  hear(message: DispatcherMessage): void {
-    this.handlers?.onMessage(message);
-    this.clock.settle();
-  }
-
-  welcome(): void {
-    this.hear({ kind: 'welcome', name: 'w1', heartbeatMs: 5000, silenceMs: 60_000, resume: [] });
-  }
-
-  assign(...attempts: Assignment[]): void {
-    this.hear({ kind: 'assign', attempts });
-  }
-
-  break(): void {
-    this.handlers?.onEnd({ code: 'connection_lost', detail: 'The line is cut.' });
-  }
-
-  async exit(taskId: string, attempt = 1): Promise<void> {
-    await this.launcher.of(taskId, attempt).exit();
-    this.clock.settle();
-  }
-
-  /** What was sent, in short: reports line by line. */
-  told(): string[] {
-    return this.link.take().flatMap((message: WorkerMessage) => {
-      if (message.kind !== 'report') return [message.kind];
-      return message.entries.map((entry) => {
-        const outcome = entry.kind === 'ended' ? ` ${entry.outcome.kind}` : '';
-        return `${entry.taskId}#${entry.attempt} ${entry.kind}${outcome}`;
-      });
-    });
-  }
-}
-
-/** A worker that is welcome and has told nothing yet. */
-function joined(slots = 1): Bench {
-  const bench = new Bench(slots);
-  bench.welcome();
-  bench.told();
-  return bench;
-}
+import { blobOf } from '../../memory-blobs.ts';
+import { assignment, bytes } from './fakes.ts';
+import { Bench, joined, promises } from './worker-bench.ts';
 
 test('a worker joins with what it holds, and beats from the welcome on', () => {
   const bench = new Bench();
@@ -215,21 +110,6 @@ test('a refused worker waits as long as it is asked to', async () => {
   expect(bench.dials).toBe(1);
   bench.clock.advance(1);
   expect(bench.dials).toBe(2);
-});
-
-test('a worker with the wrong secret ends with a sentence; one that was in before keeps trying', async () => {
-  const bench = new Bench();
-  bench.failure = { code: 'wrong_secret', detail: 'The secret is another.' };
-  bench.handlers?.onEnd(bench.failure);
-  await promises();
-  expect(bench.end).toEqual({ ok: false, detail: 'The secret is another.' });
-  const known = joined();
-  known.failure = bench.failure;
-  known.handlers?.onEnd(known.failure);
-  await promises();
-  expect(known.end).toBeNull();
-  known.clock.advance(100);
-  expect(known.dials).toBe(2);
 });
 
 test('leave() gives back what waits, finishes what runs, and says goodbye when all is stored', async () => {

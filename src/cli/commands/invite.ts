@@ -1,0 +1,105 @@
+/** `invite`: a join token with all ways to use it; `invite list`, `invite revoke ID`. */
+
+import type { CreatedInvite, InviteView } from '../../api/trust-schemas.ts';
+import { inviteOptions } from '../client-options.ts';
+import type { ClientAction } from '../command.ts';
+import { type CommandContext, hasColor, note, type Terminal } from '../context.ts';
+import type { Values } from '../option.ts';
+import { type OutputForm, writeFacts, writeJson, writeTable } from '../print.ts';
+import { drawQr } from '../qr.ts';
+import { refuseFlags, subcommandOf, wordsBehind } from '../subcommand.ts';
+
+const ownFlags = ['uses', 'expiresMs', 'name', 'qr'] as const;
+
+export const invite: ClientAction<typeof inviteOptions> = async (context, values, words) => {
+  const subcommand = subcommandOf('invite', ['list', 'revoke'], words);
+  if (subcommand !== null) refuseFlags(`invite ${subcommand}`, inviteOptions, values, ownFlags);
+  switch (subcommand) {
+    case null:
+      return create(context, values);
+    case 'list':
+      wordsBehind(words, 0, 'invite list');
+      return list(context, values.output);
+    case 'revoke': {
+      const [id = ''] = wordsBehind(words, 1, 'invite revoke ID');
+      await context.client.trust.revokeInvite(id);
+      await note(
+        context.terminal,
+        `Invite "${id}" is revoked. Devices that joined with it stay; 'octaskly kick' shuts one out.`,
+      );
+      return 0;
+    }
+  }
+};
+
+async function create({ client, terminal }: CommandContext, values: Values<typeof inviteOptions>): Promise<number> {
+  const { uses, expiresMs, name } = values;
+  const made = await client.trust.createInvite({
+    ...(uses === undefined ? {} : { uses }),
+    ...(expiresMs === undefined ? {} : { expires_in: Math.ceil(expiresMs / 1000) }),
+    ...(name === undefined ? {} : { name }),
+  });
+  if (values.output === 'json') await writeJson(terminal, made);
+  else if (values.output === 'quiet') await terminal.stdout.write(`${made.token}\n`);
+  else {
+    await explain(terminal, made);
+    if (values.qr ?? terminal.stdout.isTTY) await writeQr(terminal, made);
+  }
+  return 0;
+}
+
+const unreachableApi = `The dispatcher cannot hand the program out to another machine, because its API can be reached from its
+own machine only. Start it with --api-bind 0.0.0.0, or with --require-auth true, and the line for a
+device without Octaskly stands here. Until then, copy the program there.
+`;
+
+async function explain(terminal: Terminal, made: CreatedInvite): Promise<void> {
+  const install =
+    made.install === null
+      ? unreachableApi
+      : `On a device without Octaskly, which installs it first:\n\n  ${made.install}\n`;
+  const devices = made.uses_max === 1 ? 'one device' : `${made.uses_max} devices`;
+  await terminal.stdout.write(
+    `This lets ${devices} in until ${made.expires_at}. On a device that has Octaskly:\n\n  octaskly worker --join ${made.token}\n\n${install}\n`,
+  );
+  await writeFacts(terminal, [
+    ['Join token', made.token],
+    ['Fingerprint', made.fingerprint],
+    ['Addresses', made.addresses.join(' ')],
+    ['Invite', made.id],
+    ['Name', made.name],
+  ]);
+}
+
+/** The line to type where there is one: whoever scans it with the new device has no keyboard at hand. */
+async function writeQr(terminal: Terminal, made: CreatedInvite): Promise<void> {
+  const { columns } = terminal.stdout;
+  const fits = (lines: readonly string[]): boolean => columns === null || terminal.textWidth(lines[0] ?? '') <= columns;
+  const drawings = [...(made.install === null ? [] : [made.install]), made.token].map((text) => {
+    return drawQr(text, hasColor(terminal));
+  });
+  const lines = drawings.find(fits);
+  if (lines === undefined) {
+    const needed = terminal.textWidth(drawings.at(-1)?.[0] ?? '');
+    await note(terminal, `The QR code is ${needed} cells wide and does not fit into the ${columns} of this terminal.`);
+    return;
+  }
+  await terminal.stdout.write(`\n${lines.join('\n')}\n`);
+}
+
+async function list({ client, terminal }: CommandContext, form: OutputForm): Promise<number> {
+  const found = await client.trust.invites();
+  const row = (one: InviteView): readonly string[] => {
+    return [one.id, one.status, `${one.uses}/${one.uses_max}`, one.expires_at, one.created_by, one.name ?? ''];
+  };
+  if (form === 'json') await writeJson(terminal, found);
+  else if (form === 'quiet') await terminal.stdout.write(found.invites.map(({ id }) => `${id}\n`).join(''));
+  else {
+    await writeTable(
+      terminal,
+      ['ID', 'STATUS', 'USES', 'EXPIRES', 'BY', 'NAME'].map((title) => ({ title })),
+      found.invites.map(row),
+    );
+  }
+  return 0;
+}

@@ -1,0 +1,221 @@
+/**
+ * By what a worker started here joins, where its dispatcher is, and how it gets a credential when it has nothing:
+ *
+ *   --join TOKEN          the credential got with this very token earlier (a service restarts with the same line), else
+ *                         a new one is asked for with it
+ *   a secret that is given    that, then the credential kept here: the secret may have been replaced since
+ *   a kept credential         that, then the secret in the data directory: a dispatcher beside it may have a new one
+ *   a secret in the data directory, where a dispatcher that starts beside the worker makes one
+ *   nothing               asks to be approved
+ *
+ * Whatever it was: a credential the dispatcher sends later is kept and comes first from then on.
+ */
+
+import { OctasklyError, reasonOf } from '../base/errors.ts';
+import { type Address as GivenAddress, parseAddress } from '../cli/option.ts';
+import type { WorkerValues } from '../cli/options.ts';
+import { decodeInvite, type Invite } from '../core/invite.ts';
+import type { Credential } from '../core/trust.ts';
+import type { Links, Proof } from '../ports/links.ts';
+import type { Log } from '../ports/time.ts';
+import { systemClock, systemRandom } from '../runtime/clock.ts';
+import { type KeptCredential, keepCredential, keptCredential } from '../runtime/credential.ts';
+import { storedSecret } from '../runtime/data-dir.ts';
+import { fingerprintOf, invitePsk, keySet } from '../runtime/keys.ts';
+import { acceptsConnections } from '../runtime/probe.ts';
+import { version } from '../version.ts';
+import { type Enrolled, enroll } from '../worker/joining.ts';
+import type { Address } from '../worker/redial.ts';
+import type { WorkerParts } from '../worker/worker.ts';
+
+/** What a worker is told about joining. */
+export interface Membership extends Pick<WorkerParts, 'addresses' | 'proofs' | 'onCredential'> {
+  /** What the dispatcher calls this worker unless it is told otherwise; null = as it likes. */
+  readonly name: string | null;
+}
+
+/** The device that wants to join, and what it was told. */
+export interface Applicant {
+  readonly values: Pick<WorkerValues, 'join' | 'dispatcher' | 'port' | 'logFile' | 'logFormat'>;
+  /** The cluster secret, where one was given. */
+  readonly secret: string | null;
+  readonly dataDir: string;
+  /** The worker's folder. */
+  readonly directory: string;
+  /** Name it would like to go by. */
+  readonly name: string;
+  /** Of this device, hex. */
+  readonly publicKey: string;
+  readonly links: Links;
+  readonly log: Log;
+  /** Gives up. */
+  readonly signal: AbortSignal;
+}
+
+/** How often a secret is looked for that a dispatcher beside the worker is about to make. */
+const secretLookMs = 100;
+
+/** What a join token says. Error: `usage`. */
+export function inviteIn(token: string): Invite {
+  const decoded = decodeInvite(token);
+  if (decoded.ok) return decoded.invite;
+  throw new OctasklyError('usage', decoded.detail);
+}
+
+/** Settles by what the worker joins; waits for an approval if there is nothing else. Errors: `usage`, `io`, `forbidden`. */
+export async function findMembership(
+  applicant: Applicant,
+): Promise<{ readonly ok: true; readonly membership: Membership } | Extract<Enrolled, { ok: false }>> {
+  const { values, secret: given, directory, dataDir } = applicant;
+  const kept = keptCredential(directory);
+  const bySecret = (secret: string): Proof => ({ by: 'secret', psk: keySet(secret).psk });
+  const settled = (proofs: readonly [Proof, ...Proof[]]) => {
+    return { ok: true, membership: membershipOf(applicant, kept, proofs) } as const;
+  };
+  if (values.join !== undefined) {
+    const invite = inviteIn(values.join);
+    if (kept?.inviteId === invite.inviteId) return settled([byCredential(kept.credential)]);
+    return afterEnrolment(applicant, await enrollBy(applicant, invite));
+  }
+  if (given !== null) return settled([bySecret(given), ...(kept === null ? [] : [byCredential(kept.credential)])]);
+  if (kept !== null) {
+    const beside = storedSecret(dataDir);
+    return settled([byCredential(kept.credential), ...(beside === null ? [] : [bySecret(beside)])]);
+  }
+  const secret = await secretHere(applicant);
+  if (secret !== null) return settled([bySecret(secret)]);
+  return afterEnrolment(applicant, await enrollBy(applicant, null));
+}
+
+/** Asks for a credential with an invite, or (null) for an approval, and keeps it. */
+export async function enrollBy(applicant: Applicant, invite: Invite | null): Promise<Enrolled> {
+  const { values, directory, name, links, log, signal } = applicant;
+  const addresses = addressesOf(values, invite?.addresses ?? []);
+  const enrolled = await enroll(
+    { links, clock: systemClock, random: systemRandom, log },
+    {
+      proof: invite === null ? { by: 'nothing' } : { ...proofOf(invite), by: 'invite' },
+      addresses,
+      name,
+      platform: process.platform,
+      arch: process.arch,
+      version,
+      onCode: (code, expiresInMs) => showCode(applicant, code, expiresInMs),
+      onStatus: (sentence) => log.info(sentence),
+      signal,
+    },
+  );
+  if (enrolled.ok) {
+    const { credential, name: called, address } = enrolled;
+    // The address that worked comes first; workers look on this machine without being told.
+    const told = values.dispatcher.length > 0 || invite !== null;
+    const known = [address, ...addresses.filter((one) => one !== address)].map(textOf);
+    const inviteId = invite?.inviteId ?? null;
+    keepCredential(directory, { credential, name: called, addresses: told ? known : [], inviteId });
+    log.info('this device has its own credential now', { dispatcher: fingerprintOf(credential.dispatcherKey) });
+  }
+  return enrolled;
+}
+
+function proofOf({ inviteId, secret, dispatcherKey }: Invite): Omit<Extract<Proof, { by: 'invite' }>, 'by'> {
+  return { inviteId, psk: invitePsk(secret), dispatcherKey };
+}
+
+function byCredential({ psk, dispatcherKey }: Credential): Proof {
+  return { by: 'credential', psk, dispatcherKey };
+}
+
+function afterEnrolment(applicant: Applicant, enrolled: Enrolled): Awaited<ReturnType<typeof findMembership>> {
+  if (!enrolled.ok) return enrolled;
+  const kept = keptCredential(applicant.directory);
+  return { ok: true, membership: membershipOf(applicant, kept, [byCredential(enrolled.credential)]) };
+}
+
+function membershipOf(
+  { values, directory, log }: Applicant,
+  kept: KeptCredential | null,
+  known: readonly [Proof, ...Proof[]],
+): Membership {
+  let proofs = known;
+  const addresses = addressesOf(values, kept?.addresses ?? []);
+  return {
+    addresses,
+    name: kept?.name ?? null,
+    proofs: () => proofs,
+    onCredential: (credential) => {
+      proofs = [byCredential(credential), ...proofs.filter(({ by }) => by !== 'credential')];
+      const given = values.dispatcher.length > 0 ? addresses.map(textOf) : [];
+      try {
+        keepCredential(directory, {
+          credential,
+          name: kept?.name ?? null,
+          addresses: kept?.addresses ?? given,
+          inviteId: kept?.inviteId ?? null,
+        });
+        log.info('the cluster secret was replaced; this device has a new credential');
+      } catch (error) {
+        log.error('cannot keep the new credential: after a restart this worker will not get in', {
+          reason: reasonOf(error),
+        });
+      }
+    },
+  };
+}
+
+/** Where to dial: as given, else as known, else this machine. */
+function addressesOf({ dispatcher, port }: Applicant['values'], known: readonly string[]): readonly Address[] {
+  const parsed = known.flatMap((text): GivenAddress[] => {
+    const address = parseAddress(text);
+    return 'value' in address ? [address.value] : [];
+  });
+  const chosen = dispatcher.length > 0 ? dispatcher : parsed;
+  const places = chosen.length > 0 ? chosen : [{ host: '127.0.0.1', port: null }];
+  return places.map((address) => ({ host: address.host, port: address.port ?? port }));
+}
+
+function textOf({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/**
+ * The secret kept in the data directory. Beside a dispatcher that is just starting it may take a moment to be there: it
+ * is waited for until somebody listens at the address, who has one by then; null when that is somebody else.
+ */
+async function secretHere({ dataDir, values, log, signal }: Applicant): Promise<string | null> {
+  const [address] = addressesOf(values, []);
+  const local = values.dispatcher.every(
+    ({ host }) => host === 'localhost' || host === '::1' || host.startsWith('127.'),
+  );
+  for (let looks = 0; ; looks++) {
+    const secret = storedSecret(dataDir);
+    if (secret !== null || !local || address === undefined || signal.aborted) return secret;
+    if (await acceptsConnections(address)) return storedSecret(dataDir);
+    if (looks === 0) log.info('waiting for a dispatcher on this machine', { at: textOf(address), data: dataDir });
+    await new Promise<void>((resolve) => systemClock.after(secretLookMs, resolve));
+  }
+}
+
+/** Tells the person at this device what to compare and what has to be done elsewhere, whatever the log is told to say. */
+function showCode({ name, publicKey, values, log }: Applicant, code: string, expiresInMs: number): void {
+  const key = fingerprintOf(publicKey);
+  const approve = `octaskly approve ${code}`;
+  const minutes = Math.round(expiresInMs / 60_000);
+  const fields = { code, approve, key, minutes };
+  if (values.logFormat === 'json' || values.logFile !== undefined) log.info('waiting to be approved', fields);
+  if (values.logFormat === 'json' && values.logFile === undefined) return;
+  process.stderr.write(
+    `
+This device asks to join as "${name}".
+
+    code:        ${code.slice(0, 3)} ${code.slice(3)}
+    device key:  ${key}
+
+On the dispatcher's machine, where "octaskly approve" lists it: if the code is the same, let it in with:
+
+    ${approve}
+
+The code is valid for ${minutes < 1 ? 'less than a minute' : minutes === 1 ? 'one minute' : `${minutes} minutes`}. Waiting …
+
+`,
+  );
+}

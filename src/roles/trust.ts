@@ -1,0 +1,83 @@
+/** What the dispatcher role gives to trust: the keyring, tokens signed with its keys, and where this machine is reached. */
+
+import { signToken, verifyToken } from '../api/token.ts';
+import type { DispatcherValues } from '../cli/options.ts';
+import { inviteAddressesMax } from '../core/invite.ts';
+import type { TokenSigner } from '../dispatcher/trust/tokens.ts';
+import type { TrustSetup } from '../dispatcher/trust/trust.ts';
+import type { Keyring } from '../ports/keys.ts';
+import { hostsOf, isLoopbackHost, placeOf } from '../runtime/addresses.ts';
+import { systemRandom } from '../runtime/clock.ts';
+import { fingerprintOf, sha256Hex } from '../runtime/keys.ts';
+
+/** Tokens under the keys of the ring: signed with the present ones, good with all that are valid. */
+function tokenSigner(keyring: Keyring): TokenSigner {
+  const seconds = (wallMs: number): number => Math.floor(wallMs / 1000);
+  return {
+    sign({ id, name, role, issuedAt, expiresAt }) {
+      const [keys] = keyring.valid(issuedAt);
+      const times = { iat: seconds(issuedAt), exp: seconds(expiresAt) };
+      return signToken({ jti: id, sub: name, role, iss: 'dispatcher', ...times }, (data) => keys.signToken(data));
+    },
+    verify(token, wallMs) {
+      const [present, ...former] = keyring.valid(wallMs);
+      let verified = verifyToken(token, { nowSeconds: wallMs / 1000, hmacSha256: (data) => present.signToken(data) });
+      for (const keys of former) {
+        if (verified.ok) break;
+        const again = verifyToken(token, { nowSeconds: wallMs / 1000, hmacSha256: (data) => keys.signToken(data) });
+        if (again.ok) verified = again;
+      }
+      return verified;
+    },
+    hash: sha256Hex,
+  };
+}
+
+interface Served {
+  readonly values: DispatcherValues;
+  readonly keyring: Keyring;
+  /** The dispatcher's public key, hex. */
+  readonly publicKey: string;
+  /** The ports that were really bound; known once everything listens. */
+  port(): number;
+  api(): { readonly scheme: 'http' | 'https'; readonly bind: string; readonly port: number };
+}
+
+export function trustSetup({ values, keyring, publicKey, port, api }: Served): TrustSetup {
+  return {
+    keyring,
+    signer: tokenSigner(keyring),
+    random: systemRandom,
+    publicKey,
+    fingerprintOf,
+    allowWorkers: values.allowWorker,
+    approvals: values.approvals,
+    addresses: () =>
+      hostsOf(values.bind)
+        .slice(0, inviteAddressesMax)
+        .map((host) => placeOf(host, port())),
+    installUrl() {
+      const { scheme, bind, port: apiPort } = api();
+      const [host = bind] = hostsOf(bind);
+      return isLoopbackHost(host) ? null : `${scheme}://${placeOf(host, apiPort)}/install.sh`;
+    },
+  };
+}
+
+/** The settings of a start that go on record; none of them is secret. */
+export function startDetails(values: DispatcherValues, { api }: { readonly api: string }): Record<string, unknown> {
+  const { bind, port, requireAuth, maxWorkers, maxQueueSize, allowWorker, allowHost, allowOrigin, approvals, tls } =
+    values;
+  return {
+    workers: placeOf(bind, port),
+    api,
+    require_auth: requireAuth,
+    max_workers: maxWorkers,
+    max_queue_size: maxQueueSize,
+    approvals,
+    tls: values.tlsCert === undefined ? tls : 'files',
+    ...(allowWorker.length === 0 ? {} : { allow_worker: allowWorker }),
+    ...(allowHost.length === 0 ? {} : { allow_host: allowHost }),
+    ...(allowOrigin.length === 0 ? {} : { allow_origin: allowOrigin }),
+  };
+}
