@@ -145,7 +145,7 @@ describe('the default rules refuse', () => {
   test('what a directory to start in makes dangerous', () => {
     const command = 'rm -rf *';
     expect(ruleOf(defaults({ command, argv: null, workdir: '/' }))).toBe('remove-system');
-    expect(defaults({ command, argv: null, workdir: '/work/x' })).toBeNull();
+    expect(defaults({ command, argv: null, workdir: '/data/x' })).toBeNull();
     expect(defaults({ command, argv: null, workdir: 'x' })).toBeNull();
   });
 });
