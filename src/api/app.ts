@@ -13,7 +13,7 @@ import type { Backend } from './backend.ts';
 import { contentOf } from './body.ts';
 import { corsOf } from './cors.ts';
 import { openApiOf } from './openapi.ts';
-import { problemResponse } from './problem.ts';
+import { problemResponse, RateLimitedError } from './problem.ts';
 import { Rates } from './rates.ts';
 import { type ApiOptions, callerOf, type Peer, patternOf, type Route, type RouteContext } from './route.ts';
 import { routes } from './routes.ts';
@@ -85,12 +85,11 @@ function actorOf(context: ApiContext, route: Route, { options, trust, rates }: R
   if (route.access === 'public') return { name: 'anonymous', role: 'worker', from };
   const caller = callerOf(context.req.raw.headers, from);
   const showsToken = caller.authorization !== null && options.requireAuth !== 'false';
-  if (showsToken) rates.beforeLogin(from);
   const identity = identify(options.requireAuth, caller, (token) => trust.verifyToken(token));
   if (!identity.ok) {
     if (showsToken) {
-      rates.loginFailed(from);
       recordRefusal(context, trust, { eventType: 'login_failed', actor: 'anonymous', reason: identity.reason });
+      rates.loginFailed(from);
     }
     throw new OctasklyError('unauthorized', identity.reason);
   }
@@ -106,7 +105,7 @@ async function bodyOf(request: Request, rule: Route['body']): Promise<unknown> {
   const contentType = request.headers.get('content-type');
   if (rule === null) {
     // What a page's form could send without asking is refused even where no body is looked at.
-    if (contentType !== null) contentOf(contentType, [{ mediaType: 'application/json' }]);
+    if (contentType !== null || request.body !== null) contentOf(contentType, [{ mediaType: 'application/json' }]);
     return undefined;
   }
   const [first] = rule.contents;
@@ -128,6 +127,18 @@ function paramsOf(context: ApiContext, route: Route): Record<string, unknown> {
   );
 }
 
+/** Puts on record that somebody called more often than it may. */
+async function heldUp<T>(context: ApiContext, actor: Actor, trust: Trust, action: () => T | Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (error instanceof RateLimitedError) {
+      recordRefusal(context, trust, { eventType: 'call_refused', actor: actor.name, reason: 'too many requests' });
+    }
+    throw error;
+  }
+}
+
 async function answer(context: ApiContext, route: Route, shared: RouteContext): Promise<Response> {
   const { raw } = context.req;
   const actor = actorOf(context, route, shared);
@@ -138,7 +149,8 @@ async function answer(context: ApiContext, route: Route, shared: RouteContext): 
   const { options, trust } = shared;
   const caller = callerOf(raw.headers, actor.from);
   const holds = (): boolean => identify(options.requireAuth, caller, (token) => trust.verifyToken(token)).ok;
-  const response = await route.handle({ params, query, body, headers: raw.headers, actor, holds, keepOpen }, shared);
+  const call = { params, query, body, headers: raw.headers, actor, holds, keepOpen };
+  const response = await heldUp(context, actor, trust, () => route.handle(call, shared));
   // Hono answers HEAD by GET and forgets the body; a stream has to be told.
   if (raw.method === 'HEAD') await response.body?.cancel();
   return response;

@@ -2,7 +2,7 @@
  * How often one may call: token buckets for tokens that do not hold, for submissions, and for codes that are guessed.
  * What is counted, and under which key:
  *
- *   tokens that do not hold   the address         20 at once, then one every 3 s; beyond it no token from there is looked at
+ *   tokens that do not hold   the address         20 at once, then one every 3 s; one that holds is not held up
  *   submissions               subject of token    `submitRate` tasks a second, 10 s of them at once; a batch counts its
  *                                                 tasks, and one larger than the bucket takes all that a full one holds
  *   devices not found         who asks            20 at once, then one every 3 s
@@ -38,14 +38,14 @@ export class Rates {
       submitRate === 0 ? null : new TokenBuckets({ ratePerSecond: submitRate, burst: this.#submitBurst, keysMax });
   }
 
-  /** Before a token is looked at. Error: `rate_limited`, when too many from that address did not hold. */
-  beforeLogin(from: string | null): void {
-    const waitMs = this.#logins.waitMs(addressKey(from), this.#clock.steady());
-    if (waitMs !== null) throw tooMany('Too many tokens from this address were not valid', waitMs);
-  }
-
+  /**
+   * Counts a token that did not hold. Error: `rate_limited`, when too many from that address did not. One that holds is not
+   * held up: whoever shares the address (this machine's, above all) must not be able to lock its owner out, and guessing
+   * at 256 bits is hopeless at any rate.
+   */
   loginFailed(from: string | null): void {
-    this.#logins.take(addressKey(from), this.#clock.steady());
+    const waitMs = this.#logins.take(addressKey(from), this.#clock.steady());
+    if (waitMs !== null) throw tooMany('Too many tokens from this address were not valid', waitMs);
   }
 
   /**

@@ -129,7 +129,7 @@ export function callerOf(headers: Headers, remote: string | null): Caller {
   return {
     remote,
     authorization: headers.get('authorization'),
-    forwarded: headers.has('forwarded') || headers.has('x-forwarded-for'),
+    forwarded: ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'].some((name) => headers.has(name)),
   };
 }
 

@@ -38,7 +38,7 @@ export interface Trust {
   /** Errors: `conflict` (too many). */
   createToken(request: TokenRequest, actor: Actor): Promise<CreatedToken>;
   tokens(): readonly TokenView[];
-  /** By id, or by name when one valid token has it. Errors: `not_found`, `conflict` (the name is not unique). */
+  /** By id, or by name all valid ones that have it; resolves with the one made last. Error: `not_found`. */
   revokeToken(idOrName: string, actor: Actor): Promise<TokenView>;
 
   /** Errors: `invalid` (a name and several uses), `conflict` (too many). */

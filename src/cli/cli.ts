@@ -188,7 +188,7 @@ function lossTeller(terminal: Terminal): (reason: string) => void {
 async function readConfig(
   dataDir: string,
   named: string | undefined,
-  { terminal, parseToml }: CliEnvironment,
+  { terminal, parseToml, readPrivate }: CliEnvironment,
 ): Promise<ConfigFile | null> {
   const path = named ?? `${dataDir}/config.toml`;
   const text = await terminal.readText(path);
@@ -202,6 +202,11 @@ async function readConfig(
   } catch (error) {
     throw usage(`${path} is not valid TOML: ${withoutQuotes(reasonOf(error))}.`);
   }
+  // As any other file that holds a secret.
+  const secrets = allTables.flatMap((table) => Object.values(table)).filter((option) => option.secret);
+  const names = secrets.flatMap(({ flag, aliases }) => [flag, ...aliases]);
+  const keys = Object.keys(entries ?? {}).map((key) => key.replaceAll('_', '-'));
+  if (keys.some((key) => names.includes(key))) readPrivate(path);
   const file = { path, entries: entries as Record<string, unknown> };
   checkFileKeys(file, allTables);
   return file;

@@ -143,6 +143,11 @@ export function warningsOf(table: OptionTable, sources: Sources, tables: readonl
   const variables = [...new Set(options.flatMap(namesOf).map(variableOf))];
   for (const name of Object.keys(sources.env)) {
     if (!name.startsWith('OCTASKLY_') || variables.includes(name)) continue;
+    const negated = name.replace(/^OCTASKLY_NO_/, 'OCTASKLY_');
+    if (variables.includes(negated)) {
+      warnings.push(`${name} is not used. Set ${negated}=false instead.`);
+      continue;
+    }
     // Other OCTASKLY_ variables exist (a task gets some): only what looks like a slip is worth a word.
     const similar = nearest(name, variables);
     if (distance(name, similar) <= 2) warnings.push(`${name} is not used. The nearest is ${similar}.`);

@@ -23,7 +23,7 @@ export function queryOf(values: FilterValues, now: number): TaskQuery {
 /** ISO 8601 of an age such as `2h` before `now` (ms since 1970), or of an instant. Throws `usage` for anything else. */
 export function instantOf(text: string, now: number): string {
   const age = parseDuration(text);
-  if ('value' in age) return new Date(now - age.value).toISOString();
+  if ('value' in age) return new Date(Math.max(0, now - age.value)).toISOString();
   const instant = /^\d{4}-\d{2}-\d{2}(T.*)?$/.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(instant)) throw usage(`"${text}" of --since is neither an age such as 2h nor an ISO 8601 instant.`);
   return new Date(instant).toISOString();

@@ -34,7 +34,7 @@ function optionHelp(option: Option<unknown>): string {
   const fallback = option.defaultText ?? (isShown(option.default) ? String(option.default) : null);
   const facts = [
     ...(fallback === null ? [] : [`default: ${fallback}`]),
-    ...(option.lasting ? [`env: ${variableOf(option.flag)}`] : []),
+    ...(option.lasting ? [`env: ${variableOf(option.flag)}${option.default === true ? '=false' : ''}`] : []),
   ];
   const behind = facts.length === 0 ? '' : ` (${facts.join('; ')})`;
   return `  ${short}${shown.join(', ')}${value}\n${wrap(`${option.help}.${behind}`, '        ')}`;

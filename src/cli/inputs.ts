@@ -70,6 +70,7 @@ export class InputFinder {
   async find(paths: readonly string[], signal?: AbortSignal): Promise<readonly InputFile[]> {
     const found = new Map<string, LocalFile>();
     for (const path of paths) {
+      if (path.includes('\0')) throw usage(`"${printable(path)}" is not the path of a file: it holds a NUL character.`);
       for (const [place, file] of await this.filesOf(path)) {
         const other = found.get(place);
         if (other !== undefined && other.source !== file.source) {

@@ -4,9 +4,11 @@ import type { WorkerView } from '../api/schemas.ts';
 import { OctasklyError } from '../base/errors.ts';
 import { nearest } from '../base/nearest.ts';
 import type { Client } from '../client/client.ts';
+import { usage } from './parse.ts';
 
 /** Throws `not_found` with the nearest name, `conflict` for the beginning of several ids. */
 export async function findWorker(client: Client, word: string): Promise<WorkerView> {
+  if (word === '') throw usage('The name of a worker is empty.');
   const { workers } = await client.workers();
   const exact = workers.find((worker) => worker.name === word || worker.id === word);
   if (exact !== undefined) return exact;

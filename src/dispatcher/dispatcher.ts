@@ -141,10 +141,10 @@ export class Dispatcher implements Backend {
     if (this.#closing) return;
     this.#closing = true;
     this.#engine.put({ handle: (turn) => turn.apply({ kind: 'closingRequested' }), abort: () => undefined });
+    this.#trust.close();
     this.#engine.stop();
     this.#sessions.broadcast({ kind: 'closing' });
     this.#sessions.closeAll('the dispatcher is shutting down');
-    this.#trust.close();
     this.#stdin.endAll();
     this.#watch.notifyAll();
     this.#feed.close();

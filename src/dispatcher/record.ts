@@ -77,6 +77,11 @@ export function cancellationEntry(taskIds: readonly string[], actor: Actor): Ent
   return { eventType: 'tasks_cancelled', actor, details };
 }
 
+/** An address without the port, which is another one each time. */
+function placeOf(from: string | null): string {
+  return from?.replace(/(?<=\]|^[\d.]+):\d+$/, '') ?? '';
+}
+
 /** The same attempt from the same place is one entry in this time, and a second one that counts the others. */
 const refusalWindowMs = 60_000;
 /** Kinds of attempts and places told apart within that time; all others count together. */
@@ -118,7 +123,8 @@ export class Attempts {
 
   noteRefusal(refusal: Refusal): void {
     const { eventType, actor, from } = refusal;
-    const own = `${eventType} ${actor} ${from ?? ''}`;
+    const { reason, rule } = refusal.details;
+    const own = JSON.stringify([eventType, actor, placeOf(from), reason, rule]);
     const key = this.#refusals.has(own) || this.#refusals.size < refusalKeysMax ? own : eventType;
     const known = this.#refusals.get(key);
     if (known !== undefined) {
@@ -137,6 +143,11 @@ export class Attempts {
     const { refusal, more } = known;
     const { eventType, actor, from } = refusal;
     this.#put({ eventType, actor: { name: actor, from }, details: { ...refusal.details, more } });
+  }
+
+  /** Puts on record what was only counted so far. */
+  close(): void {
+    for (const key of [...this.#refusals.keys()]) this.#sumUp(key);
   }
 
   #put(entry: Entry): void {

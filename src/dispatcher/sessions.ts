@@ -50,6 +50,8 @@ export interface Gate {
   stranger(link: DispatcherLink): LinkHandlers<WorkerMessage>;
   /** Why this worker may not join; null: it may. */
   admit(turn: Turn, link: DispatcherLink, worker: WorkerDeclaration): JoinRefusal | null;
+  /** A worker that was let pass cannot join all the same. */
+  refused(link: DispatcherLink, workerId: string, refusal: JoinRefusal): void;
   /** A worker is in. */
   welcomed(link: DispatcherLink): void;
 }
@@ -110,6 +112,7 @@ export class Sessions {
           this.#parts.gate().welcomed(session.link);
           break;
         case 'refuse':
+          this.#parts.gate().refused(session.link, session.joinedAs ?? '', effect);
           refuse(session.link, effect);
           break;
         case 'replaceSession':

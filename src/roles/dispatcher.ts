@@ -2,6 +2,7 @@
 
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { hostName } from '../api/access.ts';
 import { createApi } from '../api/app.ts';
 import type { ApiOptions } from '../api/route.ts';
 import { limits } from '../api/schemas.ts';
@@ -17,7 +18,7 @@ import { createBlobStore } from '../runtime/blobs.ts';
 import { tlsOf } from '../runtime/certificate.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { nativeCrypto } from '../runtime/crypto.ts';
-import { ensureDir, lockDispatcher, nodeKey } from '../runtime/data-dir.ts';
+import { ensurePrivateDir, lockDispatcher, nodeKey } from '../runtime/data-dir.ts';
 import { openDenyList } from '../runtime/deny-file.ts';
 import { type HttpServer, serveHttp } from '../runtime/http.ts';
 import { openKeyring } from '../runtime/keyring.ts';
@@ -28,7 +29,7 @@ import { shieldMemory } from '../runtime/own-secrets.ts';
 import { storeFiles } from '../runtime/store-files.ts';
 import { openStore } from '../store/store.ts';
 import { version } from '../version.ts';
-import { absolute, givenSecret, logOf, onStopSignals } from './common.ts';
+import { absolute, checkName, givenSecret, logOf, onStopSignals } from './common.ts';
 import { startRetention } from './retention.ts';
 import { startDetails, trustSetup } from './trust.ts';
 
@@ -63,8 +64,9 @@ export async function runDispatcher(values: DispatcherValues): Promise<number> {
 /** Starts a dispatcher with settled options. Errors: `usage`, `in_use`, `io`, `forbidden`, `storage_*`. */
 export async function startDispatcher(values: DispatcherValues, log: Log): Promise<RunningDispatcher> {
   const apiBind = apiInterface(values);
+  checkLists(values);
   const dataDir = absolute(values.dataDir);
-  ensureDir(dataDir);
+  ensurePrivateDir(dataDir);
   const closers: (() => unknown)[] = [];
   const stop = async (): Promise<void> => {
     for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close();
@@ -100,7 +102,8 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
     });
     outputs.sweep(dispatcher.state.tasks);
     const keys = (): readonly KeySet[] => keyring.valid(systemClock.wall());
-    const links = createLinks({ crypto: nativeCrypto, staticKeypair, keys, strangers: true, log });
+    const onTurnedAway = (remote: string, code: string): void => dispatcher.trust.turnedAway(remote, code);
+    const links = createLinks({ crypto: nativeCrypto, staticKeypair, keys, strangers: true, log, onTurnedAway });
     listener = await links.listen({ host: values.bind, port: values.port }, (link) => dispatcher.accept(link));
     closers.push(() => listener?.close());
     api = serveRest(dispatcher, { values, apiBind, tls, denied: denyList.denied, log });
@@ -121,6 +124,19 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/** Entries that could never match are mistakes. Error: `usage`. */
+function checkLists({ allowWorker, allowHost, allowOrigin }: DispatcherValues): void {
+  for (const name of allowWorker) checkName('--allow-worker', name);
+  for (const name of allowHost) {
+    if (hostName(name) === name.toLowerCase()) continue;
+    throw new OctasklyError('usage', `--allow-host "${name}" is not a host name such as nas.home, without a port.`);
+  }
+  for (const origin of allowOrigin) {
+    if (URL.canParse(origin) && new URL(origin).origin === origin.toLowerCase()) continue;
+    throw new OctasklyError('usage', `--allow-origin "${origin}" is not an origin such as https://panel.home:8443.`);
   }
 }
 

@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { OctasklyError } from '../base/errors.ts';
 import type { JoinValues } from '../cli/options.ts';
 import { nativeCrypto } from '../runtime/crypto.ts';
-import { ensureDir, nodeKey, workerHome } from '../runtime/data-dir.ts';
+import { ensurePrivateDir, nodeKey, workerHome } from '../runtime/data-dir.ts';
 import { createLinks } from '../runtime/links.ts';
 import { absolute, checkName, logOf, nameFromHost } from './common.ts';
 import { enrollBy, inviteIn } from './membership.ts';
@@ -21,7 +21,7 @@ export async function runJoin(values: JoinValues, token: string): Promise<number
   if (values.name !== undefined) checkName('--name', values.name);
   const log = logOf(values);
   const dataDir = absolute(values.dataDir);
-  ensureDir(dataDir);
+  ensurePrivateDir(dataDir);
   const { directory, lock } = workerHome(dataDir, values.name ?? null);
   try {
     const key = nodeKey(directory);
@@ -31,6 +31,7 @@ export async function runJoin(values: JoinValues, token: string): Promise<number
         secret: null,
         dataDir,
         directory,
+        known: [],
         name: values.name ?? nameFromHost(hostname()),
         publicKey: key.publicKey.toHex(),
         links: createLinks({ crypto: nativeCrypto, staticKeypair: key, log }),

@@ -18,6 +18,7 @@ import { decodeInvite, type Invite } from '../core/invite.ts';
 import type { Credential } from '../core/trust.ts';
 import type { Links, Proof } from '../ports/links.ts';
 import type { Log } from '../ports/time.ts';
+import { isLoopbackHost } from '../runtime/addresses.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
 import { type KeptCredential, keepCredential, keptCredential } from '../runtime/credential.ts';
 import { storedSecret } from '../runtime/data-dir.ts';
@@ -42,6 +43,8 @@ export interface Applicant {
   readonly dataDir: string;
   /** The worker's folder. */
   readonly directory: string;
+  /** Where the dispatcher was under an identity that was set aside, `host:port`. */
+  readonly known: readonly string[];
   /** Name it would like to go by. */
   readonly name: string;
   /** Of this device, hex. */
@@ -90,7 +93,7 @@ export async function findMembership(
 /** Asks for a credential with an invite, or (null) for an approval, and keeps it. */
 export async function enrollBy(applicant: Applicant, invite: Invite | null): Promise<Enrolled> {
   const { values, directory, name, links, log, signal } = applicant;
-  const addresses = addressesOf(values, invite?.addresses ?? []);
+  const addresses = addressesOf(values, invite?.addresses ?? applicant.known);
   const enrolled = await enroll(
     { links, clock: systemClock, random: systemRandom, log },
     {
@@ -108,7 +111,7 @@ export async function enrollBy(applicant: Applicant, invite: Invite | null): Pro
   if (enrolled.ok) {
     const { credential, name: called, address } = enrolled;
     // The address that worked comes first; workers look on this machine without being told.
-    const told = values.dispatcher.length > 0 || invite !== null;
+    const told = values.dispatcher.length > 0 || invite !== null || applicant.known.length > 0;
     const known = [address, ...addresses.filter((one) => one !== address)].map(textOf);
     const inviteId = invite?.inviteId ?? null;
     keepCredential(directory, { credential, name: called, addresses: told ? known : [], inviteId });
@@ -181,11 +184,10 @@ function textOf({ host, port }: Address): string {
  * The secret kept in the data directory. Beside a dispatcher that is just starting it may take a moment to be there: it
  * is waited for until somebody listens at the address, who has one by then; null when that is somebody else.
  */
-async function secretHere({ dataDir, values, log, signal }: Applicant): Promise<string | null> {
-  const [address] = addressesOf(values, []);
-  const local = values.dispatcher.every(
-    ({ host }) => host === 'localhost' || host === '::1' || host.startsWith('127.'),
-  );
+async function secretHere({ dataDir, values, known, log, signal }: Applicant): Promise<string | null> {
+  const places = addressesOf(values, known);
+  const [address] = places;
+  const local = places.every(({ host }) => isLoopbackHost(host));
   for (let looks = 0; ; looks++) {
     const secret = storedSecret(dataDir);
     if (secret !== null || !local || address === undefined || signal.aborted) return secret;

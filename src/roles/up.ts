@@ -1,11 +1,14 @@
 /** A dispatcher and one worker in one process: for a first try, and for a machine that does both. */
 
 import type { UpValues } from '../cli/options.ts';
-import { logOf } from './common.ts';
+import { logOf, onStopSignals } from './common.ts';
 import { startDispatcher } from './dispatcher.ts';
 import { startWorker, untilStopped } from './worker.ts';
 
-/** Runs both until a signal ends them. Exit status 0, or 1 when the worker could not go on. */
+/**
+ * Runs both until a signal ends them. Exit status 0. A worker that cannot go on, because it was shut out for one, leaves
+ * the dispatcher running: others depend on that.
+ */
 export async function runUp(values: UpValues): Promise<number> {
   const log = logOf(values);
   const dispatcher = await startDispatcher(values, log);
@@ -22,8 +25,17 @@ export async function runUp(values: UpValues): Promise<number> {
       },
       log,
     );
-    return await untilStopped(worker, log);
+    if ((await untilStopped(worker, log)) === 0) return 0;
+    log.warn('the worker of this process has ended; the dispatcher goes on without it');
+    await untilSignalled();
+    return 0;
   } finally {
     await dispatcher.stop();
   }
+}
+
+function untilSignalled(): Promise<void> {
+  return new Promise((resolve) => {
+    onStopSignals(resolve, () => process.exit(130));
+  });
 }

@@ -11,9 +11,9 @@ import type { Log } from '../ports/time.ts';
 import { createBlobCache } from '../runtime/blob-cache.ts';
 import { openCgroups } from '../runtime/cgroup.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
-import { setIdentityAside } from '../runtime/credential.ts';
+import { keptCredential, setIdentityAside } from '../runtime/credential.ts';
 import { nativeCrypto } from '../runtime/crypto.ts';
-import { ensureDir, nodeId, nodeKey, workerHome } from '../runtime/data-dir.ts';
+import { ensurePrivateDir, nodeId, nodeKey, workerHome } from '../runtime/data-dir.ts';
 import { detectResources, readVitals } from '../runtime/host.ts';
 import { createLauncher } from '../runtime/launcher.ts';
 import { createLinks } from '../runtime/links.ts';
@@ -68,8 +68,10 @@ export async function startWorker(values: WorkerValues, log: Log): Promise<Runni
   const secret = givenSecret(values);
   shieldMemory();
   const dataDir = absolute(values.dataDir);
-  ensureDir(dataDir);
+  ensurePrivateDir(dataDir);
   const home = workerHome(dataDir, values.name ?? null);
+  // Under a new identity it has to be let in anew, by the dispatcher it knows.
+  const known = values.newIdentity ? (keptCredential(home.directory)?.addresses ?? []) : [];
   if (values.newIdentity) setIdentityAside(home.directory, new Date());
   const id = values.id ?? nodeId(home.directory);
   const taskUser = findTaskUser(values.taskUser);
@@ -95,6 +97,7 @@ export async function startWorker(values: WorkerValues, log: Log): Promise<Runni
         secret,
         dataDir,
         directory: home.directory,
+        known,
         name: declaration.name,
         publicKey: key.publicKey.toHex(),
         links,

@@ -26,6 +26,18 @@ export function ensureDir(path: string): void {
   }
 }
 
+/** As `ensureDir`, and nobody else may change what is in it: `secret`, `node.key` and `config.toml` are. Errors: `io`, `forbidden`. */
+export function ensurePrivateDir(path: string): void {
+  ensureDir(path);
+  const mode = statSync(path).mode & 0o777;
+  if (process.platform === 'win32' || (mode & 0o022) === 0) return;
+  const shown = mode.toString(8).padStart(3, '0');
+  throw new OctasklyError(
+    'forbidden',
+    `Others can change what is in the data directory "${path}" (mode ${shown}); mend it with: chmod 700 ${path}`,
+  );
+}
+
 /** A private file's text without the white space around it, null when there is none. Errors: `io`, `forbidden`. */
 export function readPrivate(path: string): string | null {
   try {
@@ -64,7 +76,10 @@ export function writePrivate(path: string, text: string): void {
 /** What is kept at `path`, made by `create` when there is nothing yet. */
 function keep(path: string, create: () => string): string {
   const kept = readPrivate(path);
-  if (kept !== null && kept !== '') return kept;
+  if (kept === '') {
+    throw new OctasklyError('io', `"${path}" is empty: put back what was in it, or remove it to get a new one.`);
+  }
+  if (kept !== null) return kept;
   const made = create();
   writePrivate(path, made);
   return made;

@@ -47,6 +47,8 @@ export interface LinksOptions {
   /** Takes links of nodes that have nothing to show; false when not given. */
   readonly strangers?: boolean;
   readonly log?: Log;
+  /** A listener turned somebody away who could not show what it claimed. */
+  readonly onTurnedAway?: (remote: string, code: LinkEnd['code']) => void;
   readonly limits?: Partial<LinkLimits>;
   /** Protocol versions spoken; the default is this program's. */
   readonly versions?: NonNullable<OpeningOptions['versions']>;
@@ -336,6 +338,7 @@ class Listener implements LinkListener {
 
   #count(end: LinkEnd, remote: string): void {
     this.counts[end.code] = (this.counts[end.code] ?? 0) + 1;
+    if (end.code === 'wrong_secret') this.#settings.onTurnedAway?.(remote, end.code);
     this.#settings.log?.debug('link ended', { remote, code: end.code, detail: end.detail });
   }
 

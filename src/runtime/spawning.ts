@@ -128,10 +128,20 @@ function beNice(calls: LinuxCalls | null, pid: number, nice: number): void {
   }
 }
 
+/** A path may also be too long, lead through a file, or in circles. */
+function statOf(path: string): ReturnType<typeof statSync> | Error {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
 /** The end of the sentence "Cannot start …: ". */
 function whyNot(plan: LaunchPlan, error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : null;
-  const cwd = statSync(plan.cwd, { throwIfNoEntry: false });
+  const cwd = statOf(plan.cwd);
+  if (cwd instanceof Error) return `its directory ${plan.cwd.slice(0, 200)} cannot be had: ${cwd.message}`;
   if (cwd === undefined) return `its directory ${plan.cwd} does not exist`;
   if (!cwd.isDirectory()) return `${plan.cwd}, the directory to run it in, is not a directory`;
   switch (code) {

@@ -22,6 +22,12 @@ import { auditLog, isoOf, marks } from './schema.ts';
 /** What is recorded, before it has a place in the chain. */
 export type NewEntry = Extract<Change, { kind: 'audit' }>;
 
+/** Tells that the end of the record was not marked any more: what may have been cut off there cannot be told from here on. */
+function unmarked(at: number): NewEntry {
+  const details = JSON.stringify({ reason: 'the mark of the last entry was gone; entries after this one follow anew' });
+  return { kind: 'audit', at, eventType: 'record_damaged', actor: 'dispatcher', workerId: null, taskId: null, details };
+}
+
 function compileStatements(connection: Connection) {
   const { orm } = connection;
   const entry = slots(
@@ -62,9 +68,10 @@ export class Appends {
 
   /** Writes entries in this order. The end is looked up and not remembered: a rolled-back commit leaves no trace. */
   append(entries: readonly NewEntry[]): void {
-    if (entries.length === 0) return;
-    let { id, hash } = this.#end();
-    for (const { at, eventType, ...said } of entries) {
+    const [first] = entries;
+    if (first === undefined) return;
+    let { id, hash, isMarked } = this.#end();
+    for (const { at, eventType, ...said } of isMarked ? entries : [unmarked(first.at), ...entries]) {
       id += 1;
       // As the columns give it back: half a surrogate pair would not come back, and the entry would seem changed.
       const actor = said.actor.toWellFormed();
@@ -81,12 +88,13 @@ export class Appends {
    * The id that the next entry comes after, and the hash it carries. The mark is believed and not the last row, so that an
    * end that was cut off or changed goes on showing.
    */
-  #end(): { id: number; hash: string } {
+  #end(): { id: number; hash: string; isMarked: boolean } {
     const head = decodeHead(this.#statements.head.get()?.value);
     const id = Math.max(head?.id ?? 0, this.#statements.lastId.get()?.id ?? 0);
-    if (head !== null && head.hash !== null) return { id, hash: head.hash };
+    if (head !== null && head.hash !== null) return { id, hash: head.hash, isMarked: true };
     const text = `SELECT ${auditColumns} FROM audit_log ORDER BY id DESC LIMIT 1`;
     const [last] = this.#connection.tuples<AuditColumns>(text);
-    return { id, hash: last === undefined ? auditStart : auditHash(last, this.#sha256) };
+    const hash = last === undefined ? auditStart : auditHash(last, this.#sha256);
+    return { id, hash, isMarked: head !== null || last === undefined };
   }
 }

@@ -75,6 +75,8 @@ export function verifyRecordAt(file: string, sha256: Sha256, access: Exclude<Acc
     connection.exec(`PRAGMA busy_timeout = ${busyTimeoutMsDefault}`);
     checkOrigin(connection);
     if (connection.pragma('user_version') === 0) throw damaged(file, 'it is empty');
+    const tables = connection.rows("SELECT 1 FROM sqlite_schema WHERE name IN ('audit_log', 'marks')");
+    if (tables.length < 2) throw damaged(file, 'the tables of the record are not in it');
     return verifyRecord(connection, sha256);
   } finally {
     connection.close();

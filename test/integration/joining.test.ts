@@ -80,6 +80,7 @@ function applicant(wanted: { join?: string; secret?: string; here?: boolean } = 
     secret: wanted.secret ?? null,
     dataDir: dir,
     directory,
+    known: [],
     name: 'pi',
     publicKey: pair.publicKey.toHex(),
     links: createLinks({ crypto: nativeCrypto, staticKeypair: pair }),

@@ -4,6 +4,7 @@
  */
 
 import { z } from 'zod';
+import { OctasklyError } from '../../base/errors.ts';
 import type { Actor } from '../../core/trust.ts';
 import { jsonBody } from '../body.ts';
 import { json, noParams, noQuery, type Route, type RouteContext, route } from '../route.ts';
@@ -92,9 +93,16 @@ async function judge(
   { trust, rates }: RouteContext,
 ): Promise<Response> {
   rates.tryDevice(actor);
-  const device = await trust[verdict](id, actor);
-  rates.deviceFound(actor);
-  return json(200, device);
+  try {
+    const device = await trust[verdict](id, actor);
+    rates.deviceFound(actor);
+    return json(200, device);
+  } catch (error) {
+    const details = { verdict, reason: 'no such device waits' };
+    const isGuess = error instanceof OctasklyError && error.code === 'not_found';
+    if (isGuess) trust.noteRefusal({ eventType: 'approval_refused', actor: actor.name, from: actor.from, details });
+    throw error;
+  }
 }
 
 const approveDevice = route({

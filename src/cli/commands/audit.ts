@@ -12,7 +12,6 @@ import { type CommandContext, note } from '../context.ts';
 import { instantOf } from '../filter.ts';
 import type { Values } from '../option.ts';
 import { writeJson, writeTable } from '../print.ts';
-import { isThisMachine } from '../reach.ts';
 import { refuseFlags, subcommandOf, wordsBehind } from '../subcommand.ts';
 
 type AuditValues = Values<typeof auditOptions>;
@@ -84,14 +83,14 @@ async function verify(context: CommandContext, values: AuditValues): Promise<num
   else if (values.output === 'jsonl') await terminal.stdout.write(`${JSON.stringify(found)}\n`);
   else if (values.output === 'quiet') await terminal.stdout.write(found.ok ? '' : `${found.id}\n`);
   else {
-    const sound = `The record is as it was written: ${found.entries} entries, none changed, removed or reordered.`;
+    const sound = `The record is as it was written: ${found.entries} ${found.entries === 1 ? 'entry' : 'entries'}, none changed, removed or reordered.`;
     const broken = `The record is not as it was written: entry ${found.id} was ${found.what}. ${found.detail}`;
     await terminal.stdout.write(`${found.ok ? sound : broken}\n`);
   }
   return found.ok ? 0 : 1;
 }
 
-async function finding(context: CommandContext, { dbPath, dataDir }: AuditValues): Promise<AuditFindingView> {
+async function finding(context: CommandContext, { api, dbPath, dataDir }: AuditValues): Promise<AuditFindingView> {
   const { client, terminal } = context;
   if (dbPath !== undefined) {
     await note(terminal, `Checking the record in ${dbPath}, without the dispatcher.`);
@@ -100,8 +99,7 @@ async function finding(context: CommandContext, { dbPath, dataDir }: AuditValues
   try {
     return await client.trust.verifyAudit();
   } catch (error) {
-    if (!(error instanceof OctasklyError) || error.code !== 'unreachable' || !isThisMachine(client.baseUrl))
-      throw error;
+    if (!(error instanceof OctasklyError) || error.code !== 'unreachable' || api !== undefined) throw error;
     const file = await databaseIn(context, dataDir);
     if (file === null) throw error;
     await note(terminal, `No dispatcher answers at ${client.baseUrl}: checking the record in ${file}.`);

@@ -57,6 +57,17 @@ export class Registry {
     return [...this.#tokens.values()];
   }
 
+  /** What was made with the secret before ends with it: tokens and invites that would be good for longer. */
+  endBy(turn: Turn, wallMs: number): void {
+    for (const record of this.tokens) {
+      if (record.expiresAt === null || record.expiresAt > wallMs)
+        this.saveToken(turn, { ...record, expiresAt: wallMs });
+    }
+    for (const record of this.invites) {
+      if (record.expiresAt > wallMs) this.saveInvite(turn, { ...record, expiresAt: wallMs });
+    }
+  }
+
   saveNode(turn: Turn, record: NodeRecord): void {
     turn.change({ kind: 'node', record });
     this.#nodes.set(record.publicKey, record);

@@ -5,6 +5,7 @@
 
 import type { Identity } from '../../api/access.ts';
 import type { CreatedToken, TokenRequest, TokenView } from '../../api/trust-schemas.ts';
+import { present } from '../../base/assert.ts';
 import { OctasklyError } from '../../base/errors.ts';
 import type { Actor, Role, TokenRecord } from '../../core/trust.ts';
 import type { Clock, Random } from '../../ports/time.ts';
@@ -85,14 +86,17 @@ export class Tokens {
     return { ...viewOf(record, turn.wall), token };
   }
 
+  /** By id; by name all that are valid: whoever bears the name has lost them. Gives the one made last. */
   revoke(turn: Turn, idOrName: string, actor: Actor): TokenView {
-    const record = this.#find(idOrName, turn.wall);
-    if (record.revokedAt !== null) return viewOf(record, turn.wall);
-    const revoked = { ...record, revokedAt: turn.wall };
-    this.#parts.registry.saveToken(turn, revoked);
-    const { id, name, role } = record;
-    putOnRecord(turn, { eventType: 'token_revoked', actor, details: { token: id, name, role } });
-    return viewOf(revoked, turn.wall);
+    const found = this.#find(idOrName, turn.wall);
+    for (const record of found) {
+      if (record.revokedAt !== null) continue;
+      this.#parts.registry.saveToken(turn, { ...record, revokedAt: turn.wall });
+      const { id, name, role } = record;
+      putOnRecord(turn, { eventType: 'token_revoked', actor, details: { token: id, name, role } });
+    }
+    const last = present(found.at(-1), 'a token that was found');
+    return viewOf({ ...last, revokedAt: last.revokedAt ?? turn.wall }, turn.wall);
   }
 
   list(): readonly TokenView[] {
@@ -100,16 +104,14 @@ export class Tokens {
     return this.#parts.registry.tokens.map((record) => viewOf(record, wall));
   }
 
-  #find(idOrName: string, wall: number): TokenRecord {
+  /** At least one, in the order in which they were made. */
+  #find(idOrName: string, wall: number): readonly TokenRecord[] {
     const byId = this.#parts.registry.token(idOrName);
-    if (byId !== null) return byId;
+    if (byId !== null) return [byId];
     const named = this.#parts.registry.tokens.filter(({ name }) => name === idOrName);
+    if (named.length === 0) throw new OctasklyError('not_found', `There is no token "${idOrName}".`);
     const valid = named.filter((record) => statusOf(record, wall) === 'valid');
-    const [first, second] = valid.length === 0 ? named : valid;
-    if (first === undefined) throw new OctasklyError('not_found', `There is no token "${idOrName}".`);
-    if (second === undefined) return first;
-    const ids = valid.map(({ id }) => id).join(', ');
-    throw new OctasklyError('conflict', `Several tokens are named "${idOrName}": name one by its id (${ids}).`);
+    return (valid.length === 0 ? named : valid).toSorted((a, b) => a.createdAt - b.createdAt);
   }
 }
 

@@ -93,8 +93,20 @@ export class DispatcherTrust implements Trust {
     });
   }
 
+  /** Before the last turn. */
   close(): void {
     this.#graceEnd?.cancel();
+    this.#attempts.close();
+  }
+
+  /** The scheduler refused a worker that had passed the gate: there is another one of that id, or no room. */
+  refused(link: DispatcherLink, workerId: string, { code }: JoinRefusal): void {
+    this.#noteJoinRefused(link, workerId, { name: workerId, code });
+  }
+
+  /** A connection on the workers' port was turned away before it was known who it is. */
+  turnedAway(from: string, reason: string): void {
+    this.noteRefusal({ eventType: 'join_refused', actor: 'unknown', from, details: { reason } });
   }
 
   // ------------------------------------------------------------------------------------------------ the gate
@@ -111,15 +123,7 @@ export class DispatcherTrust implements Trust {
       fingerprintOf: this.#parts.setup.fingerprintOf,
       nameBarred: (name) => this.#admission.nameBarred(name),
     });
-    if (refusal !== null) {
-      const key = this.#parts.setup.fingerprintOf(link.remoteKey);
-      this.noteRefusal({
-        eventType: 'join_refused',
-        actor: worker.name,
-        from: link.remote,
-        details: { reason: refusal.code, worker: worker.id, key },
-      });
-    }
+    if (refusal !== null) this.#noteJoinRefused(link, worker.id, { name: worker.name, code: refusal.code });
     return refusal;
   }
 
@@ -207,6 +211,7 @@ export class DispatcherTrust implements Trust {
       this.#parts.setup.keyring.rotate(graceEndsAt);
       const details = { grace_ends_at: new Date(graceEndsAt).toISOString() };
       putOnRecord(turn, { eventType: 'secret_rotated', actor, details });
+      this.#registry.endBy(turn, graceEndsAt);
       turn.afterwards(() => {
         for (const link of this.#parts.joined()) this.#sendCredential(link, null);
         this.#watchGrace();
@@ -224,6 +229,20 @@ export class DispatcherTrust implements Trust {
   }
 
   // -------------------------------------------------------------------------------------------------- inside
+
+  #noteJoinRefused(
+    link: DispatcherLink,
+    worker: string,
+    { name, code }: { readonly name: string; readonly code: string },
+  ): void {
+    const key = this.#parts.setup.fingerprintOf(link.remoteKey);
+    this.noteRefusal({
+      eventType: 'join_refused',
+      actor: name,
+      from: link.remote,
+      details: { reason: code, worker, key },
+    });
+  }
 
   #isOutdated({ admission }: DispatcherLink): boolean {
     const { keyring } = this.#parts.setup;

@@ -44,8 +44,8 @@ A blob is found by the hash of its content: whoever can name it knows what is in
 
 ## Limits
 
-- Tokens that do not hold: 20 at once from one address, then one every 3 s. Beyond that the answer is 429, and no token from
-  there is looked at.
+- Tokens that do not hold: 20 at once from one address, then one every 3 s. Beyond that the answer is 429. A token that holds
+  is not held up.
 - Submissions: \`--submit-rate\` tasks a second for each name, and 10 s of them at once. A batch counts its tasks; one larger
   than that takes all that may come at once, and goes through when as much is free. The owner of the dispatcher has no limit.
 - Codes of devices: 20 wrong ones at once for each name, then one every 3 s.

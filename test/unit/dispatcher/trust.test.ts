@@ -334,15 +334,27 @@ test('tokens are judged by what is on record of them', async () => {
   expect(JSON.parse(stored).flat()).not.toContainEqual(expect.objectContaining({ token: made.token }));
 });
 
-test('revokeToken() wants one token: two valid ones of a name are told by their ids', async () => {
+test('revokeToken() takes one by its id, and by a name all that are valid', async () => {
   const bench = new Bench();
   const request = { name: 'ci', role: 'client', expires_in: 60 } as const;
+  const states = () => bench.trust.tokens().map(({ status }) => status);
   const one = await bench.do(bench.trust.createToken(request, owner));
-  await bench.do(bench.trust.createToken(request, owner));
-  expect(bench.do(bench.trust.revokeToken('ci', owner))).rejects.toThrow(one.id);
+  for (let n = 0; n < 2; n++) await bench.do(bench.trust.createToken(request, owner));
   await bench.do(bench.trust.revokeToken(one.id, owner));
+  expect(states()).toEqual(['revoked', 'valid', 'valid']);
   await bench.do(bench.trust.revokeToken('ci', owner));
-  expect(bench.trust.tokens().map(({ status }) => status)).toEqual(['revoked', 'revoked']);
+  expect(states()).toEqual(['revoked', 'revoked', 'revoked']);
+  expect(bench.do(bench.trust.revokeToken('nobody', owner))).rejects.toThrow('no token');
+});
+
+test('rotateSecret() ends tokens and invites made before with the grace, in the lists too', async () => {
+  const bench = new Bench();
+  await bench.do(bench.trust.createToken({ name: 'ci', role: 'client', expires_in: 3600 }, owner));
+  await bench.invite();
+  await bench.do(bench.trust.rotateSecret(10_000, owner));
+  expect(bench.trust.tokens()[0]?.status).toBe('valid');
+  bench.clock.advance(10_000);
+  expect([bench.trust.tokens()[0]?.status, bench.trust.invites()[0]?.status]).toEqual(['expired', 'expired']);
 });
 
 test('what is submitted and cancelled is on record with who and from where, in the commit that stores it', async () => {
