@@ -7,7 +7,7 @@
  *   - `OCTASKLY_GUARD=<nonce>` in the environment they were started with;
  *   - on Linux also an odd soft limit on POSIX message queues (RLIMIT_MSGQUEUE), which goes through fork, exec, setsid
  *     and `env -i` alike. The worker sets it on itself and every child inherits it; hardly anything uses such queues.
- * The guard itself carries neither: it learns both through the pipe.
+ * The guard itself carries neither: it is told both as arguments, so that it knows them however soon the worker dies.
  *
  * Deliberately not here: ending tasks while the worker lives (`process-tree.ts`), and keeping a task that wants to break
  * out from doing so; that is the sandbox's part.
@@ -30,7 +30,7 @@ const restartsMax = 10;
 
 const script = `# octaskly guard: when its worker dies, this ends what the worker's tasks left running
 trap '' HUP INT TERM QUIT PIPE
-read -r nonce limit worker || exit 0
+nonce=$1 limit=$2 worker=$3
 while read -r word; do [ "$word" = done ] && exit 0; done
 marked() {
   if [ -r /proc/self/environ ]; then
@@ -103,7 +103,8 @@ export class Guard {
     // The guard and what it starts must not be found by its own search.
     if (this.queueBytes !== null && this.#original !== null) this.#setLimit(this.#original.soft);
     try {
-      const child = Bun.spawn(['sh', '-c', script], {
+      const brand = [this.nonce, `${this.queueBytes ?? 'none'}`, `${process.pid}`];
+      const child = Bun.spawn(['sh', '-c', script, 'octaskly-guard', ...brand], {
         cwd: '/',
         env: { PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin' },
         stdin: 'pipe',
@@ -119,8 +120,6 @@ export class Guard {
       });
       child.unref();
       this.#process = child;
-      child.stdin.write(`${this.nonce} ${this.queueBytes ?? 'none'} ${process.pid}\n`);
-      child.stdin.flush();
     } catch (error) {
       this.#log.warn('Cannot start the guard: if this worker is killed, processes of its tasks may stay', {
         reason: reasonOf(error),

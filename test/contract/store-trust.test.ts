@@ -1,5 +1,6 @@
 /** What every `Store` promises of nodes, invites, tokens and the record, held against the real one on a file. */
 
+import { Database } from 'bun:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -146,4 +147,21 @@ describe('Store.audit()', () => {
       expect(idsFor(filter, 3, 20)).toEqual(ids.filter((id) => id > 20).slice(0, 3));
     }
   });
+});
+
+test('Store.commit() puts on record that the mark of the last entry was gone', () => {
+  const entry = (eventType: string): Change => {
+    return { kind: 'audit', at: sampleAt, eventType, actor: 'me', workerId: null, taskId: null, details: '' };
+  };
+  store.commit([entry('one'), entry('two')]);
+  store.close();
+  const database = new Database(join(directory, 'octaskly.db'));
+  database.run('DELETE FROM audit_log WHERE id = 2');
+  database.run('DELETE FROM marks');
+  database.close();
+  store = openStore(join(directory, 'octaskly.db'), storeFiles);
+  store.commit([entry('three')]);
+  store.commit([entry('four')]);
+  const types = store.audit({}, { limit: 10, after: 0 }).map(({ eventType }) => eventType);
+  expect(types).toEqual(['one', 'record_damaged', 'three', 'four']);
 });

@@ -345,18 +345,6 @@ describe('Store.commit()', () => {
   });
 });
 
-test('Store.commit() puts on record that the mark of the last entry was gone', () => {
-  const file = join(directory, 'unmarked.db');
-  opened(file, (store) => store.commit([entry('one'), entry('two')]));
-  onFile(file, 'DELETE FROM audit_log WHERE id = 2', 'DELETE FROM marks');
-  const types = opened(file, (store) => {
-    store.commit([entry('three')]);
-    store.commit([entry('four')]);
-    return store.audit({}, { limit: 10, after: 0 }).map(({ eventType }) => eventType);
-  });
-  expect(types).toEqual(['one', 'record_damaged', 'three', 'four']);
-});
-
 describe('verifyRecordIn()', () => {
   test('writes nothing, neither to the file nor beside it, and needs no right to', async () => {
     const file = tampered();
