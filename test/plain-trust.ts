@@ -82,7 +82,7 @@ export function plainTrust(given: Partial<TrustSetup> = {}): TrustSetup & { read
     publicKey: 'd'.repeat(64),
     fingerprintOf: (key) => `print of ${key}`,
     addresses: () => ['192.0.2.1:7878'],
-    installUrl: () => null,
+    installer: () => ({ url: 'http://192.0.2.1:3000/install.sh', isReachable: true }),
     allowWorkers: [],
     approvals: true,
     ...given,

@@ -72,10 +72,8 @@ export const createdInviteSchema = inviteSchema.extend({
   token: z.string().describe('The join token, shown this once'),
   fingerprint: z.string().describe("Of the dispatcher's key, SHA-256"),
   addresses: z.array(z.string()).describe('host:port of the dispatcher, as the token names them'),
-  install: z
-    .string()
-    .nullable()
-    .describe('Shell line for a new device; null while the API can only be reached from here'),
+  install: z.string().describe('Shell line for a new device, which installs and joins'),
+  install_works: z.boolean().describe('False while the API can be reached from its own machine only'),
 });
 
 /** A device that asks to be let in. */

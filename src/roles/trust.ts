@@ -56,10 +56,11 @@ export function trustSetup({ values, keyring, publicKey, port, api }: Served): T
       hostsOf(values.bind)
         .slice(0, inviteAddressesMax)
         .map((host) => placeOf(host, port())),
-    installUrl() {
+    installer() {
       const { scheme, bind, port: apiPort } = api();
-      const [host = bind] = hostsOf(bind);
-      return isLoopbackHost(host) ? null : `${scheme}://${placeOf(host, apiPort)}/install.sh`;
+      const [host = values.bind] = hostsOf(isLoopbackHost(bind) ? values.bind : bind);
+      const url = `${scheme}://${placeOf(host, apiPort)}/install.sh`;
+      return { url, isReachable: !isLoopbackHost(bind) && !isLoopbackHost(host) };
     },
   };
 }

@@ -48,16 +48,14 @@ async function create({ client, terminal }: CommandContext, values: Values<typeo
   return 0;
 }
 
-const unreachableApi = `The dispatcher cannot hand the program out to another machine, because its API can be reached from its
-own machine only. Start it with --api-bind 0.0.0.0, or with --require-auth true, and the line for a
-device without Octaskly stands here. Until then, copy the program there.
+const unreachableApi = `
+That line works once other machines can reach the dispatcher's API, which listens on its own machine only:
+start it with --api-bind 0.0.0.0 or --require-auth true. Until then, copy the program there.
 `;
 
 async function explain(terminal: Terminal, made: CreatedInvite): Promise<void> {
-  const install =
-    made.install === null
-      ? unreachableApi
-      : `On a device without Octaskly, which installs it first:\n\n  ${made.install}\n`;
+  const line = `On a device without Octaskly, which installs it first:\n\n  ${made.install}\n`;
+  const install = made.install_works ? line : line + unreachableApi;
   const devices = made.uses_max === 1 ? 'one device' : `${made.uses_max} devices`;
   await terminal.stdout.write(
     `This lets ${devices} in until ${made.expires_at}. On a device that has Octaskly:\n\n  octaskly worker --join ${made.token}\n\n${install}\n`,
@@ -73,9 +71,10 @@ async function explain(terminal: Terminal, made: CreatedInvite): Promise<void> {
 
 /** The line to type where there is one: whoever scans it with the new device has no keyboard at hand. */
 async function writeQr(terminal: Terminal, made: CreatedInvite): Promise<void> {
-  const { columns } = terminal.stdout;
+  // A terminal that does not know its width says 0.
+  const columns = terminal.stdout.columns || null;
   const fits = (lines: readonly string[]): boolean => columns === null || terminal.textWidth(lines[0] ?? '') <= columns;
-  const drawings = [...(made.install === null ? [] : [made.install]), made.token].map((text) => {
+  const drawings = [...(made.install_works ? [made.install] : []), made.token].map((text) => {
     return drawQr(text, hasColor(terminal));
   });
   const lines = drawings.find(fits);

@@ -28,8 +28,8 @@ export interface InviteParts {
   fingerprintOf(publicKey: string): string;
   /** `host:port` for workers, the likeliest to be reached first. */
   addresses(): readonly string[];
-  /** Where other devices find the install script; null while the API can be reached from this machine only. */
-  installUrl(): string | null;
+  /** Where other devices find the install script, and whether they can reach it. */
+  installer(): { readonly url: string; readonly isReachable: boolean };
 }
 
 export class Invites {
@@ -76,9 +76,9 @@ export class Invites {
       expiresAt: record.expiresAt,
       addresses,
     });
-    const url = this.#parts.installUrl();
-    const install = url === null ? null : `curl -fsSL ${url} | sh -s -- --join ${token}`;
-    return { ...view, token, fingerprint: fingerprintOf(publicKey), addresses, install };
+    const { url, isReachable } = this.#parts.installer();
+    const install = `curl -fsSL ${url} | sh -s -- --join ${token}`;
+    return { ...view, token, fingerprint: fingerprintOf(publicKey), addresses, install, install_works: isReachable };
   }
 
   revoke(turn: Turn, id: string, actor: Actor): InviteView {

@@ -28,7 +28,7 @@ import { type TokenSigner, Tokens } from './tokens.ts';
 const timerMsMax = 2 ** 31 - 1;
 
 /** What the composition root gives: keys, and how this dispatcher is to be reached. */
-export interface TrustSetup extends Pick<InviteParts, 'publicKey' | 'fingerprintOf' | 'addresses' | 'installUrl'> {
+export interface TrustSetup extends Pick<InviteParts, 'publicKey' | 'fingerprintOf' | 'addresses' | 'installer'> {
   readonly keyring: Keyring;
   readonly signer: TokenSigner;
   readonly random: Random;

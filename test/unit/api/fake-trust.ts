@@ -103,7 +103,8 @@ export class FakeTrust implements Trust {
       token: 'octa1-secret',
       fingerprint: 'cd'.repeat(32),
       addresses: ['10.0.0.1:7878'],
-      install: null,
+      install: 'curl',
+      install_works: false,
     };
   }
   invites(): readonly InviteView[] {

@@ -25,6 +25,7 @@ const inviteAnswer: CreatedInvite = {
   ...{ created_at: '2026-01-01T01:00:00.000Z', expires_at: '2026-01-01T02:00:00.000Z', token: 'octa1AbCdEf' },
   ...{ fingerprint: 'SHA256:f00', addresses: ['192.168.1.2:7878'] },
   install: 'curl -fsSL http://192.168.1.2:3000/install.sh | sh -s -- --join octa1AbCdEf',
+  install_works: true,
 };
 
 describe('invite', () => {
@@ -51,11 +52,11 @@ describe('invite', () => {
     expect(bodyOf(json.dispatcher.requests[0])).toEqual({ name: 'pi-3' });
   });
 
-  test('says why there is no line to install from, and what to do', async () => {
-    const { shell } = start({ 'POST /invites': { ...inviteAnswer, install: null } });
+  test('says when the line to install from does not work yet, and what to do', async () => {
+    const { shell } = start({ 'POST /invites': { ...inviteAnswer, install_works: false } });
     expect(await shell.run('invite')).toBe(0);
-    expect(shell.stdout.text).toContain('--api-bind 0.0.0.0, or with --require-auth true');
-    expect(shell.stdout.text).not.toContain('curl');
+    expect(shell.stdout.text).toContain(`\n  ${inviteAnswer.install}\n`);
+    expect(shell.stdout.text).toContain('--api-bind 0.0.0.0 or --require-auth true');
   });
 
   test('draws a QR code on a terminal and for --qr, and none where it does not fit or is not wanted', async () => {
