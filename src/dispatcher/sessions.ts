@@ -48,8 +48,8 @@ interface Session {
 export interface Gate {
   /** Takes a link of a device that is no member yet. */
   stranger(link: DispatcherLink): LinkHandlers<WorkerMessage>;
-  /** Why this worker may not join; null: it may. */
-  admit(turn: Turn, link: DispatcherLink, worker: WorkerDeclaration): JoinRefusal | null;
+  /** Why this worker may not join; or the worker, by the name it is to have. */
+  admit(turn: Turn, link: DispatcherLink, worker: WorkerDeclaration): JoinRefusal | WorkerDeclaration;
   /** A worker that was let pass cannot join all the same. */
   refused(link: DispatcherLink, workerId: string, refusal: JoinRefusal): void;
   /** A worker is in. */
@@ -242,9 +242,9 @@ export class Sessions {
       return;
     }
     const { worker, held } = message;
-    const refusal = this.#parts.gate().admit(turn, session.link, worker);
-    if (refusal !== null) {
-      turn.afterwards(() => refuse(session.link, refusal));
+    const admitted = this.#parts.gate().admit(turn, session.link, worker);
+    if ('code' in admitted) {
+      turn.afterwards(() => refuse(session.link, admitted));
       return;
     }
     session.joinedAs = worker.id;
@@ -254,7 +254,7 @@ export class Sessions {
       session: session.number,
       address: session.link.remote,
       publicKey: session.link.remoteKey,
-      declaration: worker,
+      declaration: admitted,
       held,
       remembered: record === null ? null : { draining: record.draining, firstSeenAt: record.firstSeenAt },
     });

@@ -28,21 +28,26 @@ interface Parts {
 const newIdentityAdvice =
   "If this device's data directory was copied from another one (a cloned SD card), start it once with --new-identity.";
 
-/** What speaks against the join; null: nothing does, and the node is on record. */
+/**
+ * What speaks against the join; or the worker, which is then on record. A name that its invite gives it holds, for as long
+ * as the invite is remembered.
+ */
 export function admitMember(
   turn: Turn,
   link: DispatcherLink,
-  worker: WorkerDeclaration,
+  declared: WorkerDeclaration,
   parts: Parts,
-): JoinRefusal | null {
+): JoinRefusal | WorkerDeclaration {
   const { registry } = parts;
   const node = registry.node(link.remoteKey);
+  const given = node?.inviteId ? registry.invite(node.inviteId)?.name : null;
+  const worker = given ? { ...declared, name: given } : declared;
   const refusal = keyRefusal(link, node) ?? nameRefusal(worker, parts) ?? identityRefusal(turn, link, worker, registry);
   if (refusal !== null) return refusal;
   const now = { publicKey: link.remoteKey, name: worker.name, workerId: worker.id };
   if (node !== null) {
     if (node.name !== worker.name || node.workerId !== worker.id) registry.saveNode(turn, { ...node, ...now });
-    return null;
+    return worker;
   }
   const how = { admittedBy: 'secret', inviteId: null, admittedAt: turn.wall, revokedAt: null } as const;
   registry.saveNode(turn, { ...now, ...how });
@@ -52,7 +57,7 @@ export function admitMember(
     workerId: worker.id,
     details: { by: 'secret', key: parts.fingerprintOf(link.remoteKey) },
   });
-  return null;
+  return worker;
 }
 
 function keyRefusal({ admission }: DispatcherLink, node: NodeRecord | null): JoinRefusal | null {

@@ -116,15 +116,15 @@ export class DispatcherTrust implements Trust {
     return this.#admission.accept(link);
   }
 
-  /** Why this worker may not join; null: it may, and is on record. */
-  admit(turn: Turn, link: DispatcherLink, worker: WorkerDeclaration): JoinRefusal | null {
-    const refusal = admitMember(turn, link, worker, {
+  /** Why this worker may not join; or the worker, by the name it is to have, which is then on record. */
+  admit(turn: Turn, link: DispatcherLink, worker: WorkerDeclaration): JoinRefusal | WorkerDeclaration {
+    const admitted = admitMember(turn, link, worker, {
       registry: this.#registry,
       fingerprintOf: this.#parts.setup.fingerprintOf,
       nameBarred: (name) => this.#admission.nameBarred(name),
     });
-    if (refusal !== null) this.#noteJoinRefused(link, worker.id, { name: worker.name, code: refusal.code });
-    return refusal;
+    if ('code' in admitted) this.#noteJoinRefused(link, worker.id, { name: worker.name, code: admitted.code });
+    return admitted;
   }
 
   /** A worker is in: one that came by keys that will end gets those that will not. */
