@@ -42,7 +42,7 @@ export function baseUrlOf(
 }
 
 /** True when `baseUrl` names this machine by its loopback. */
-export function isThisMachine(baseUrl: string): boolean {
+function isThisMachine(baseUrl: string): boolean {
   const host = URL.canParse(baseUrl) ? new URL(baseUrl).hostname : '';
   return host === 'localhost' || host === '[::1]' || /^127(\.\d+){3}$/.test(host);
 }

@@ -16,7 +16,7 @@ import {
 import { smallBodyBytesMax } from './common.ts';
 
 const tokenParams = z.strictObject({
-  id: z.string().min(1).max(200).describe('Id of the token or, if only one valid token has it, its name'),
+  id: z.string().min(1).max(200).describe('Id of the token, or a name: of all valid tokens that have it'),
 });
 
 const createToken = route({
@@ -64,7 +64,7 @@ const revokeToken = route({
   query: noQuery,
   body: null,
   answers: { 200: { description: 'The token', schema: tokenSchema } },
-  problems: ['not_found', 'conflict', 'shutting_down', 'storage_unavailable'],
+  problems: ['not_found', 'shutting_down', 'storage_unavailable'],
   handle: async ({ params, actor }, { trust }) => json(200, await trust.revokeToken(params.id, actor)),
 });
 
