@@ -8,7 +8,8 @@
  * What somebody without a token can cost (measured with 2,000 connections at once, plain and TLS; others were answered
  * within 10 ms): Bun ends a connection that sends nothing, its header byte by byte, or no handshake 10 to 14 s after it
  * was made, whatever trickles in; until then it takes 1 to 7 KB. A body that comes at less than about 16 KB/s is ended
- * after 60 s and takes 5 to 10 KB. Request line and header end at 16 KB with 431. Pipelined requests whose answers are
+ * after 60 s and takes 5 to 10 KB. Request line and header end at `headBytesMax`
+ * with 431, so that an oversized token is still answered by the application. Pipelined requests whose answers are
  * not taken end the connection. Bun reads on whatever a client sends after its answer, without keeping it; a long body
  * that nobody asked for therefore ends the connection.
  * The number of connections is bounded by nothing but the open files the system grants (Bun takes the hard limit): Bun
@@ -17,8 +18,15 @@
  * would hide the address from the application; a firewall does it better.
  */
 
+import http from 'node:http';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 
+/**
+ * Longest request line and header, bytes; Bun's own limit is 16 KiB. A longer one, and what is no HTTP/1.1 request at all
+ * (no Host, a malformed header or length, an unknown method), is answered by Bun with an empty 4xx and closed, and never
+ * reaches the application.
+ */
+const headBytesMax = 128 * 1024;
 /** After its first request, a connection without progress in either direction is closed after this long, unless the application says otherwise. */
 const idleSecondsDefault = 60;
 /** What may follow of a body that nobody wants without ending the connection, bytes. */
@@ -74,6 +82,8 @@ function leavesBody(request: Request, response: Response): boolean {
 /** Starts serving. Errors: `in_use`, `io`. */
 export function serveHttp(application: HttpApplication, address: HttpAddress): HttpServer {
   const { host, port, tls, bodyBytesMax } = address;
+  // Bun has one limit for the whole process, and only this way to it.
+  Object.assign(http, { maxHeaderSize: headBytesMax });
   const listen = () =>
     Bun.serve({
       hostname: host,

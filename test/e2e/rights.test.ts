@@ -188,6 +188,7 @@ test('a token that does not hold is told so, in one stable way, whatever is wron
     'altered claims': `${head}.${part({ sub: 'owner', role: 'admin', aud: 'octaskly-api', exp: now + 999 })}.${signature}`,
     revoked,
     oversized: sign({ padding: 'x'.repeat(5000) }),
+    'oversized beyond the usual limits of a header': sign({ padding: 'x'.repeat(80_000) }),
     'not a token': 'swordfish',
   };
   for (const [name, token] of Object.entries(bad)) {

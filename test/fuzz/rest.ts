@@ -97,7 +97,7 @@ class Fuzz {
   #judge(request: FuzzRequest, { status, headers }: Response, text: string): void {
     this.#count(status);
     this.reached.add(`${request.operationId} ${Math.floor(status / 100)}xx`);
-    // Lines and headers beyond 16 KiB: the server itself refuses them, before there is a request.
+    // Too long a head: the server itself refuses it, before there is a request.
     if (status === 431) return;
     if (status === 500 || status === 502 || status === 504) this.fail(`status ${status} (${text})`, request);
     if (headers.get('x-content-type-options') !== 'nosniff') this.fail(`status ${status} lacks its headers`, request);

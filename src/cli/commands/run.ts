@@ -38,6 +38,8 @@ class Interrupts {
   /** A signal has nothing to cancel: no task was submitted, or it has ended. */
   private isIdle = true;
   private cancelling: Promise<unknown> = Promise.resolve();
+  /** What was said about it is written: an exit right after the end of the task must not lose it. */
+  said: Promise<void> = Promise.resolve();
   private readonly context: CommandContext;
   readonly stop: () => void;
 
@@ -81,10 +83,9 @@ class Interrupts {
   private cancel(taskId: string): void {
     const { client, terminal } = this.context;
     const again = this.first === 'SIGINT' ? ' (Ctrl-C again: leave at once)' : '';
-    const asking = Promise.all([
-      client.cancel(taskId, { patient: true }),
-      note(terminal, `Cancelling task ${taskId}${again}.`),
-    ]);
+    const saying = note(terminal, `Cancelling task ${taskId}${again}.`);
+    this.said = saying.catch(() => {});
+    const asking = Promise.all([client.cancel(taskId, { patient: true }), saying]);
     // When the dispatcher refuses to listen, waiting for the end is pointless.
     this.cancelling = asking.catch((error: unknown) => this.leave.abort(error));
   }
@@ -133,6 +134,7 @@ export const run: ClientAction<typeof runOptions> = async (context, values, word
   } finally {
     stdinDone.abort();
     interrupts.stop();
+    await interrupts.said;
   }
 };
 
