@@ -73,6 +73,11 @@ const testPrograms = {
   chromium: 'chromium',
   tcpdump: 'tcpdump',
   sqlite3: 'sqlite3',
+  ip: 'iproute2',
+  nft: 'nftables',
+  'dbus-daemon': 'dbus',
+  'avahi-daemon': 'avahi-daemon',
+  'avahi-browse': 'avahi-utils',
 };
 
 /** Installs what tests need from Debian's packages, where that is possible: as root, with apt. */

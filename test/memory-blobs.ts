@@ -93,6 +93,12 @@ export class MemoryBlobs implements BlobCache {
     return this.#incoming.get(blob)?.received ?? 0;
   }
 
+  readReceived(blob: string, from: number, max: number): Uint8Array {
+    this.#check();
+    const { bytes, received } = this.#incoming.get(blob) ?? { bytes: new Uint8Array(0), received: 0 };
+    return bytes.slice(from, Math.min(received, from + max));
+  }
+
   sync(): Promise<void> {
     if (this.broken) return Promise.reject(failed());
     this.syncs += 1;

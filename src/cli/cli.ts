@@ -15,9 +15,9 @@ import { explainFailure } from './failure.ts';
 import type { LocalFiles } from './files.ts';
 import { commandHelp, firstSteps, overview } from './help.ts';
 import type { OptionTable, Values } from './option.ts';
-import { allTables, placeOptions, reachOptions } from './options.ts';
+import { allTables, placeOptions, type ReachValues, reachOptions } from './options.ts';
 import { parseLine, usage } from './parse.ts';
-import { baseUrlOf, findToken, type TokenSources } from './reach.ts';
+import { type ApiSources, type FoundApi, findBaseUrl, findToken, type TokenSources } from './reach.ts';
 import type { Roles } from './roles.ts';
 
 /** What is known of the certificate of an HTTPS address. */
@@ -28,7 +28,7 @@ export interface PinOptions {
   readonly dataDir: string;
 }
 
-export interface CliEnvironment extends Pick<TokenSources, 'readPrivate' | 'localToken'> {
+export interface CliEnvironment extends Pick<TokenSources, 'readPrivate' | 'localToken'>, Pick<ApiSources, 'answers'> {
   readonly terminal: Terminal;
   readonly files: LocalFiles;
   readonly version: string;
@@ -38,6 +38,8 @@ export interface CliEnvironment extends Pick<TokenSources, 'readPrivate' | 'loca
   readonly parseYaml: ((text: string) => unknown) | null;
   /** URL of the API of the dispatcher that runs with this data directory; null when there is none. */
   announcedApi(dataDir: string): string | null;
+  /** Dispatchers found by mDNS on these interfaces (none = all that are fit), within a second. */
+  findApis(values: Pick<ReachValues, 'discovery' | 'interfaces'>): Promise<readonly FoundApi[]>;
   /** The `fetch` for one dispatcher, which believes its certificate; missing: the runtime's own. Throws `OctasklyError`. */
   fetchFor?(baseUrl: string, options: PinOptions): Fetch | Promise<Fetch>;
 }
@@ -127,7 +129,9 @@ async function runCommand(command: Command, line: readonly string[], environment
     Object.entries(command.options).some(([key, { secret }]) => secret && given.has(key)),
   );
   if (command.kind === 'role') return await (await command.load())(environment.roles, values, words);
-  return await runClientCommand(command, values, words, environment);
+  const { roles } = environment;
+  const direct = (await command.direct?.({ roles, terminal }, values, words)) ?? null;
+  return direct ?? (await runClientCommand(command, values, words, environment));
 }
 
 /** Shorter words are too weak for a secret and are repeated in errors. */
@@ -151,7 +155,12 @@ async function runClientCommand(
 ): Promise<number> {
   const { terminal, files, parseYaml, roles } = environment;
   const reach = reachOf(values);
-  const baseUrl = baseUrlOf(reach, () => environment.announcedApi(reach.dataDir));
+  const { baseUrl, found } = await findBaseUrl(reach, {
+    announced: () => environment.announcedApi(reach.dataDir),
+    answers: (url) => environment.answers(url),
+    find: () => environment.findApis(reach),
+  });
+  if (found !== null) await note(terminal, `using the dispatcher ${found.name} found at ${baseUrl}.`);
   const token = findToken(reach, baseUrl, {
     env: terminal.env,
     readPrivate: (path) => environment.readPrivate(path),

@@ -23,7 +23,7 @@ import {
   strings,
   type Values,
 } from './option.ts';
-import { day, printOptions, reachOptions } from './options.ts';
+import { day, discoveryOptions, printOptions, reachOptions } from './options.ts';
 
 const taskOptions = oneCall({
   timeoutMs: duration('timeout', {
@@ -73,7 +73,9 @@ export const runOptions = {
   ...submitFlags,
   ...oneCall({
     stdin: boolean('stdin', { default: true, help: 'Do not pass standard input on (a terminal never is)' }),
+    p2p: boolean('p2p', { help: 'Place it on the best worker heard on this network, without a dispatcher' }),
   }),
+  discoveryPort: discoveryOptions.discoveryPort,
   ...reachOptions,
 } satisfies OptionTable;
 

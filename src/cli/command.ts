@@ -3,7 +3,7 @@
  * `commands.ts` lists them all; `cli.ts` calls them.
  */
 
-import type { CommandContext } from './context.ts';
+import type { CommandContext, Terminal } from './context.ts';
 import type { OptionTable, Values } from './option.ts';
 import type { ReachValues } from './options.ts';
 import type { OptionsEnd } from './parse.ts';
@@ -47,17 +47,38 @@ interface CommandFacts {
   readonly failureStatus?: number;
 }
 
+/** Does the command without a dispatcher, when its values ask for that; null = they do not. */
+export type DirectAction<S extends OptionTable> = (
+  around: { readonly roles: Roles; readonly terminal: Terminal },
+  values: Values<S>,
+  words: readonly string[],
+) => Promise<number | null>;
+
 /** A command with its types forgotten: its options and its action belong to each other. */
 export type Command = CommandFacts & { readonly options: OptionTable } & (
     | { readonly kind: 'role'; load(): Promise<RoleAction<OptionTable>> }
-    | { readonly kind: 'client'; load(): Promise<ClientAction<OptionTable>> }
+    | {
+        readonly kind: 'client';
+        load(): Promise<ClientAction<OptionTable>>;
+        readonly direct?: DirectAction<OptionTable>;
+      }
   );
 
 /** A command that talks to a dispatcher. */
 export function clientCommand<S extends OptionTable>(
-  facts: CommandFacts & { readonly options: S & OptionTable; load(): Promise<ClientAction<S>> },
+  facts: CommandFacts & {
+    readonly options: S & OptionTable;
+    load(): Promise<ClientAction<S>>;
+    readonly direct?: DirectAction<S>;
+  },
 ): Command {
-  return { ...facts, kind: 'client', load: facts.load as unknown as () => Promise<ClientAction<OptionTable>> };
+  const { load, direct, ...rest } = facts;
+  return {
+    ...rest,
+    kind: 'client',
+    load: load as unknown as () => Promise<ClientAction<OptionTable>>,
+    ...(direct === undefined ? {} : { direct: direct as unknown as DirectAction<OptionTable> }),
+  };
 }
 
 /** A command that is a part of the product itself, given by the composition root. */

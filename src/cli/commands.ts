@@ -16,11 +16,13 @@ import {
   uiOptions,
 } from './client-options.ts';
 import { type Command, clientCommand, roleCommand } from './command.ts';
+import { runDirectly } from './direct.ts';
 import { done, type Exit, usual, wrong } from './exits.ts';
 import {
   backupOptions,
   dispatcherOptions,
   doctorOptions,
+  peersOptions,
   printOptions,
   reachOptions,
   upOptions,
@@ -103,6 +105,7 @@ const work: readonly Command[] = [
     optionsEnd: 'first word',
     options: runOptions,
     load: async () => (await import('./commands/run.ts')).run,
+    direct: runDirectly,
   }),
   clientCommand({
     ...{ name: 'map', group: 'Work', usage: 'CMD... [::: ARG...] [:::: FILE...]', wordsMin: 1, wordsMax: many },
@@ -199,6 +202,22 @@ const looking: readonly Command[] = [
     options: lookOptions,
     load: async () => (await import('./commands/workers.ts')).workers,
   }),
+  roleCommand({
+    ...{
+      name: 'peers',
+      group: 'Looking',
+      ...noWords,
+      exits: [done, ['1', 'it failed, or there is no key to ask with'], wrong],
+    },
+    summary: 'list nodes of the cluster on this network, with no dispatcher needed',
+    details: [
+      'Asks everybody on the local network and prints what they say of themselves. Works from the data directory of a dispatcher or of a worker that has joined, and needs neither of them to run. Who is here runs a worker or a dispatcher with --discovery on (the default).',
+      'With --watch it goes on until Ctrl-C: redrawn on a terminal, else a line for each change (with -o json an object a line).',
+    ],
+    examples: ['peers', 'peers --watch', 'peers --wait 5s -o json'],
+    options: peersOptions,
+    action: (given, values) => given.peers(values),
+  }),
   clientCommand({
     ...{ name: 'stats', group: 'Looking', ...noWords, exits: usual },
     summary: 'counts of tasks, workers and slots',
@@ -288,14 +307,20 @@ const care: readonly Command[] = [
     load: async () => (await import('./commands/export.ts')).exportTasks,
   }),
   roleCommand({
-    ...{ name: 'doctor', group: 'Care', usage: '[sandbox]', wordsMin: 0, wordsMax: 1, exits: [done, wrong] },
-    summary: 'what this machine can do as a worker, and how to get what is missing',
+    ...{ name: 'doctor', group: 'Care', usage: '[sandbox | net [HOST[:PORT]]]', wordsMin: 0, wordsMax: 2 },
+    summary: 'what is wrong on this machine, and how to get what is missing',
     details: [
-      'Topics: sandbox, the levels of isolation and how each limit is kept. Found out by trying, as a worker does when it starts.',
+      'Topics: sandbox, the levels of isolation and how each limit is kept, found out by trying; net, why two nodes do not see each other: interfaces, multicast sent and heard, firewall, the dispatchers found, and with HOST also its name, port, cluster, version and clock. Without a topic it looks at both, in short. It changes nothing, and takes some six seconds at most.',
+      'With -o quiet it prints the names of what is wrong, one a line (doctor sandbox: the levels that are there); notes are no trouble and are left out.',
     ],
-    examples: ['doctor sandbox', 'doctor sandbox -o json'],
+    exits: [
+      ['0', 'nothing is wrong'],
+      ['1', 'something was found'],
+      ['2', 'the command line is not valid'],
+    ],
+    examples: ['doctor', 'doctor net', 'doctor net 192.168.1.10', 'doctor sandbox -o json'],
     options: doctorOptions,
-    action: (given, values, words) => given.doctor(values, words[0] ?? null),
+    action: (given, values, words) => given.doctor(values, words[0] ?? null, words[1] ?? null),
   }),
   roleCommand({
     ...{ name: 'version', group: 'Care', ...noWords, exits: [done, wrong] },

@@ -4,6 +4,7 @@
  */
 
 import type { Client, ClientOptions } from '../client/client.ts';
+import type { TaskSpec } from '../core/task.ts';
 import type { AuditFinding } from '../core/trust.ts';
 import type { LocalFiles } from './files.ts';
 
@@ -61,6 +62,20 @@ export interface CommandContext {
   readonly parseYaml: ((text: string) => unknown) | null;
   /** Checks the chain of the record in a database file of this machine. Throws `OctasklyError`. */
   verifyRecord(file: string): Promise<AuditFinding>;
+}
+
+/** A task for a worker that is found by its beacons and asked directly. */
+export interface PeerTask {
+  readonly spec: Omit<
+    TaskSpec,
+    'retryCount' | 'retryDelayMs' | 'dependsOn' | 'onDependencyFailure' | 'tags' | 'batchId' | 'retryOf' | 'owner'
+  >;
+  readonly terminal: Terminal;
+  readonly dataDir: string;
+  /** Cluster secret that was given; null = what is in the data directory counts. */
+  readonly secret: string | null;
+  readonly discoveryPort: number;
+  readonly interfaces: readonly string[];
 }
 
 /** One line on standard error, marked as ours. */

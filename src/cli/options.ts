@@ -56,9 +56,25 @@ const logOptions = {
   logFormat: choice('log-format', ['text', 'json'], { default: 'text', help: 'Form of the log' }),
 };
 
+/** How nodes find and reach each other. */
+export const discoveryOptions = {
+  discovery: boolean('discovery', { default: true, help: 'Be found and find others by mDNS and beacons' }),
+  discoveryPort: port('discovery-port', { default: 5555, help: 'UDP port of resource beacons' }),
+  interfaces: strings('interface', {
+    placeholder: 'NAME',
+    defaultText: 'all but bridges, virtual ones, tunnels and loopback',
+    help: 'Use only this network interface for finding others, repeatable',
+  }),
+};
+
+const peerOptions = {
+  p2pEnabled: boolean('p2p-enabled', { default: true, help: 'Let workers exchange files and work directly' }),
+};
+
 export const dispatcherOptions = {
   port: port('port', { short: 'p', default: 7878, help: 'TCP port for workers' }),
   bind: string('bind', { short: 'b', default: '0.0.0.0', placeholder: 'HOST', help: 'Interface for workers' }),
+  quic: boolean('quic', { help: 'Also accept workers over QUIC, on the same port number (UDP)' }),
   apiPort: port('api-port', { default: 3000, help: 'Port of the REST API' }),
   apiBind: string('api-bind', {
     placeholder: 'HOST',
@@ -137,6 +153,8 @@ export const dispatcherOptions = {
     maxMs: day,
     help: 'Silence after which a worker is lost',
   }),
+  ...discoveryOptions,
+  ...peerOptions,
   ...placeOptions,
   ...logOptions,
 } satisfies OptionTable;
@@ -147,7 +165,7 @@ export const workerOptions = {
   dispatcher: addresses('dispatcher', {
     short: 'd',
     aliases: ['dispatcher-addr'],
-    defaultText: 'localhost',
+    defaultText: 'found by mDNS, else localhost',
     help: 'Where the dispatcher is; several are tried in turn',
   }),
   port: port('port', {
@@ -156,6 +174,11 @@ export const workerOptions = {
     default: 7878,
     help: "Dispatcher's port where the address has none",
   }),
+  transport: choice('transport', ['tcp', 'quic'], {
+    default: 'tcp',
+    help: 'How to reach the dispatcher; quic falls back to tcp where UDP is blocked',
+  }),
+  peerPort: port('peer-port', { default: 7879, help: 'TCP port for peers; the next free one when taken' }),
   ...oneCall({
     join: string('join', { placeholder: 'TOKEN', help: "Join token printed by 'octaskly invite'" }),
     newIdentity: boolean('new-identity', {
@@ -191,6 +214,8 @@ export const workerOptions = {
     defaultText: 'in the data directory; /var/lib/octaskly where that is closed to --task-user',
     help: 'Where task directories are made',
   }),
+  ...discoveryOptions,
+  ...peerOptions,
   ...secretOptions,
   ...placeOptions,
   ...logOptions,
@@ -217,6 +242,8 @@ export const upOptions = {
   taskUser: workerOptions.taskUser,
   cacheMb: workerOptions.cacheMb,
   workDir: workerOptions.workDir,
+  transport: workerOptions.transport,
+  peerPort: workerOptions.peerPort,
 } satisfies OptionTable;
 
 export const backupOptions = { dbPath: dispatcherOptions.dbPath, ...placeOptions } satisfies OptionTable;
@@ -224,7 +251,7 @@ export const backupOptions = { dbPath: dispatcherOptions.dbPath, ...placeOptions
 /** How a command reaches the dispatcher. */
 export const reachOptions = {
   api: string('api', {
-    defaultText: "the data directory's dispatcher, else http://127.0.0.1:3000",
+    defaultText: "the data directory's dispatcher, http://127.0.0.1:3000, or the one found by mDNS",
     placeholder: 'URL',
     help: "Address of the dispatcher's REST API",
   }),
@@ -239,6 +266,8 @@ export const reachOptions = {
     defaultText: 'that of the certificate in the data directory, if any',
     help: "Fingerprint of the dispatcher's own certificate, as it printed it",
   }),
+  discovery: discoveryOptions.discovery,
+  interfaces: discoveryOptions.interfaces,
   ...placeOptions,
 } satisfies OptionTable;
 
@@ -251,10 +280,30 @@ export const printOptions = {
   }),
 } satisfies OptionTable;
 
+/** `peers`: who is there, heard from themselves. */
+export const peersOptions = {
+  ...discoveryOptions,
+  watch: boolean('watch', { help: 'Go on, and show what changes' }),
+  waitMs: duration('wait', {
+    default: 2500,
+    defaultText: '2.5s',
+    minMs: 100,
+    maxMs: 60_000,
+    help: 'How long to listen',
+  }),
+  ...printOptions,
+  ...placeOptions,
+} satisfies OptionTable;
+
 /** `doctor`: what a worker started here with these options would find. */
 export const doctorOptions = {
   taskUser: workerOptions.taskUser,
   workDir: workerOptions.workDir,
+  port: workerOptions.port,
+  apiPort: dispatcherOptions.apiPort,
+  peerPort: workerOptions.peerPort,
+  ...peerOptions,
+  ...discoveryOptions,
   ...printOptions,
   ...placeOptions,
 } satisfies OptionTable;
@@ -265,6 +314,7 @@ export type UpValues = Values<typeof upOptions>;
 export type PrintValues = Values<typeof printOptions>;
 export type BackupValues = Values<typeof backupOptions>;
 export type DoctorValues = Values<typeof doctorOptions>;
+export type PeersValues = Values<typeof peersOptions>;
 export type JoinValues = Values<typeof joinOptions>;
 export type ReachValues = Values<typeof reachOptions>;
 

@@ -1,6 +1,6 @@
 /**
  * How a command reaches its dispatcher: the address, the token that goes there, and where a token made here may not go.
- * It opens no connection.
+ * It opens no connection itself.
  */
 
 import type { Environment } from './config.ts';
@@ -24,6 +24,52 @@ export interface FoundToken {
 
 /** Where a dispatcher is that nobody named: the port of the API unless told otherwise. */
 const apiDefault = 'http://127.0.0.1:3000';
+
+/** A dispatcher that was found by mDNS, and where its API should be. */
+export interface FoundApi {
+  readonly name: string;
+  readonly url: string;
+  /** Of the dispatcher's key, as it claims. */
+  readonly fingerprint: string;
+  /** Somebody listens there. */
+  readonly answers: boolean;
+}
+
+/** Where dispatchers are looked for when nobody named one. */
+export interface ApiSources {
+  /** That of the data directory's dispatcher; null when there is none. */
+  announced(): string | null;
+  /** Whether anybody listens there. */
+  answers(url: string): Promise<boolean>;
+  /** Looks around by mDNS, for a second at most. */
+  find(): Promise<readonly FoundApi[]>;
+}
+
+/**
+ * The address of the dispatcher: as `baseUrlOf`, and where neither is known and nobody listens at the default, the only
+ * one that is found, with `found` set. Throws `usage` when several are, or the only one has no API for other machines.
+ */
+export async function findBaseUrl(
+  reach: Pick<ReachValues, 'api' | 'tlsFingerprint' | 'discovery'>,
+  sources: ApiSources,
+): Promise<{ readonly baseUrl: string; readonly found: FoundApi | null }> {
+  const local = () => ({ baseUrl: baseUrlOf(reach, sources.announced), found: null });
+  if (reach.api !== undefined || !reach.discovery || sources.announced() !== null) return local();
+  if (await sources.answers(apiDefault)) return local();
+  const all = await sources.find();
+  // A certificate that is expected leaves out those without one.
+  const found = all.filter(({ url }) => reach.tlsFingerprint === undefined || url.startsWith('https:'));
+  const [first] = found;
+  if (first === undefined) return local();
+  if (found.length > 1) {
+    const lines = found.map(({ name, url, fingerprint }) => `\n    --api ${url}    ${name}, key ${fingerprint}`);
+    throw usage(`Several dispatchers were found on the network. Say which one:${lines.join('')}`);
+  }
+  if (first.answers) return { baseUrl: first.url, found: first };
+  throw usage(
+    `The dispatcher ${first.name} was found on the network, but its API does not answer at ${first.url}: it may be there for its own machine alone. Start it with --require-auth true, which opens the API to those with a token, or say --api URL.`,
+  );
+}
 
 /**
  * The address with its scheme: the one given, that of the data directory's dispatcher (`announced`), or the default; HTTPS

@@ -3,11 +3,13 @@
  */
 
 import type { AuditFinding } from '../core/trust.ts';
+import type { PeerTask } from './context.ts';
 import type {
   BackupValues,
   DispatcherValues,
   DoctorValues,
   JoinValues,
+  PeersValues,
   PrintValues,
   UpValues,
   WorkerValues,
@@ -21,10 +23,14 @@ export interface Roles {
   join(values: JoinValues, token: string): Promise<number>;
   /** Checks the chain of the record in the database file `file`. */
   verifyRecord(file: string): Promise<AuditFinding>;
+  /** Has a worker that is found by its beacons run the task; the exit status as of `run`. */
+  runOnPeer(task: PeerTask): Promise<number>;
   up(values: UpValues): Promise<number>;
   /** Copies the database of the data directory to `file`, which must not exist. */
   backup(values: BackupValues, file: string): Promise<number>;
-  /** Looks at this machine; without a topic, lists the topics. */
-  doctor(values: DoctorValues, topic: string | null): Promise<number>;
+  /** Looks at this machine, at all topics without one; at `host` too when one is named. Exit status 1 = something is wrong. */
+  doctor(values: DoctorValues, topic: string | null, host: string | null): Promise<number>;
+  /** Who is there, heard from themselves. */
+  peers(values: PeersValues): Promise<number>;
   version(values: PrintValues): Promise<number>;
 }

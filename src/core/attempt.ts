@@ -15,6 +15,8 @@ export interface AttemptKey {
 /** An attempt a joining worker still holds: waiting in its backlog, running, or ended and not yet acknowledged. */
 export interface HeldAttempt extends AttemptKey {
   readonly phase: 'waiting' | 'running' | 'ended';
+  /** It was not given to the worker by the dispatcher, which may not know of it yet: `adopted` tells it. */
+  readonly adopted?: true;
 }
 
 /** One line of a `report`. */

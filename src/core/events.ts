@@ -23,6 +23,11 @@ export interface SubmittedTask {
   readonly ended: ReadonlyMap<string, TaskStatus>;
 }
 
+/** An attempt that its worker gave to the worker `to`. */
+export interface HandedOver extends AttemptKey {
+  readonly to: string;
+}
+
 export type SchedulerEvent = Stamped &
   (
     | { readonly kind: 'tasksSubmitted'; readonly tasks: readonly SubmittedTask[] }
@@ -49,6 +54,20 @@ export type SchedulerEvent = Stamped &
         readonly session: number;
         readonly entries: readonly ReportEntry[];
       }
+    /** It gave these to peers, which keep them until they are granted. */
+    | {
+        readonly kind: 'workerHandedOver';
+        readonly workerId: string;
+        readonly session: number;
+        readonly entries: readonly HandedOver[];
+      }
+    /** It runs, or has run, tasks that a peer gave it. None of them is on record as ended. */
+    | {
+        readonly kind: 'tasksAdopted';
+        readonly workerId: string;
+        readonly session: number;
+        readonly tasks: readonly { readonly id: string; readonly spec: TaskSpec }[];
+      }
     /** Its link broke; it may come back. */
     | { readonly kind: 'workerDisconnected'; readonly workerId: string; readonly session: number }
     /** It said that it takes no more work. */
@@ -70,6 +89,10 @@ export type Effect =
   | { readonly kind: 'saveWorker'; readonly worker: Worker }
   | { readonly kind: 'savePaused'; readonly paused: boolean }
   | { readonly kind: 'assign'; readonly workerId: string; readonly task: Task; readonly attempt: number }
+  /** What a peer handed to the worker as attempt `previous` is from now on attempt `key.attempt`, and may start. */
+  | { readonly kind: 'grant'; readonly workerId: string; readonly key: AttemptKey; readonly previous: number }
+  /** An operator wants no new work there, or wants it again. */
+  | { readonly kind: 'drain'; readonly workerId: string; readonly draining: boolean }
   | { readonly kind: 'recall'; readonly workerId: string; readonly key: AttemptKey }
   | { readonly kind: 'cancel'; readonly workerId: string; readonly key: AttemptKey }
   | { readonly kind: 'abandon'; readonly workerId: string; readonly key: AttemptKey }

@@ -5,11 +5,14 @@
  *   admit      new → blocked | queued | cancelled (a dependency has failed)
  *   makeReady  → in the ready set, or delayed until its backoff has passed
  *   assign     ready → handed to a worker         unassign   the reverse bookkeeping
+ *   passOn     handed to a worker → to another one, which has it from the first
+ *   adopt      new → running: a worker began it on a peer's word
  *   settle     an attempt ended → final, or back to ready
  *   finish     → final: it leaves the state, and its dependents move on
  */
 
 import { assert } from '../base/assert.ts';
+import type { AttemptKey } from './attempt.ts';
 import { backoffMs } from './backoff.ts';
 import type { Effect, SubmittedTask } from './events.ts';
 import { hold, release } from './placement.ts';
@@ -24,6 +27,7 @@ import {
   newTask,
   statusOf,
   type Task,
+  type TaskSpec,
   type TaskStatus,
 } from './task.ts';
 import type { Worker } from './worker.ts';
@@ -123,6 +127,32 @@ function unassign(step: Step, task: Task): void {
   task.phase = 'idle';
 }
 
+/** Gives a task whose attempt never started its next one, on a worker that has got it from the one before. */
+export function passOn(step: Step, task: Task, worker: Worker): void {
+  const previous = task.attempt;
+  unassign(step, task);
+  task.attempt = previous + 1;
+  task.phase = 'assigned';
+  task.workerId = worker.id;
+  hold(worker, task, step.at);
+  save(step, task);
+  const key = { taskId: task.id, attempt: task.attempt };
+  step.effects.push({ kind: 'grant', workerId: worker.id, key, previous });
+}
+
+/** Takes in a task that runs on `worker` already: its attempt 1. */
+export function adopt(step: Step, { id, spec }: { id: string; spec: TaskSpec }, worker: Worker): void {
+  const task = newTask(id, spec, step.wall);
+  step.state.tasks.set(id, task);
+  step.state.counts.queued += 1;
+  task.attempt = 1;
+  task.phase = 'assigned';
+  task.workerId = worker.id;
+  hold(worker, task, step.at);
+  save(step, task, true);
+  markStarted(step, task);
+}
+
 /** The worker was seen to run the attempt. */
 export function markStarted(step: Step, task: Task): void {
   if (task.phase === 'started') return;
@@ -131,6 +161,14 @@ export function markStarted(step: Step, task: Task): void {
   setStatus(step, task, 'running');
   save(step, task);
   publishTask(step, task);
+}
+
+/** The task a report is about, or null when the report is of an attempt that is no longer the current one. */
+export function reportedTask(step: Step, worker: Worker, key: AttemptKey): Task | null {
+  const task = worker.assigned.get(key.taskId)?.task;
+  if (task !== undefined && task.attempt === key.attempt) return task;
+  step.state.staleReports += 1;
+  return null;
 }
 
 /** An attempt that never started is taken back: nothing happened, it does not count as lost. */

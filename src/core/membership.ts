@@ -55,6 +55,7 @@ function askAgain(current: Step, worker: Worker): void {
     const { id, attempt, cancelRequested } = assigned.task;
     if (cancelRequested) current.effects.push({ kind: 'cancel', workerId: worker.id, key: { taskId: id, attempt } });
   }
+  if (worker.draining) current.effects.push({ kind: 'drain', workerId: worker.id, draining: true });
   if (worker.draining || current.state.paused || current.state.closing) recallBacklog(current, worker);
 }
 
@@ -103,7 +104,9 @@ function compareHoldings(current: Step, worker: Worker, held: readonly HeldAttem
       takeBack(current, task);
     }
   }
-  for (const { taskId, attempt } of held) {
+  for (const { taskId, attempt, adopted } of held) {
+    // One it adopted may be new here, and is judged when it tells of it.
+    if (adopted === true) continue;
     if (worker.assigned.get(taskId)?.task.attempt === attempt) continue;
     current.effects.push({ kind: 'abandon', workerId: worker.id, key: { taskId, attempt } });
   }

@@ -11,7 +11,7 @@
 import { isolationMismatches, keepsDemand } from './isolation.ts';
 import { rankOf } from './rank.ts';
 import type { Requirement, Task } from './task.ts';
-import { type Worker, workerStatus } from './worker.ts';
+import { type Worker, type WorkerDeclaration, workerStatus } from './worker.ts';
 
 /** A backlog covers about this much time of a worker's average work: several round trips on a slow network. */
 const backlogCoverMs = 20;
@@ -73,7 +73,11 @@ export function mismatches(worker: Worker, requires: Requirement): string[] {
 
 /** Made for the task; says the same as `mismatches` without building sentences. */
 export function matches(worker: Worker, requires: Requirement): boolean {
-  const has = worker.declaration;
+  return suits(worker.declaration, requires);
+}
+
+/** What was declared is made for the task. */
+export function suits(has: WorkerDeclaration, requires: Requirement): boolean {
   if (requires.cpuCores > has.cpuCores || requires.memoryMb > has.memoryMb || requires.gpu > has.gpu) return false;
   if (requires.platform !== null && requires.platform !== has.platform) return false;
   if (requires.arch !== null && requires.arch !== has.arch) return false;
@@ -132,6 +136,13 @@ export interface PlacementScope {
   readonly closed: ReadonlySet<Worker>;
   /** No work may be sent ahead to these: an earlier task waits for one of their slots. */
   readonly noBacklog: ReadonlySet<Worker>;
+}
+
+/** It could take such a task now: to start it, or, when it asks for no amounts, into its backlog. */
+export function hasRoomFor(worker: Worker, requires: Requirement): boolean {
+  const free = worker.declaration.slots - worker.assigned.size;
+  if (free <= 0 && (asksForAmounts(requires) || -free >= backlogLimit(worker))) return false;
+  return amountsFree(worker, requires);
 }
 
 /** The worker to give a task to, or null when none can take it now. */

@@ -11,8 +11,10 @@
  *  workerJoined          compares what it holds with what it was given: goes on, takes back, counts as lost, abandons
  *  workerHeard           a sign of life
  *  workerReported        started, ended or returned attempts; reports of older attempts are counted and ignored
+ *  workerHandedOver      attempts go on at the peer that has them, by the next number; or anywhere
+ *  tasksAdopted          tasks a worker began on a peer's word are taken in as they run
  *  workerDisconnected    nothing moves yet: it keeps running its tasks and may come back within the silence limit
- *  workerLeaving         its backlog is asked back
+ *  workerLeaving         its backlog is asked back, if it does not see to that itself
  *  workerLeft            what it still holds is placed elsewhere
  *  workerKicked          an operator shut it out: what it holds is lost
  *  drainRequested        as leaving, remembered until undone
@@ -23,14 +25,14 @@
  */
 
 import { unreachable } from '../base/assert.ts';
-import type { AttemptKey, ReportEntry } from './attempt.ts';
+import type { ReportEntry } from './attempt.ts';
 import type { Effect, SchedulerEvent } from './events.ts';
-import { admit, finish, markStarted, type Step, save, settle, takeBack } from './lifecycle.ts';
+import { onAdopted, onHandedOver } from './handover.ts';
+import { admit, finish, markStarted, reportedTask, type Step, save, settle, takeBack } from './lifecycle.ts';
 import { lose, onWorkerJoined, publishWorker } from './membership.ts';
 import { place, placementDeadline, recallBacklog } from './placing.ts';
 import type { SchedulerState } from './state.ts';
-import type { Task } from './task.ts';
-import { type Worker, workerStatus } from './worker.ts';
+import { handsOver, type Worker, workerStatus } from './worker.ts';
 
 /** A driver that ran this much later than it asked for was stalled itself: its workers' silence counts from now on. */
 const stallMs = 2000;
@@ -78,6 +80,10 @@ function apply(current: Step, event: SchedulerEvent): void {
       if (worker !== null) for (const entry of event.entries) onReport(current, worker, entry);
       return;
     }
+    case 'workerHandedOver':
+    case 'tasksAdopted':
+      onArranged(current, event);
+      return;
     case 'workerDisconnected':
       onWorkerDisconnected(current, event);
       return;
@@ -85,7 +91,7 @@ function apply(current: Step, event: SchedulerEvent): void {
       const worker = liveWorker(current, event);
       if (worker === null) return;
       worker.leaving = true;
-      recallBacklog(current, worker);
+      if (!handsOver(worker)) recallBacklog(current, worker);
       publishWorker(current, worker, 'draining', 'it is about to stop');
       return;
     }
@@ -121,6 +127,17 @@ function apply(current: Step, event: SchedulerEvent): void {
   }
 }
 
+/** What workers arranged among themselves. */
+function onArranged(
+  current: Step,
+  event: Extract<SchedulerEvent, { readonly kind: 'workerHandedOver' | 'tasksAdopted' }>,
+): void {
+  const worker = liveWorker(current, event);
+  if (worker === null) return;
+  if (event.kind === 'tasksAdopted') for (const task of event.tasks) onAdopted(current, worker, task);
+  else for (const entry of event.entries) onHandedOver(current, worker, entry);
+}
+
 /** The worker, if this is its present link; a sign of life either way. */
 function liveWorker(current: Step, from: { workerId: string; session: number }): Worker | null {
   const worker = current.state.workers.get(from.workerId);
@@ -143,14 +160,6 @@ function onCancelRequested(current: Step, id: string, reason: string): void {
   if (task.workerId !== null) {
     current.effects.push({ kind: 'cancel', workerId: task.workerId, key: { taskId: id, attempt: task.attempt } });
   }
-}
-
-/** The task a report is about, or null when the report is of an attempt that is no longer the current one. */
-function reportedTask(current: Step, worker: Worker, key: AttemptKey): Task | null {
-  const task = worker.assigned.get(key.taskId)?.task;
-  if (task !== undefined && task.attempt === key.attempt) return task;
-  current.state.staleReports += 1;
-  return null;
 }
 
 function onReport(current: Step, worker: Worker, entry: ReportEntry): void {
@@ -190,7 +199,8 @@ function onDrainRequested(current: Step, workerId: string, draining: boolean): v
   if (worker === undefined || worker.draining === draining) return;
   worker.draining = draining;
   current.effects.push({ kind: 'saveWorker', worker });
-  if (draining) recallBacklog(current, worker);
+  if (worker.session !== null) current.effects.push({ kind: 'drain', workerId, draining });
+  if (draining && !handsOver(worker)) recallBacklog(current, worker);
   publishWorker(current, worker, workerStatus(worker), null);
 }
 

@@ -20,6 +20,8 @@ export interface WorkerDeclaration {
   readonly platform: string;
   readonly arch: string;
   readonly isolation: Isolation;
+  /** TCP port where it takes peers; null = none. */
+  readonly peerPort: number | null;
 }
 
 /** How a worker feels; null = cannot be read there. */
@@ -97,6 +99,11 @@ export function idleWorker(
     reserved: { cpuCores: 0, memoryMb: 0, gpu: 0 },
     meanDurationMs: null,
   };
+}
+
+/** Knows peers: when it is to take no more work, it hands on or returns by itself what waits with it. */
+export function handsOver(worker: Worker): boolean {
+  return worker.declaration.peerPort !== null;
 }
 
 export function workerStatus(worker: Worker): 'online' | 'draining' | 'silent' {

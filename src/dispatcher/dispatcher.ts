@@ -24,6 +24,7 @@ import type { Stream, WorkerMessage } from '../wire/messages.ts';
 import { Engine } from './engine.ts';
 import { Feed } from './feed.ts';
 import { Intake } from './intake.ts';
+import { Introductions } from './introductions.ts';
 import { OutputWatch, openCursor } from './outputs.ts';
 import { putOnRecord } from './record.ts';
 import { Sessions } from './sessions.ts';
@@ -43,6 +44,12 @@ export interface DispatcherParts {
   readonly version: string;
   /** Names this start of the dispatcher: letters and digits, never the same twice. */
   readonly runId: string;
+  /** Names the cluster for as long as its data lasts: 16 hex digits. */
+  readonly clusterId: string;
+  /** False: workers are told to leave each other alone. */
+  readonly peersAllowed: boolean;
+  /** This dispatcher among its nodes: the id and name by which peers may meet it. */
+  readonly node: { readonly id: string; readonly name: string };
   /** Ended links by code, also of those that never became a worker's; without it, none are counted. */
   readonly linksEnded?: () => Readonly<Record<string, number>>;
 }
@@ -58,6 +65,7 @@ export class Dispatcher implements Backend {
   readonly #sessions: Sessions;
   readonly #trust: DispatcherTrust;
   readonly #intake: Intake;
+  readonly #introductions: Introductions | null;
   readonly #feed: Feed;
   readonly #watch = new OutputWatch();
   readonly #stdin: LiveStdin;
@@ -88,6 +96,9 @@ export class Dispatcher implements Backend {
       gate: () => this.#trust,
       outputs: parts.outputs,
       blobs: parts.blobs,
+      store: parts.store,
+      clusterId: parts.clusterId,
+      introductions: () => this.#introductions,
       engine: () => this.#engine,
       stdin: this.#stdin,
       heartbeatMs: Math.min(heartbeatMsMax, silenceMs / 3),
@@ -112,6 +123,7 @@ export class Dispatcher implements Backend {
       dismiss: (state, workerId, refusal) => this.#sessions.dismiss(state, workerId, refusal),
       inTurn: (action) => this.#inTurn(action),
     });
+    this.#introductions = parts.peersAllowed ? this.#introduce() : null;
     this.#intake = new Intake({
       ...{ store: parts.store, blobs: parts.blobs, stdin: this.#stdin, queueMax: parts.policy.queueMax },
       engine: this.#engine,
@@ -119,6 +131,15 @@ export class Dispatcher implements Backend {
     });
     for (const record of this.#engine.stored.workers) this.#remember(record);
     for (const { id, spec } of this.state.tasks.values()) if (spec.stdin.kind === 'stream') this.#stdin.expect(id);
+  }
+
+  #introduce(): Introductions {
+    const { clock, node, trust } = this.#parts;
+    return new Introductions({
+      ...{ clock, own: { ...node, publicKey: trust.publicKey } },
+      members: () => this.#trust.members(),
+      changes: () => this.#trust.memberChanges,
+    });
   }
 
   /** The scheduler's state, for reading. */
@@ -142,6 +163,7 @@ export class Dispatcher implements Backend {
     this.#closing = true;
     this.#engine.put({ handle: (turn) => turn.apply({ kind: 'closingRequested' }), abort: () => undefined });
     this.#trust.close();
+    this.#introductions?.close();
     this.#engine.stop();
     this.#sessions.broadcast({ kind: 'closing' });
     this.#sessions.closeAll('the dispatcher is shutting down');
@@ -306,6 +328,7 @@ export class Dispatcher implements Backend {
   #deliver(turn: Turn): void {
     for (const record of turn.savedWorkers()) this.#remember(record);
     this.#sessions.deliver(turn);
+    this.#introductions?.turned();
     const at = new Date(turn.wall).toISOString();
     for (const effect of turn.published) {
       this.#feed.publish(feedEvent(effect, at), effect.what === 'task' ? turn.ownerOf(effect.id) : null);

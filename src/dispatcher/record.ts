@@ -8,6 +8,7 @@ import type { Submission, Submitted } from '../api/backend.ts';
 import type { Refusal } from '../api/trust.ts';
 import type { Actor } from '../core/trust.ts';
 import type { Clock } from '../ports/time.ts';
+import type { AdoptedTask } from '../wire/messages.ts';
 import type { Engine } from './engine.ts';
 import type { Turn } from './turn.ts';
 
@@ -75,6 +76,16 @@ export function cancellationEntry(taskIds: readonly string[], actor: Actor): Ent
   if (second === undefined) return { eventType: 'task_cancelled', actor, taskId: only ?? null };
   const details = { tasks: taskIds.length, ids: taskIds.slice(0, idsMax) };
   return { eventType: 'tasks_cancelled', actor, details };
+}
+
+/** One entry for a task a worker began on a peer's word; `name` is what the worker goes by. */
+export function adoptionEntry(
+  { assignment, from, adoptedAt }: AdoptedTask,
+  { workerId, name }: { readonly workerId: string; readonly name: string },
+): Entry {
+  const { taskId, spec } = assignment;
+  const details = { for: from, at: adoptedAt, command: commandInWords(spec.command, spec.argv) };
+  return { eventType: 'task_adopted', actor: { name: `node:${name}`, from: null }, workerId, taskId, details };
 }
 
 /** An address without the port, which is another one each time. */

@@ -1,23 +1,23 @@
 /**
  * Links of workers: from the first message to the end. Here wire messages become facts for the scheduler and output for
- * the output store; nothing is decided.
- *
- * An end that has files is held back until they are here: it costs one entry for each attempt the worker was given, and
- * reports of other attempts pass it. When the link breaks before, it is forgotten: the worker reports again.
+ * the output store; nothing is decided. What workers report of attempts is taken in by `reports.ts`.
  */
 
 import { unreachable } from '../base/assert.ts';
-import type { AttemptKey, ReportEntry } from '../core/attempt.ts';
-import { problemsMax } from '../core/files.ts';
+import type { AttemptKey } from '../core/attempt.ts';
 import type { RememberedWorker } from '../core/restore.ts';
 import type { SchedulerState } from '../core/state.ts';
 import type { WorkerDeclaration } from '../core/worker.ts';
 import type { BlobStore, OutputStore } from '../ports/files.ts';
 import type { DispatcherLink, LinkEnd, LinkHandlers } from '../ports/links.ts';
+import type { Store } from '../ports/store.ts';
 import type { Clock, Log, Timer } from '../ports/time.ts';
 import type { DispatcherMessage, WorkerMessage } from '../wire/messages.ts';
+import { takeAdopted } from './adoption.ts';
 import type { Engine } from './engine.ts';
 import { LinkFiles } from './files.ts';
+import type { Introductions } from './introductions.ts';
+import { isCurrent, type ReportingLink, Reports } from './reports.ts';
 import type { LiveStdin } from './stdin.ts';
 import type { JoinRefusal } from './trust/members.ts';
 import type { Turn } from './turn.ts';
@@ -27,14 +27,7 @@ const joinMsMax = 10_000;
 /** What a refused worker should wait before it tries again. */
 const retryAfterMs = 2000;
 
-type EndedEntry = Extract<ReportEntry, { kind: 'ended' }>;
-
-interface Session {
-  readonly number: number;
-  readonly link: DispatcherLink;
-  readonly files: LinkFiles;
-  /** Attempts whose end waits for its files. */
-  readonly heldBack: Set<string>;
+interface Session extends ReportingLink {
   /** Who it says it is; set when it joins. */
   joinedAs: string | null;
   /** Set once it is welcome. */
@@ -62,6 +55,11 @@ interface Parts {
   readonly gate: () => Gate;
   readonly outputs: OutputStore;
   readonly blobs: BlobStore;
+  readonly store: Pick<Store, 'task'>;
+  /** 16 hex digits. */
+  readonly clusterId: string;
+  /** What workers are told of each other; null = no peer-to-peer traffic. */
+  readonly introductions: () => Introductions | null;
   readonly engine: () => Engine;
   readonly stdin: LiveStdin;
   readonly heartbeatMs: number;
@@ -72,11 +70,13 @@ interface Parts {
 
 export class Sessions {
   readonly #parts: Parts;
+  readonly #reports: Reports;
   readonly #sessions = new Map<number, Session>();
   #next = 1;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#reports = new Reports({ ...parts, put: (link, handle) => this.#put(handle, link) });
   }
 
   /** A link that was authenticated, by whatever. */
@@ -110,6 +110,7 @@ export class Sessions {
             if (turn.state.tasks.get(key.taskId)?.phase === 'started') this.#parts.stdin.started(key);
           }
           this.#parts.gate().welcomed(session.link);
+          this.#parts.introductions()?.welcomed(turn.state, effect.workerId, session.link);
           break;
         case 'refuse':
           this.#parts.gate().refused(session.link, session.joinedAs ?? '', effect);
@@ -125,7 +126,12 @@ export class Sessions {
     }
     for (const [workerId, messages] of turn.outgoing) {
       const link = this.#linkOf(turn.state, workerId);
-      if (link !== null) for (const message of messages) link.send(message);
+      if (link === null) continue;
+      for (const message of messages) {
+        const first = this.#parts.introductions()?.before(turn.state, workerId, message) ?? null;
+        if (first !== null) link.send(first);
+        link.send(message);
+      }
     }
   }
 
@@ -155,7 +161,7 @@ export class Sessions {
     for (const { link } of this.#sessions.values()) link.close(detail);
   }
 
-  #put(handle: (turn: Turn) => void, session: Session): void {
+  #put(handle: (turn: Turn) => void, session: ReportingLink): void {
     this.#parts.engine().put({
       handle,
       abort: (error) => {
@@ -171,7 +177,7 @@ export class Sessions {
   }
 
   #welcome(turn: Turn, workerId: string, resume: readonly AttemptKey[]): DispatcherMessage {
-    const { outputs, heartbeatMs, silenceMs } = this.#parts;
+    const { outputs, heartbeatMs, silenceMs, clusterId, introductions } = this.#parts;
     return {
       kind: 'welcome',
       name: turn.state.workers.get(workerId)?.name ?? workerId,
@@ -183,6 +189,8 @@ export class Sessions {
         stdout: outputs.size(taskId, attempt, 'stdout'),
         stderr: outputs.size(taskId, attempt, 'stderr'),
       })),
+      clusterId,
+      peers: introductions() !== null,
     };
   }
 
@@ -204,13 +212,14 @@ export class Sessions {
         turn.send(workerId, { kind: 'alive' });
         return;
       case 'report':
-        this.#onReport(turn, session, { workerId, entries: this.#holdBack(turn, session, message.entries) });
+        this.#parts.introductions()?.reported(turn.state, workerId, message.entries);
+        this.#reports.take(turn, session, message.entries);
         return;
       case 'output': {
         turn.apply({ kind: 'workerHeard', ...from, vitals: null });
         if (!isCurrent(turn, workerId, message)) return;
         const { taskId, attempt, stream, offset, data } = message;
-        if (!this.#parts.outputs.append(taskId, attempt, stream, offset, data)) this.#gap(session, message);
+        if (!this.#parts.outputs.append(taskId, attempt, stream, offset, data)) this.#reports.gap(session, message);
         else this.#parts.onOutput(taskId);
         return;
       }
@@ -223,6 +232,12 @@ export class Sessions {
       case 'blobRefused':
         turn.apply({ kind: 'workerHeard', ...from, vitals: null });
         session.files.take(message);
+        return;
+      case 'handedOver':
+        turn.apply({ kind: 'workerHandedOver', ...from, entries: message.entries });
+        return;
+      case 'adopted':
+        takeAdopted(turn, this.#parts.store, { ...from, tasks: message.tasks });
         return;
       case 'leaving':
         turn.apply({ kind: 'workerLeaving', ...from });
@@ -260,115 +275,15 @@ export class Sessions {
     });
   }
 
-  /** The entries that are taken in now: ends with files come later, of them only that they were started is known. */
-  #holdBack(turn: Turn, session: Session, entries: readonly ReportEntry[]): readonly ReportEntry[] {
-    const { workerId } = session;
-    if (workerId === null || !entries.some((entry) => entry.kind === 'ended' && entry.outputs.length > 0))
-      return entries;
-    return entries.map((entry): ReportEntry => {
-      if (entry.kind !== 'ended' || entry.outputs.length === 0 || !isCurrent(turn, workerId, entry)) return entry;
-      const { taskId, attempt, startedAt } = entry;
-      const key = `${taskId}.${attempt}`;
-      if (!session.heldBack.has(key)) {
-        session.heldBack.add(key);
-        this.#pull(session, workerId, entry);
-      }
-      return { kind: 'started', taskId, attempt, startedAt };
-    });
-  }
-
-  /** Takes the end in once its files are here. */
-  #pull(session: Session, workerId: string, entry: EndedEntry): void {
-    session.files.pull(entry.outputs).then(
-      ({ files, problems }) => {
-        this.#put((turn) => {
-          if (turn.state.workers.get(workerId)?.session !== session.number) return;
-          // Clearing away old tasks may have deleted what was here already.
-          if (isCurrent(turn, workerId, entry) && !files.every((file) => session.files.has(file))) {
-            this.#pull(session, workerId, entry);
-            return;
-          }
-          session.heldBack.delete(`${entry.taskId}.${entry.attempt}`);
-          const outputProblems = [...entry.outputProblems, ...problems].slice(0, problemsMax);
-          this.#onReport(turn, session, { workerId, entries: [{ ...entry, outputs: files, outputProblems }] });
-        }, session);
-      },
-      (error: unknown) => {
-        this.#put(() => {
-          throw error;
-        }, session);
-      },
-    );
-  }
-
-  #onReport(
-    turn: Turn,
-    session: Session,
-    { workerId, entries }: { workerId: string; entries: readonly ReportEntry[] },
-  ): void {
-    const seen = new Set<string>();
-    for (const entry of entries) {
-      if (entry.kind !== 'ended') continue;
-      if (isCurrent(turn, workerId, entry) && !seen.has(entry.taskId)) {
-        seen.add(entry.taskId);
-        if (!this.#finishOutput(turn, entry)) {
-          this.#gap(session, entry);
-          return;
-        }
-        this.#finishFiles(turn, entry);
-      }
-    }
-    turn.apply({ kind: 'workerReported', workerId, session: session.number, entries });
-    for (const entry of entries) {
-      const { taskId, attempt } = entry;
-      if (entry.kind === 'ended') turn.sendKey(workerId, 'ack', { taskId, attempt });
-      if (entry.kind === 'returned') continue;
-      turn.afterwards(() => this.#parts.onOutput(taskId));
-      if (entry.kind === 'started') turn.afterwards(() => this.#parts.stdin.started({ taskId, attempt }));
-    }
-  }
-
-  /** Puts an ended attempt's output together; false when bytes are missing in between. */
-  #finishOutput(turn: Turn, entry: EndedEntry): boolean {
-    const { outputs } = this.#parts;
-    const { taskId, attempt, usage } = entry;
-    for (const stream of ['stdout', 'stderr'] as const) {
-      const total = stream === 'stdout' ? usage.stdoutBytes : usage.stderrBytes;
-      const rest = entry[stream];
-      if (total === 0) continue;
-      if (rest.length > 0 && !outputs.append(taskId, attempt, stream, total - rest.length, rest)) return false;
-      if (outputs.size(taskId, attempt, stream) !== total) return false;
-    }
-    if (usage.stdoutBytes === 0 && usage.stderrBytes === 0 && attempt === 1) return true;
-    turn.change({ kind: 'output', taskId, ...outputs.finish(taskId, attempt) });
-    return true;
-  }
-
-  /** Files of an ended attempt take the place of those an earlier one left. */
-  #finishFiles(turn: Turn, { taskId, outputs: files, outputProblems: problems }: EndedEntry): void {
-    const asked = turn.state.tasks.get(taskId)?.spec.outputs.length ?? 0;
-    if (asked > 0) turn.change({ kind: 'outputs', taskId, files, problems });
-  }
-
   /** What a lost attempt has written so far is all there will be of it; of one that was taken back nothing is kept. */
   closeOutputs(turn: Turn): void {
-    const { outputs } = this.#parts;
-    for (const { taskId, attempt } of turn.lost) {
-      turn.change({ kind: 'output', taskId, ...outputs.finish(taskId, attempt) });
-      if (attempt > 1) turn.change({ kind: 'outputs', taskId, files: [], problems: [] });
-    }
-    for (const { taskId, attempt } of turn.over) outputs.discard(taskId, attempt);
-  }
-
-  /** Output is missing in the middle: the worker must come back and be told where to go on. */
-  #gap(session: Session, { taskId, attempt }: AttemptKey): void {
-    this.#parts.log.warn('output of an attempt has a gap', { taskId, attempt, from: session.link.remote });
-    session.link.close(`output of task ${taskId} has a gap`);
+    this.#reports.closeOutputs(turn);
   }
 
   #onEnd(session: Session, end: LinkEnd): void {
     session.joinTimer?.cancel();
     session.files.close();
+    this.#parts.introductions()?.left(session.link);
     this.#sessions.delete(session.number);
     this.#parts.log.debug('a link ended', { from: session.link.remote, code: end.code, detail: end.detail });
     this.#parts.engine().put({
@@ -385,9 +300,4 @@ export class Sessions {
 function refuse(link: DispatcherLink, { code, detail }: JoinRefusal): void {
   link.send({ kind: 'refused', code, detail, retryAfterMs });
   link.close(detail);
-}
-
-/** The attempt is the one the worker was given last for that task. */
-function isCurrent(turn: Turn, workerId: string, { taskId, attempt }: AttemptKey): boolean {
-  return turn.state.workers.get(workerId)?.assigned.get(taskId)?.task.attempt === attempt;
 }

@@ -22,13 +22,15 @@ const attemptsPerMessage = 1024;
 
 type Published = Extract<Effect, { kind: 'publish' }>;
 type ToSession = Extract<Effect, { kind: 'welcome' | 'refuse' | 'replaceSession' }>;
+type Granted = Extract<DispatcherMessage, { kind: 'granted' }>['entries'][number];
 type KeyedKind = 'recall' | 'cancel' | 'abandon' | 'ack';
 
 /** What leaves for a worker, in order; lists grow while the turn lasts. */
 type Outgoing =
   | { readonly kind: 'assign'; readonly attempts: Assignment[] }
   | { readonly kind: KeyedKind; readonly attempts: AttemptKey[] }
-  | Exclude<DispatcherMessage, { kind: 'assign' | KeyedKind }>;
+  | { readonly kind: 'granted'; readonly entries: Granted[] }
+  | Exclude<DispatcherMessage, { kind: 'assign' | 'granted' | KeyedKind }>;
 
 /** A fact about the scheduler without its time stamp. */
 export type Fact = SchedulerEvent extends infer E ? (E extends unknown ? Omit<E, 'at' | 'wall'> : never) : never;
@@ -163,6 +165,16 @@ export class Turn {
         else this.send(effect.workerId, { kind: 'assign', attempts: [assignment] });
         return;
       }
+      case 'grant': {
+        const entry = { ...effect.key, previous: effect.previous };
+        const last = this.outgoing.get(effect.workerId)?.at(-1);
+        if (last?.kind === 'granted' && last.entries.length < attemptsPerMessage) last.entries.push(entry);
+        else this.send(effect.workerId, { kind: 'granted', entries: [entry] });
+        return;
+      }
+      case 'drain':
+        this.send(effect.workerId, { kind: 'drain', draining: effect.draining });
+        return;
       case 'recall':
       case 'cancel':
       case 'abandon':

@@ -60,6 +60,8 @@ export interface BlobStore {
   receive(blob: string, bytes: number): BlobReceiver;
   /** Bytes of a blob that is not whole yet: where `receive` goes on. 0 when none came. */
   received(blob: string): number;
+  /** Up to `max` bytes from `from` of what came so far of a blob that is not whole yet; nobody has checked them. */
+  readReceived(blob: string, from: number, max: number): Uint8Array;
   /** Takes the hash of a blob anew: false when it is not here, or is damaged, and then it is dropped. */
   verify(blob: string): Promise<boolean>;
   /** Makes blobs that came in so far survive power loss. Cheap when nothing came in since the last call. */

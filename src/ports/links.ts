@@ -2,6 +2,7 @@
 
 import type { Admission, Proof } from '../wire/admission.ts';
 import type { DispatcherMessage, WorkerMessage } from '../wire/messages.ts';
+import type { PeerMessage } from '../wire/peer-messages.ts';
 
 export type { Admission, Proof };
 
@@ -25,7 +26,7 @@ export interface LinkEnd {
 
 /**
  * An authenticated, encrypted, ordered channel of checked messages to one other node.
- * Guarantees: messages arrive in order, unaltered, at most once, and fit their schema. Not guaranteed: that a sent
+ * Guarantees: messages of a lane (`wire/lanes.ts`) arrive in order, all of them unaltered, at most once, and fit their schema. Not guaranteed: that a sent
  * message arrives. `send` never throws and never blocks; after the end it does nothing.
  * Bounded: above `highWaterBytes` queued, `congested` turns true and `onDrain` follows; a peer that takes nothing for
  * too long is ended as `stalled`.
@@ -37,7 +38,10 @@ export interface Link<Sends> {
   readonly remoteKey: string;
   /** On the dialling side `keyId` is '': it does not know. */
   readonly admission: Admission;
+  /** What is not about the bytes of files should wait: too much of it is queued. */
   readonly congested: boolean;
+  /** Bytes of files should wait. Where the transport has one lane only, both are the same. */
+  readonly blobsCongested: boolean;
   send(message: Sends): void;
   /** Sends what is queued, then ends the link. Idempotent. */
   close(detail: string): void;
@@ -53,8 +57,9 @@ export interface LinkHandlers<Receives> {
 
 export type WorkerLink = Link<WorkerMessage>;
 export type DispatcherLink = Link<DispatcherMessage>;
+export type PeerLink = Link<PeerMessage>;
 
-/** Accepts workers. Bounded: unauthenticated connections in number (also of one address) and time. */
+/** Accepts nodes that dial. Bounded: unauthenticated connections in number (also of one address) and time. */
 export interface LinkListener {
   readonly port: number;
   /** Ended links by code, since start. */
@@ -62,15 +67,18 @@ export interface LinkListener {
   close(): Promise<void>;
 }
 
-export interface Links {
+/** How one node has links with others. Who dials says `Dials`, who listens says `Listens`. */
+export interface Links<Dials = WorkerMessage, Listens = DispatcherMessage> {
   /** Starts listening. Errors: `in_use`, `io`. `accept` is called once per authenticated link. */
   listen(
     address: { host: string; port: number },
-    accept: (link: DispatcherLink) => LinkHandlers<WorkerMessage>,
+    accept: (link: Link<Listens>) => LinkHandlers<Dials>,
   ): Promise<LinkListener>;
   /** Dials, shows `proof`, authenticates; resolves with the link or with why it failed. Never rejects for the network's sake. */
   dial(
     target: { readonly host: string; readonly port: number; readonly proof: Proof },
-    handlers: (link: WorkerLink) => LinkHandlers<DispatcherMessage>,
-  ): Promise<{ readonly ok: true; readonly link: WorkerLink } | { readonly ok: false; readonly end: LinkEnd }>;
+    handlers: (link: Link<Dials>) => LinkHandlers<Listens>,
+  ): Promise<{ readonly ok: true; readonly link: Link<Dials> } | { readonly ok: false; readonly end: LinkEnd }>;
 }
+
+export type PeerLinks = Links<PeerMessage, PeerMessage>;

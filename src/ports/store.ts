@@ -124,6 +124,8 @@ export interface Store {
   /** Files the last attempt of a task left, by path; empty when none were collected. */
   outputs(taskId: string): CollectedFiles;
   batch(id: string): BatchRow | null;
+  /** A setting that was committed; null = it never was. */
+  setting(key: string): string | null;
   idempotency(key: string): { readonly bodyHash: string; readonly answer: string } | null;
   /** Oldest first; `after` is the id the page starts after (0 = from the beginning). */
   audit(filter: AuditFilter, page: { limit: number; after: number }): readonly AuditEntry[];

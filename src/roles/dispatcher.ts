@@ -7,30 +7,37 @@ import { createApi } from '../api/app.ts';
 import type { ApiOptions } from '../api/route.ts';
 import { limits } from '../api/schemas.ts';
 import { OctasklyError } from '../base/errors.ts';
+import { isLoopbackHost } from '../base/place.ts';
 import type { DispatcherValues } from '../cli/options.ts';
+import type { Policy } from '../core/state.ts';
+import type { DispatcherFacts } from '../discovery/service.ts';
+import { clusterIdOf } from '../dispatcher/cluster.ts';
 import { Dispatcher } from '../dispatcher/dispatcher.ts';
-import type { KeySet } from '../ports/keys.ts';
+import type { Keyring } from '../ports/keys.ts';
 import type { LinkListener } from '../ports/links.ts';
 import type { Log } from '../ports/time.ts';
-import { isLoopbackHost, placeOf } from '../runtime/addresses.ts';
+import { placeOf } from '../runtime/addresses.ts';
 import { announceApi, localUrlOf } from '../runtime/api-address.ts';
 import { createBlobStore } from '../runtime/blobs.ts';
 import { tlsOf } from '../runtime/certificate.ts';
-import { systemClock } from '../runtime/clock.ts';
+import { systemClock, systemRandom } from '../runtime/clock.ts';
 import { nativeCrypto } from '../runtime/crypto.ts';
-import { ensurePrivateDir, lockDispatcher, nodeKey } from '../runtime/data-dir.ts';
+import { ensurePrivateDir, lockDispatcher, nodeId, nodeKey } from '../runtime/data-dir.ts';
 import { openDenyList } from '../runtime/deny-file.ts';
 import { type HttpServer, serveHttp } from '../runtime/http.ts';
 import { openKeyring } from '../runtime/keyring.ts';
-import { sha256Hex } from '../runtime/keys.ts';
-import { createLinks } from '../runtime/links.ts';
+import { dispatcherGate, fingerprintOf, sha256Hex } from '../runtime/keys.ts';
 import { createOutputStore } from '../runtime/outputs.ts';
 import { shieldMemory } from '../runtime/own-secrets.ts';
 import { storeFiles } from '../runtime/store-files.ts';
 import { openStore } from '../store/store.ts';
 import { version } from '../version.ts';
-import { absolute, checkName, givenSecret, logOf, onStopSignals } from './common.ts';
+import { protocolVersion } from '../wire/messages.ts';
+import { announceDispatcher } from './announcing.ts';
+import { absolute, checkName, givenSecret, logOf, nameFromHost, onStopSignals } from './common.ts';
+import { advertise } from './finding.ts';
 import { startRetention } from './retention.ts';
+import { listenForWorkers } from './transports.ts';
 import { startDetails, trustSetup } from './trust.ts';
 
 /** How long open requests may go on after a stop. */
@@ -79,6 +86,7 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
     const tls = await tlsOf(values, dataDir);
     const store = openStore(absolute(values.dbPath ?? join(dataDir, 'octaskly.db')), storeFiles);
     closers.push(() => store.close());
+    const clusterId = clusterIdOf(store, systemRandom);
     const denyList = openDenyList({ file: absolute(values.denyList ?? join(dataDir, 'deny.toml')), log });
     closers.push(() => denyList.close());
     const blobs = createBlobStore({ directory: join(dataDir, 'blobs'), log });
@@ -87,24 +95,24 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
     let api: HttpServer | null = null;
     const dispatcher = new Dispatcher({
       ...{ clock: systemClock, store, outputs, blobs, log, version },
-      policy: {
-        workersMax: values.maxWorkers,
-        queueMax: values.maxQueueSize,
-        silenceMs: values.heartbeatTimeoutMs,
-      },
+      policy: policyOf(values),
       trust: trustSetup({
         ...{ values, keyring, publicKey: staticKeypair.publicKey.toHex() },
         port: () => listener?.port ?? values.port,
         api: () => ({ scheme: tls === null ? 'http' : 'https', bind: apiBind, port: api?.port ?? values.apiPort }),
       }),
       runId: Date.now().toString(36),
+      clusterId,
+      peersAllowed: values.p2pEnabled,
+      node: { id: nodeId(dataDir), name: nameFromHost(hostname()) },
       linksEnded: () => listener?.counts ?? {},
     });
     outputs.sweep(dispatcher.state.tasks);
-    const keys = (): readonly KeySet[] => keyring.valid(systemClock.wall());
+    const gate = dispatcherGate(() => keyring.valid(systemClock.wall()), { strangers: true });
     const onTurnedAway = (remote: string, code: string): void => dispatcher.trust.turnedAway(remote, code);
-    const links = createLinks({ crypto: nativeCrypto, staticKeypair, keys, strangers: true, log, onTurnedAway });
-    listener = await links.listen({ host: values.bind, port: values.port }, (link) => dispatcher.accept(link));
+    const linking = { crypto: nativeCrypto, staticKeypair, gate, log, onTurnedAway };
+    const { bind: host, port, quic } = values;
+    listener = await listenForWorkers(linking, { host, port, quic }, (link) => dispatcher.accept(link));
     closers.push(() => listener?.close());
     api = serveRest(dispatcher, { values, apiBind, tls, denied: denyList.denied, log });
     closers.push(() => api?.stop(stopGraceMs));
@@ -120,11 +128,42 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
     // Files that options name, which may be descriptors of the caller, were read by now.
     shieldMemory();
     log.info('dispatcher ready', { ...facts, ...certificate });
+    const publicKey = staticKeypair.publicKey.toHex();
+    const shown = { values, dataDir, keyring, clusterId, publicKey, port: listener.port, apiPort: api.port, log };
+    closers.push(beSeen(dispatcher, { ...shown, scheme: tls === null ? 'http' : 'https' }));
     return { port: listener.port, apiUrl: api.url, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+function policyOf({ maxWorkers, maxQueueSize, heartbeatTimeoutMs }: DispatcherValues): Policy {
+  return { workersMax: maxWorkers, queueMax: maxQueueSize, silenceMs: heartbeatTimeoutMs };
+}
+
+interface Shown extends Pick<DispatcherFacts, 'clusterId' | 'apiPort' | 'scheme'> {
+  readonly values: DispatcherValues;
+  readonly dataDir: string;
+  readonly keyring: Keyring;
+  /** Hex. */
+  readonly publicKey: string;
+  /** TCP port for workers. */
+  readonly port: number;
+  readonly log: Log;
+}
+
+/** Lets others find it, by beacons and by mDNS; returns what says goodbye to both. */
+function beSeen(dispatcher: Dispatcher, { clusterId, apiPort, scheme, ...shown }: Shown): () => Promise<unknown> {
+  const id = nodeId(shown.dataDir);
+  const beacons = announceDispatcher({
+    ...{ ...shown, id },
+    waiting: () => dispatcher.state.counts.blocked + dispatcher.state.counts.queued,
+  });
+  const fingerprint = fingerprintOf(shown.publicKey);
+  const facts = { protocol: protocolVersion, id, apiPort, scheme, fingerprint, clusterId };
+  const withdraw = advertise({ ...shown, facts });
+  return () => Promise.all([withdraw(), beacons.stop()]);
 }
 
 /** Entries that could never match are mistakes. Error: `usage`. */

@@ -1,119 +1,134 @@
 /**
- * `doctor`: tells what this machine can do as a worker, and how to get what is missing. It tries what a worker tries when
- * it starts, in a directory of its own, and changes nothing.
+ * `doctor`: what is wrong on this machine, and how to get what is missing. Sends each topic to whoever looks at it, and
+ * prints what came of it: a report for people, JSON, or the names of what is wrong.
+ *
+ * Exit status 1 when something is wrong: a finding of `doctor net` that is no note, or a machine that cannot give even
+ * the level of isolation a worker gives unless it is told otherwise. Missing upper levels are no fault.
  */
 
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { OctasklyError } from '../base/errors.ts';
-import type { DoctorValues } from '../cli/options.ts';
-import { renderTable } from '../cli/table.ts';
+import { type DoctorValues, workerOptions } from '../cli/options.ts';
 import type { HostIsolation } from '../core/host-isolation.ts';
-import { type Isolation, limitNames } from '../core/isolation.ts';
-import { openCgroups } from '../runtime/cgroup.ts';
-import { createLog } from '../runtime/log.ts';
-import { findTaskUser } from '../runtime/task-user.ts';
-import { createWorkspace } from '../runtime/workspace.ts';
+import type { Isolation } from '../core/isolation.ts';
+import { diagnose } from '../discovery/diagnosis.ts';
+import { type Finding, isTrouble } from '../discovery/finding.ts';
+import type { NetworkFacts } from '../discovery/network-facts.ts';
 import { offersOf } from '../worker/offers.ts';
-import { absolute } from './common.ts';
-import { findIsolation } from './isolation.ts';
+import { examineNetwork, targetIn } from './doctor-net.ts';
+import { line, networkReport, section } from './doctor-report.ts';
+import { accounts, examineSandbox, sandboxReport } from './doctor-sandbox.ts';
 
-/** Cells of a line of the report. */
-const widthMax = 100;
+const topics = ['sandbox', 'net'] as const;
+type Topic = (typeof topics)[number];
 
-/** Prints the report on `topic`, or the topics. Exit status 0. Error: `usage` for a topic that is none. */
-export async function runDoctor(values: DoctorValues, topic: string | null): Promise<number> {
-  if (topic === null) {
-    process.stdout.write('sandbox    levels of isolation, how each limit is kept, and how to get what is missing\n');
-    return 0;
-  }
-  if (topic !== 'sandbox')
-    throw new OctasklyError('usage', `There is no topic "${topic}" for doctor; there is: sandbox.`);
-  const host = await examine(values);
-  const isolation = offersOf(host, 'none');
+/** The level of a worker that names none. */
+const usualLevel = workerOptions.sandboxLevel.default;
+
+interface Sandbox {
+  readonly host: HostIsolation;
+  readonly isolation: Isolation;
+}
+
+interface Network {
+  readonly facts: NetworkFacts;
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * Prints the report on `topic`, or on all in short; `host` goes with the topic net. Exit status 0 = nothing is wrong, 1 =
+ * something is. Errors: `usage` for a topic or a host that is none; `io`, `forbidden` for a damaged data directory.
+ */
+export async function runDoctor(values: DoctorValues, topic: string | null, host: string | null): Promise<number> {
+  const known = topicIn(topic);
+  if (host !== null && known !== 'net')
+    throw new OctasklyError('usage', `"${host}" is one word too many: doctor ${known} takes no host, doctor net does.`);
+  const target = host === null ? null : targetIn(host, values);
+  const [sandbox, network] = await Promise.all([
+    known === 'net' ? null : sandboxOf(values),
+    known === 'sandbox' ? null : examineNetwork(values, target).then((facts) => ({ facts, findings: diagnose(facts) })),
+  ]);
   const { output } = values;
-  if (output === 'json') process.stdout.write(`${JSON.stringify({ ...accounts(host), ...isolation }, null, 2)}\n`);
-  else if (output === 'quiet') process.stdout.write(isolation.levels.map(({ level }) => `${level}\n`).join(''));
-  else process.stdout.write(sandboxReport(host, isolation));
-  return 0;
+  const inShort = known === null;
+  if (output === 'json') process.stdout.write(`${JSON.stringify(jsonOf(known, sandbox, network), null, 2)}\n`);
+  else if (output === 'quiet')
+    process.stdout.write(
+      namesOf(known, sandbox, network)
+        .map((name) => `${name}\n`)
+        .join(''),
+    );
+  else process.stdout.write(reportOf({ inShort, sandbox, network }));
+  return isWrong(sandbox, network) ? 1 : 0;
 }
 
-async function examine(values: DoctorValues): Promise<HostIsolation> {
-  const log = createLog({ level: 'error', format: 'text', file: null });
-  const taskUser = findTaskUser(values.taskUser);
-  const base = mkdtempSync(
-    join(values.workDir === undefined ? tmpdir() : absolute(values.workDir), 'octaskly-doctor-'),
-  );
-  try {
-    chmodSync(base, 0o711);
-    const workspace = createWorkspace({ root: join(base, 'work'), shared: taskUser !== null, log });
-    const { facts } = await openCgroups();
-    const host = await findIsolation({ taskUser, hidden: [absolute(values.dataDir)], cgroup: facts, workspace });
-    await workspace.settled();
-    return host;
-  } finally {
-    rmSync(base, { recursive: true, force: true });
-  }
+function topicIn(topic: string | null): Topic | null {
+  const known = topics.find((each) => each === topic);
+  if (known !== undefined || topic === null) return known ?? null;
+  throw new OctasklyError('usage', `There is no topic "${topic}" for doctor; there is: ${topics.join(', ')}.`);
 }
 
-function accounts(host: HostIsolation) {
-  return { platform: host.platform, runs_as: host.accountName, task_user: host.taskUser?.name ?? null };
+async function sandboxOf(values: DoctorValues): Promise<Sandbox> {
+  const host = await examineSandbox(values);
+  return { host, isolation: offersOf(host, 'none') };
 }
 
-/** The report for people; no line is longer than 100 cells. */
-export function sandboxReport(host: HostIsolation, isolation: Isolation): string {
-  const options = { width: widthMax, textWidth: (text: string) => Bun.stringWidth(text) };
+function lacksUsualLevel({ isolation }: Sandbox): boolean {
+  return isolation.missing.some(({ level }) => level === usualLevel);
+}
+
+function isWrong(sandbox: Sandbox | null, network: Network | null): boolean {
+  return (sandbox !== null && lacksUsualLevel(sandbox)) || (network?.findings.some(isTrouble) ?? false);
+}
+
+// ----------------------------------------------------------------------------------------------------- printing
+
+function reportOf(given: {
+  readonly inShort: boolean;
+  readonly sandbox: Sandbox | null;
+  readonly network: Network | null;
+}) {
+  const { inShort, sandbox, network } = given;
+  const parts: string[] = [];
+  if (sandbox !== null) parts.push(inShort ? sandboxInShort(sandbox) : sandboxReport(sandbox.host, sandbox.isolation));
+  if (network !== null) parts.push(networkReport(network.facts, network.findings));
+  return parts.join('');
+}
+
+function sandboxInShort({ isolation }: Sandbox): string {
   const { levels, missing } = isolation;
-  const levelTable = renderTable(
-    [{ title: 'LEVEL' }, { title: 'MADE BY', flexible: true }, { title: 'NETWORK' }],
-    [
-      ...levels.map(({ level, mechanism, network }) => [level, mechanism, networkWord(level, network)]),
-      ...missing.map(({ level }) => [level, 'not here, see below', '-']),
-    ],
-    options,
+  const offered = levels.map(({ level, mechanism }) => line('ok', `${level}: ${mechanism}`));
+  const lacking = missing.map(({ level, reason }) =>
+    line(level === usualLevel ? 'FAIL' : '-', `${level}: not here, ${reason} (octaskly doctor sandbox)`),
   );
-  const limitTable = renderTable(
-    [
-      { title: 'LIMIT' },
-      ...levels.map(({ level }) => ({ title: level.toUpperCase() })),
-      { title: 'BY', flexible: true },
-    ],
-    limitNames.map((name) => [
-      name,
-      ...levels.map(({ limits }) => limits[name].enforcement),
-      [...new Set(levels.map(({ limits }) => limits[name].mechanism))].filter((text) => text !== '').join('; ') || '-',
-    ]),
-    options,
-  );
-  const sentences = Map.groupBy(missing, ({ reason, remedy }) => `missing: ${reason}. ${remedy}`);
-  const lacks = [...sentences].map(([sentence, of]) => {
-    return wrapped(`${of.map(({ level }) => level).join(' and ')} ${of.length === 1 ? 'is' : 'are'} ${sentence}`);
-  });
-  return [levelTable, limitTable, wrapped(whoRuns(host)), ...lacks].join('\n');
+  return section('Sandbox', [...offered, ...lacking]);
 }
 
-function networkWord(level: string, network: boolean): string {
-  if (!network) return 'never';
-  return level === 'strict' ? 'if the task asks' : 'always';
+/** Names of what is wrong; of the topic sandbox alone, the levels that are there. */
+function namesOf(topic: Topic | null, sandbox: Sandbox | null, network: Network | null): string[] {
+  if (topic === 'sandbox') return (sandbox?.isolation.levels ?? []).map(({ level }) => level);
+  const lack = sandbox !== null && lacksUsualLevel(sandbox) ? [`sandbox_${usualLevel}_missing`] : [];
+  const found = (network?.findings ?? []).filter(isTrouble).map(({ name }) => name);
+  return [...new Set([...lack, ...found])];
 }
 
-function whoRuns({ accountName, isRoot, taskUser }: HostIsolation): string {
-  if (!isRoot) return `Tasks run as ${accountName}, like the worker, at every level.`;
-  const upper =
-    taskUser === null ? 'the upper levels need an account of their own' : `at strict and above as ${taskUser.name}`;
-  return `Tasks run as ${accountName}, like the worker, at none and basic; ${upper}.`;
+function jsonOf(topic: Topic | null, sandbox: Sandbox | null, network: Network | null): unknown {
+  const ofSandbox = sandbox === null ? null : { ...accounts(sandbox.host), ...sandbox.isolation };
+  if (topic === 'sandbox') return ofSandbox;
+  const ofNetwork = network === null ? null : { ...snakeCase(network.facts), findings: network.findings };
+  const ok = !isWrong(sandbox, network);
+  return topic === 'net' ? { ok, ...ofNetwork } : { ok, sandbox: ofSandbox, net: ofNetwork };
 }
 
-/** Lines of at most `widthMax` cells; all but the first are indented. */
-function wrapped(text: string): string {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && Bun.stringWidth(`${line} ${word}`) > widthMax) {
-      lines.push(line);
-      line = `  ${word}`;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return `${[...lines, line].join('\n')}\n`;
+/** The keys of facts as the API writes keys. */
+function snakeCase(facts: NetworkFacts): Record<string, unknown> {
+  const convert = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(convert);
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([key, of]) => [
+        key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+        convert(of),
+      ]),
+    );
+  };
+  return Object.fromEntries(Object.entries(convert(facts) ?? {}));
 }

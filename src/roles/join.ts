@@ -35,6 +35,7 @@ export async function runJoin(values: JoinValues, token: string): Promise<number
         name: values.name ?? nameFromHost(hostname()),
         publicKey: key.publicKey.toHex(),
         links: createLinks({ crypto: nativeCrypto, staticKeypair: key, log }),
+        finder: null,
         log,
         signal: AbortSignal.timeout(patienceMs),
       },

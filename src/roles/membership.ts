@@ -6,19 +6,20 @@
  *   a secret that is given    that, then the credential kept here: the secret may have been replaced since
  *   a kept credential         that, then the secret in the data directory: a dispatcher beside it may have a new one
  *   a secret in the data directory, where a dispatcher that starts beside the worker makes one
- *   nothing               asks to be approved
+ *   nothing               asks to be approved: by the dispatcher named, the one on this machine, the only one found
  *
  * Whatever it was: a credential the dispatcher sends later is kept and comes first from then on.
  */
 
 import { OctasklyError, reasonOf } from '../base/errors.ts';
+import { isLoopbackHost } from '../base/place.ts';
 import { type Address as GivenAddress, parseAddress } from '../cli/option.ts';
 import type { WorkerValues } from '../cli/options.ts';
 import { decodeInvite, type Invite } from '../core/invite.ts';
 import type { Credential } from '../core/trust.ts';
+import { type FoundDispatcher, onlyOne, placeText, type Sought } from '../discovery/service.ts';
 import type { Links, Proof } from '../ports/links.ts';
 import type { Log } from '../ports/time.ts';
-import { isLoopbackHost } from '../runtime/addresses.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
 import { type KeptCredential, keepCredential, keptCredential } from '../runtime/credential.ts';
 import { storedSecret } from '../runtime/data-dir.ts';
@@ -28,9 +29,10 @@ import { version } from '../version.ts';
 import { type Enrolled, enroll } from '../worker/joining.ts';
 import type { Address } from '../worker/redial.ts';
 import type { WorkerParts } from '../worker/worker.ts';
+import { type Finder, whereaboutsOf } from './finding.ts';
 
 /** What a worker is told about joining. */
-export interface Membership extends Pick<WorkerParts, 'addresses' | 'proofs' | 'onCredential'> {
+export interface Membership extends Pick<WorkerParts, 'whereabouts' | 'proofs' | 'onCredential'> {
   /** What the dispatcher calls this worker unless it is told otherwise; null = as it likes. */
   readonly name: string | null;
 }
@@ -50,11 +52,15 @@ export interface Applicant {
   /** Of this device, hex. */
   readonly publicKey: string;
   readonly links: Links;
+  /** Looks for dispatchers; null = nobody does. */
+  readonly finder: Finder | null;
   readonly log: Log;
   /** Gives up. */
   readonly signal: AbortSignal;
 }
 
+/** Most sets of dispatchers that are told of: beyond it somebody plays with the network. */
+const severalToldMax = 20;
 /** How often a secret is looked for that a dispatcher beside the worker is about to make. */
 const secretLookMs = 100;
 
@@ -85,20 +91,30 @@ export async function findMembership(
     const beside = storedSecret(dataDir);
     return settled([byCredential(kept.credential), ...(beside === null ? [] : [bySecret(beside)])]);
   }
-  const secret = await secretHere(applicant);
-  if (secret !== null) return settled([bySecret(secret)]);
-  return afterEnrolment(applicant, await enrollBy(applicant, null));
+  const start = await firstContact(applicant);
+  if (start.secret !== null) return settled([bySecret(start.secret)]);
+  return afterEnrolment(applicant, await enrollBy(applicant, null, start.chosen));
 }
 
-/** Asks for a credential with an invite, or (null) for an approval, and keeps it. */
-export async function enrollBy(applicant: Applicant, invite: Invite | null): Promise<Enrolled> {
-  const { values, directory, name, links, log, signal } = applicant;
-  const addresses = addressesOf(values, invite?.addresses ?? applicant.known);
+/**
+ * Asks for a credential with an invite, or (null) for an approval, and keeps it. `chosen`: the dispatcher that was found
+ * to ask, where none is known.
+ */
+export async function enrollBy(
+  applicant: Applicant,
+  invite: Invite | null,
+  chosen: FoundDispatcher | null = null,
+): Promise<Enrolled> {
+  const { values, directory, name, links, log, signal, finder } = applicant;
+  const addresses = chosen?.places ?? addressesOf(values, invite?.addresses ?? applicant.known);
+  const key = chosen?.fingerprint ?? (invite === null ? null : fingerprintOf(invite.dispatcherKey));
+  if (key !== null) finder?.seek(key);
+  const sought = key === null ? null : ({ by: 'fingerprint', fingerprint: key } as const);
   const enrolled = await enroll(
     { links, clock: systemClock, random: systemRandom, log },
     {
       proof: invite === null ? { by: 'nothing' } : { ...proofOf(invite), by: 'invite' },
-      addresses,
+      whereabouts: whereaboutsOf({ fixed: addresses, finder, sought, onFound: () => undefined }),
       name,
       platform: process.platform,
       arch: process.arch,
@@ -111,8 +127,8 @@ export async function enrollBy(applicant: Applicant, invite: Invite | null): Pro
   if (enrolled.ok) {
     const { credential, name: called, address } = enrolled;
     // The address that worked comes first; workers look on this machine without being told.
-    const told = values.dispatcher.length > 0 || invite !== null || applicant.known.length > 0;
-    const known = [address, ...addresses.filter((one) => one !== address)].map(textOf);
+    const told = values.dispatcher.length > 0 || invite !== null || chosen !== null || applicant.known.length > 0;
+    const known = firstOf(placeText(address), addresses.map(placeText));
     const inviteId = invite?.inviteId ?? null;
     keepCredential(directory, { credential, name: called, addresses: told ? known : [], inviteId });
     log.info('this device has its own credential now', { dispatcher: fingerprintOf(credential.dispatcherKey) });
@@ -135,26 +151,35 @@ function afterEnrolment(applicant: Applicant, enrolled: Enrolled): Awaited<Retur
 }
 
 function membershipOf(
-  { values, directory, log }: Applicant,
+  applicant: Applicant,
   kept: KeptCredential | null,
   known: readonly [Proof, ...Proof[]],
 ): Membership {
+  const { values, directory, finder, log } = applicant;
   let proofs = known;
-  const addresses = addressesOf(values, kept?.addresses ?? []);
+  let latest = kept;
+  const fixed = addressesOf(values, kept?.addresses ?? []);
   return {
-    addresses,
+    whereabouts: whereaboutsOf({
+      ...{ fixed, finder, sought: soughtBy(applicant, kept, known) },
+      onFound: (address) => {
+        if (latest === null) return;
+        latest = { ...latest, addresses: firstOf(placeText(address), latest.addresses) };
+        try {
+          keepCredential(directory, latest);
+        } catch (error) {
+          log.debug('cannot keep where the dispatcher is now', { reason: reasonOf(error) });
+        }
+      },
+    }),
     name: kept?.name ?? null,
     proofs: () => proofs,
     onCredential: (credential) => {
       proofs = [byCredential(credential), ...proofs.filter(({ by }) => by !== 'credential')];
-      const given = values.dispatcher.length > 0 ? addresses.map(textOf) : [];
+      const given = values.dispatcher.length > 0 ? fixed.map(placeText) : [];
+      latest = { ...(latest ?? { name: null, addresses: given, inviteId: null }), credential };
       try {
-        keepCredential(directory, {
-          credential,
-          name: kept?.name ?? null,
-          addresses: kept?.addresses ?? given,
-          inviteId: kept?.inviteId ?? null,
-        });
+        keepCredential(directory, latest);
         log.info('the cluster secret was replaced; this device has a new credential');
       } catch (error) {
         log.error('cannot keep the new credential: after a restart this worker will not get in', {
@@ -176,25 +201,68 @@ function addressesOf({ dispatcher, port }: Applicant['values'], known: readonly 
   return places.map((address) => ({ host: address.host, port: address.port ?? port }));
 }
 
-function textOf({ host, port }: Address): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+/** Most addresses that are kept of a dispatcher. */
+const keptAddressesMax = 8;
+
+/** `place` in front of the others. */
+function firstOf(place: string, others: readonly string[]): readonly string[] {
+  return [place, ...others.filter((one) => one !== place)].slice(0, keptAddressesMax);
 }
 
+/** Which of the dispatchers that are found may be the right one; null = none is dialled. */
+function soughtBy(
+  { values, finder }: Applicant,
+  kept: KeptCredential | null,
+  [best]: readonly [Proof, ...Proof[]],
+): Sought | null {
+  const fingerprint = kept === null ? null : fingerprintOf(kept.credential.dispatcherKey);
+  if (fingerprint !== null) finder?.seek(fingerprint);
+  // A secret does not say whose key to expect: where somebody named the dispatcher, no other one is asked.
+  if (best.by === 'secret' && values.dispatcher.length === 0) return { by: 'secret' };
+  return fingerprint === null ? null : { by: 'fingerprint', fingerprint };
+}
+
+/** How long others may take to be found before the only one that was is asked, ms. */
+const onlyOneAfterMs = 1000;
+
 /**
- * The secret kept in the data directory. Beside a dispatcher that is just starting it may take a moment to be there: it
- * is waited for until somebody listens at the address, who has one by then; null when that is somebody else.
+ * Where a worker with nothing to show turns to: a dispatcher on this machine by the secret in the data directory, which
+ * may take a moment to be there while that one starts; else the one that is asked for an approval: one that listens at
+ * the address (`chosen` null), or the only one that is found. Waits for either.
  */
-async function secretHere({ dataDir, values, known, log, signal }: Applicant): Promise<string | null> {
+async function firstContact(
+  applicant: Applicant,
+): Promise<{ readonly secret: string | null; readonly chosen: FoundDispatcher | null }> {
+  const { dataDir, values, known, finder, log, signal } = applicant;
   const places = addressesOf(values, known);
   const [address] = places;
   const local = places.every(({ host }) => isLoopbackHost(host));
+  const told = new Set<string>();
   for (let looks = 0; ; looks++) {
     const secret = storedSecret(dataDir);
-    if (secret !== null || !local || address === undefined || signal.aborted) return secret;
-    if (await acceptsConnections(address)) return storedSecret(dataDir);
-    if (looks === 0) log.info('waiting for a dispatcher on this machine', { at: textOf(address), data: dataDir });
+    if (secret !== null || !local || address === undefined || signal.aborted) return { secret, chosen: null };
+    if (await acceptsConnections(address)) return { secret: storedSecret(dataDir), chosen: null };
+    if (looks === 0) log.info('waiting for a dispatcher on this machine', { at: placeText(address), data: dataDir });
+    const chosen = finder === null || finder.elapsedMs < onlyOneAfterMs ? null : onlyOne(finder.dispatchers);
+    if (chosen === 'several') tellSeveral(finder?.dispatchers ?? [], told, log);
+    else if (chosen !== null) return { secret: null, chosen };
     await new Promise<void>((resolve) => systemClock.after(secretLookMs, resolve));
   }
+}
+
+/** Of several dispatchers a person has to choose. Each set of them is told once. */
+function tellSeveral(found: readonly FoundDispatcher[], told: Set<string>, log: Log): void {
+  const [first] = found;
+  const names = found.map(
+    ({ name, places: [place], fingerprint }) =>
+      `${name} at ${place === undefined ? '?' : placeText(place)} (${fingerprint})`,
+  );
+  const list = names.join('; ');
+  if (first === undefined || told.has(list) || told.size >= severalToldMax) return;
+  told.add(list);
+  log.warn(
+    `several dispatchers were found: ${list}. Say which one with --dispatcher ${first.places.at(0)?.host ?? 'HOST'}, or with --join and a token from "octaskly invite".`,
+  );
 }
 
 /** Tells the person at this device what to compare and what has to be done elsewhere, whatever the log is told to say. */

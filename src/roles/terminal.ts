@@ -28,8 +28,10 @@ export function runTerminal(argv: readonly string[]): Promise<number> {
         process.stdout.write(values.output === 'json' ? `${JSON.stringify({ version })}\n` : `octaskly ${version}\n`);
         return 0;
       },
+      runOnPeer: async (task) => (await import('./p2p-run.ts')).runOnPeer(task),
       verifyRecord: async (file) => (await import('./record.ts')).verifyRecordIn(file),
-      doctor: async (values, topic) => (await import('./doctor.ts')).runDoctor(values, topic),
+      doctor: async (values, topic, host) => (await import('./doctor.ts')).runDoctor(values, topic, host),
+      peers: async (values) => (await import('./peers-list.ts')).runPeers(values),
       backup: async (values, file) => (await import('./backup.ts')).runBackup(values, file),
     },
     parseToml: (text) => Bun.TOML.parse(text),
@@ -37,6 +39,8 @@ export function runTerminal(argv: readonly string[]): Promise<number> {
     readPrivate,
     announcedApi,
     localToken,
+    answers: async (url) => (await import('./finding.ts')).answers(url),
+    findApis: async (values) => (await import('./finding.ts')).findApis(values),
     fetchFor: async (baseUrl, pin) => (await import('../runtime/pinned-fetch.ts')).fetchFor(baseUrl, pin),
   });
 }

@@ -1,12 +1,13 @@
 /** What the dispatcher role gives to trust: the keyring, tokens signed with its keys, and where this machine is reached. */
 
 import { signToken, verifyToken } from '../api/token.ts';
+import { isLoopbackHost } from '../base/place.ts';
 import type { DispatcherValues } from '../cli/options.ts';
 import { inviteAddressesMax } from '../core/invite.ts';
 import type { TokenSigner } from '../dispatcher/trust/tokens.ts';
 import type { TrustSetup } from '../dispatcher/trust/trust.ts';
 import type { Keyring } from '../ports/keys.ts';
-import { hostsOf, isLoopbackHost, placeOf } from '../runtime/addresses.ts';
+import { hostsOf, placeOf } from '../runtime/addresses.ts';
 import { systemRandom } from '../runtime/clock.ts';
 import { fingerprintOf, sha256Hex } from '../runtime/keys.ts';
 

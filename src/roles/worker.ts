@@ -4,6 +4,7 @@ import { rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { OctasklyError } from '../base/errors.ts';
+import { isLoopbackHost } from '../base/place.ts';
 import type { WorkerValues } from '../cli/options.ts';
 import type { Isolation } from '../core/isolation.ts';
 import type { WorkerDeclaration } from '../core/worker.ts';
@@ -25,9 +26,13 @@ import { version } from '../version.ts';
 import { offersOf } from '../worker/offers.ts';
 import { createSandbox } from '../worker/sandbox.ts';
 import { Worker, type WorkerEnd } from '../worker/worker.ts';
+import { announceWorker } from './announcing.ts';
 import { absolute, checkName, givenSecret, logOf, nameFromHost, onStopSignals } from './common.ts';
+import { openFinder } from './finding.ts';
 import { findIsolation, requireLeast, taskRoot } from './isolation.ts';
 import { findMembership, inviteIn, type Membership } from './membership.ts';
+import { openPeers } from './peers.ts';
+import { dialTransport } from './transports.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -74,38 +79,33 @@ export async function startWorker(values: WorkerValues, log: Log): Promise<Runni
   const known = values.newIdentity ? (keptCredential(home.directory)?.addresses ?? []) : [];
   if (values.newIdentity) setIdentityAside(home.directory, new Date());
   const id = values.id ?? nodeId(home.directory);
-  const taskUser = findTaskUser(values.taskUser);
-  const root = taskRoot({ workDir: values.workDir, id, directory: home.directory }, taskUser);
-  const workspace = createWorkspace({ root, shared: taskUser !== null, log });
-  workspace.sweep();
-  const cgroups = await openCgroups();
-  const host = await findIsolation({ taskUser, hidden: [dataDir, root], cgroup: cgroups.facts, workspace });
-  const isolation = offersOf(host, values.sandboxLevel);
-  requireLeast(isolation);
-  const launcher = createLauncher({ log, cgroups });
-  // Only this worker's own account needs to reach what is kept for later tasks.
-  const kept = values.workDir === undefined ? home.directory : root;
-  if (kept !== root) log.info(`tasks run below ${root}: the data directory is closed to ${taskUser?.name}`);
+  const ground = await prepareGround(values, { id, dataDir, directory: home.directory, log });
+  const { root, kept, workspace, launcher, host, isolation } = ground;
   const blobs = createBlobCache({ directory: join(kept, 'blobs'), bytesMax: values.cacheMb * mebibyte, log });
   const key = nodeKey(home.directory);
-  const links = createLinks({ crypto: nativeCrypto, staticKeypair: key, log });
-  const declaration = await declare(values, id, isolation);
+  const transport = dialTransport(values.transport, log);
+  const links = createLinks({ crypto: nativeCrypto, staticKeypair: key, log, transport });
+  const declared = await declare(values, id, isolation);
+  const place = { dataDir, directory: home.directory, given: secret };
+  const sharing = await openPeers({ ...declared, place, staticKeypair: key, blobs, values, log });
+  const declaration = { ...declared, peerPort: sharing?.peers.port ?? null };
+  const finder = staysHere(values) ? null : openFinder(values, log);
+  let started: Worker | null = null;
+  const beacons = announceWorker({
+    ...{ values, declaration, dataDir, blobs, log, given: secret, directory: home.directory },
+    publicKey: key.publicKey.toHex(),
+    worker: () => started,
+  });
+  sharing?.blobs.hears(beacons.peers);
   return running({
     settle: (signal) =>
       findMembership({
-        values,
-        secret,
-        dataDir,
-        directory: home.directory,
-        known,
+        ...{ values, secret, dataDir, directory: home.directory, known, links, finder, log, signal },
         name: declaration.name,
         publicKey: key.publicKey.toHex(),
-        links,
-        log,
-        signal,
       }),
-    start: ({ name, ...membership }) =>
-      new Worker({
+    start: ({ name, ...membership }) => {
+      started = new Worker({
         ...membership,
         declaration: { ...declaration, name: values.name ?? name ?? declaration.name },
         clock: systemClock,
@@ -116,11 +116,17 @@ export async function startWorker(values: WorkerValues, log: Log): Promise<Runni
         workspace,
         blobs,
         readVitals,
+        peers: sharing === null ? null : { ...sharing, table: beacons.peers },
         files: createTaskFiles({ cache: blobs, log }),
         sandbox: createSandbox(host, { least: values.sandboxLevel, ownEnvironment: process.env }),
         onStatus: (sentence) => log.info(sentence),
-      }),
+      });
+      return started;
+    },
     close: async () => {
+      await beacons.stop();
+      await sharing?.peers.close();
+      await finder?.close();
       launcher.close();
       await workspace.settled();
       // Outside the data directory nobody would look for what is left of a worker.
@@ -128,6 +134,25 @@ export async function startWorker(values: WorkerValues, log: Log): Promise<Runni
       home.lock.release();
     },
   });
+}
+
+/** Where and how tasks run here. Errors: `usage`, `io`, `forbidden`. */
+async function prepareGround(
+  values: WorkerValues,
+  { id, dataDir, directory, log }: { id: string; dataDir: string; directory: string; log: Log },
+) {
+  const taskUser = findTaskUser(values.taskUser);
+  const root = taskRoot({ workDir: values.workDir, id, directory }, taskUser);
+  const workspace = createWorkspace({ root, shared: taskUser !== null, log });
+  workspace.sweep();
+  const cgroups = await openCgroups();
+  const host = await findIsolation({ taskUser, hidden: [dataDir, root], cgroup: cgroups.facts, workspace });
+  const isolation = offersOf(host, values.sandboxLevel);
+  requireLeast(isolation);
+  // Only this worker's own account needs to reach what is kept for later tasks.
+  const kept = values.workDir === undefined ? directory : root;
+  if (kept !== root) log.info(`tasks run below ${root}: the data directory is closed to ${taskUser?.name}`);
+  return { root, kept, workspace, launcher: createLauncher({ log, cgroups }), host, isolation };
 }
 
 interface Stages {
@@ -155,6 +180,11 @@ function running({ settle, start, close }: Stages): RunningWorker {
   return { ended: run().finally(close), leave: () => end((one) => one.leave()), stop: () => end((one) => one.stop()) };
 }
 
+/** The dispatcher is said to be on this machine: nobody else needs to be asked. */
+function staysHere({ dispatcher }: WorkerValues): boolean {
+  return dispatcher.length > 0 && dispatcher.every(({ host }) => isLoopbackHost(host));
+}
+
 /** What can be said to be wrong without touching anything. Error: `usage`. */
 function checkValues(values: WorkerValues): void {
   if (values.name !== undefined) checkName('--name', values.name);
@@ -178,5 +208,6 @@ async function declare(values: WorkerValues, id: string, isolation: Isolation): 
     gpu: values.gpu ?? detected.gpu,
     labels: Object.fromEntries(values.label),
     isolation,
+    peerPort: null,
   };
 }

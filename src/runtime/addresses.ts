@@ -4,9 +4,7 @@
  */
 
 import { hostname, networkInterfaces } from 'node:os';
-
-/** Names of interfaces that lead nowhere on the local network. */
-const virtual = /^(?:docker|br-|veth|virbr|vmnet|vboxnet|lxc|lxd|cni|flannel|tun|tap|wg|tailscale|utun|zt|podman)/;
+import { leftOutByName } from './interface-kinds.ts';
 
 export interface InterfaceAddress {
   readonly name: string;
@@ -22,7 +20,7 @@ function rank({ address, family }: InterfaceAddress): number {
 
 /** The likeliest first. Pure, for tests: which of these addresses to name. */
 export function reachable(addresses: readonly InterfaceAddress[]): readonly string[] {
-  const usable = addresses.filter(({ name, address }) => !virtual.test(name) && !/^fe80:/i.test(address));
+  const usable = addresses.filter(({ name, address }) => leftOutByName(name) === null && !/^fe80:/i.test(address));
   return usable.toSorted((a, b) => rank(a) - rank(b)).map(({ address }) => address);
 }
 
@@ -42,9 +40,4 @@ export function hostsOf(bind: string): readonly string[] {
 /** `host:port`, with brackets around IPv6. */
 export function placeOf(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-/** True for the names and addresses of this machine that others cannot reach. */
-export function isLoopbackHost(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }

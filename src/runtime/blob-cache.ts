@@ -33,6 +33,8 @@ export interface FileBlobCache extends BlobCache {
    * False when there was nothing to free. Error: `storage_unavailable`.
    */
   evict(bytes: number): boolean;
+  /** Names of up to `max` blobs that are here, the most recently used first. */
+  recent(max: number): readonly string[];
   /** Its content has the right hash, as far as its file did not change since that was last found; else it is dropped. */
   isSound(blob: string): Promise<boolean>;
 }
@@ -142,6 +144,10 @@ class Cache implements FileBlobCache {
     return this.#store.received(blob);
   }
 
+  readReceived(blob: string, from: number, max: number): Uint8Array {
+    return this.#store.readReceived(blob, from, max);
+  }
+
   sync(): Promise<void> {
     return this.#store.sync();
   }
@@ -199,6 +205,10 @@ class Cache implements FileBlobCache {
     this.#remove(blob);
     this.#add(blob, { bytes, sound: this.#mark(blob) });
     this.#shrink();
+  }
+
+  recent(max: number): readonly string[] {
+    return [...this.#blobs.keys()].slice(-max).reverse();
   }
 
   async isSound(blob: string): Promise<boolean> {

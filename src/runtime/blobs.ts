@@ -102,7 +102,7 @@ export function createBlobStore(options: { readonly directory: string; readonly 
 class Blobs implements FileBlobStore {
   readonly directory: string;
   readonly #log: Log;
-  readonly #receiving = new Set<string>();
+  readonly #receiving = new Map<string, BlobReceiver>();
   /** Sizes announced for what is here in part, as far as that was since the start. */
   readonly #announced = new Map<string, number>();
   readonly #folders = new Set<string>();
@@ -157,12 +157,12 @@ class Blobs implements FileBlobStore {
       const isOther = there > bytes || (this.#announced.get(blob) ?? bytes) !== bytes;
       const received = isOther ? 0 : there;
       this.#checkSpace(blob, bytes - received);
-      this.#receiving.add(blob);
       const receiver = new FileReceiver({
         ...{ blob, bytes, file, received },
         arrived: () => this.adopt(file, blob),
         ended: () => this.#ended(blob, bytes, receiver.received),
       });
+      this.#receiving.set(blob, receiver);
       return receiver;
     });
   }
@@ -176,6 +176,14 @@ class Blobs implements FileBlobStore {
   received(blob: string): number {
     if (!blobPattern.test(blob)) return 0;
     return onDisk(`look for ${blob}`, () => sizeOf(this.#incomingFile(blob)) ?? 0);
+  }
+
+  readReceived(blob: string, from: number, max: number): Uint8Array {
+    // The file of a receiver that has nothing yet may hold what came under another size.
+    const received = this.#receiving.get(blob)?.received ?? this.received(blob);
+    const length = Math.min(max, received - from);
+    if (length <= 0) return new Uint8Array(0);
+    return onDisk(`read ${blob}`, () => readRange(this.#incomingFile(blob), from, length));
   }
 
   async verify(blob: string): Promise<boolean> {

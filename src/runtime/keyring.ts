@@ -80,6 +80,12 @@ export function openKeyring({ dataDir, given, log, clock }: KeyringOptions): Key
   };
 }
 
+/** The secret before the present one in a data directory, as long as it is valid at `wallMs`; null = none. Errors: `io`, `forbidden`. */
+export function storedPrevious(dataDir: string, wallMs: number): string | null {
+  const previous = readPrevious(dataDir);
+  return previous === null || previous.endsAt <= wallMs ? null : previous.secret;
+}
+
 function previousPath(dataDir: string): string {
   return `${secretPath(dataDir)}.previous`;
 }

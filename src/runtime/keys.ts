@@ -10,10 +10,11 @@
  */
 
 import { createHash, createHmac, hkdfSync, randomUUID } from 'node:crypto';
+import type { BeaconKey } from '../discovery/beacon-seal.ts';
 import type { KeySet } from '../ports/keys.ts';
 import { type Claim, fingerprint } from '../wire/admission.ts';
 import { concat } from '../wire/noise.ts';
-import type { Candidate } from '../wire/opening.ts';
+import type { Candidate, Gate } from '../wire/opening.ts';
 import { nativeCrypto } from './crypto.ts';
 
 const labels = {
@@ -23,6 +24,9 @@ const labels = {
   invitePsk: 'octaskly invite psk v1',
   token: 'octaskly api token v1',
   beacon: 'octaskly beacon v1',
+  peerPsk: 'octaskly peer psk v1',
+  beaconSeal: 'octaskly seal of beacons v1',
+  beaconId: 'octaskly id of beacons v1',
   id: 'octaskly key id v1',
 } as const;
 
@@ -58,8 +62,26 @@ export function invitePsk(inviteSecret: Uint8Array): Uint8Array {
   return derive(inviteSecret, 'invitePsk');
 }
 
+/** Pre-shared key of links between members of a cluster, of its beacon key (32 bytes); 32 bytes. */
+export function peerPsk(beaconKey: Uint8Array): Uint8Array {
+  return derive(beaconKey, 'peerPsk');
+}
+
+/** What beacons of a cluster are sealed with, of its beacon key (32 bytes). */
+export function beaconSealKey(beaconKey: Uint8Array): BeaconKey {
+  return { id: derive(beaconKey, 'beaconId', { length: idBytes }), key: derive(beaconKey, 'beaconSeal') };
+}
+
+/** What a dispatcher with these keys (asked for anew each time) accepts. `strangers`: also those with nothing to show. */
+export function dispatcherGate(keys: () => readonly KeySet[], { strangers }: { readonly strangers: boolean }): Gate {
+  return {
+    admits: ['secret', 'credential', 'invite', ...(strangers ? (['nothing'] as const) : [])],
+    candidates: (claim, remoteKey) => candidatesFor(keys(), claim, remoteKey),
+  };
+}
+
 /** The pre-shared keys with which the node with this public key shows a claim to be true, one of each set. */
-export function candidatesFor(sets: readonly KeySet[], claim: Claim, remoteKey: Uint8Array): Candidate[] {
+function candidatesFor(sets: readonly KeySet[], claim: Claim, remoteKey: Uint8Array): Candidate[] {
   return sets.map((set) => ({ keyId: set.id, psk: pskFor(set, claim, remoteKey) }));
 }
 

@@ -1,5 +1,5 @@
 /**
- * The `Links` port over TCP: sockets below (`tcp.ts`), sessions above (`wire/session.ts`), and between them what neither
+ * The `Links` port over a `Transport`: connections below, sessions above (`wire/session.ts`), and between them what neither
  * has: the clock of the handshake, the cap on strangers, the keys a listener accepts, the counts. Which of the nodes that
  * show such a key may join is not decided here.
  *
@@ -11,20 +11,19 @@
  */
 
 import { present } from '../base/assert.ts';
-import { OctasklyError, reasonOf } from '../base/errors.ts';
-import type { KeySet } from '../ports/keys.ts';
+import { reasonOf } from '../base/errors.ts';
 import type { Admission, Link, LinkEnd, LinkHandlers, LinkListener, Links } from '../ports/links.ts';
 import type { Log } from '../ports/time.ts';
-import { dispatcherDialect, workerDialect } from '../wire/dialects.ts';
-import type { DispatcherMessage, WorkerMessage } from '../wire/messages.ts';
+import type { Carrier, CarrierEnd, CarrierHandlers, Transport, TransportListener } from '../ports/transport.ts';
+import { type Dialects, workerDialects } from '../wire/dialects.ts';
 import type { KeyPair, NoiseCrypto } from '../wire/noise.ts';
-import type { OpeningOptions, Side } from '../wire/opening.ts';
+import type { Gate, OpeningOptions, Side } from '../wire/opening.ts';
 import { type Dialect, Session } from '../wire/session.ts';
-import { candidatesFor } from './keys.ts';
+import { type Endpoint, formatAddress } from './endpoints.ts';
 import { type StrangerLimits, Strangers } from './strangers.ts';
-import { type StreamEnd, type StreamLimits, type StreamSocket, socketHandlers, TcpStream } from './tcp.ts';
+import { type CarrierLimits, createTcpTransport } from './tcp.ts';
 
-export interface LinkLimits extends StreamLimits, StrangerLimits {
+export interface LinkLimits extends CarrierLimits, StrangerLimits {
   /** Time from connecting (dialling: from the call) to being authenticated. */
   readonly handshakeTimeoutMs: number;
 }
@@ -42,10 +41,10 @@ export const linkLimits: LinkLimits = {
 export interface LinksOptions {
   readonly crypto: NoiseCrypto;
   readonly staticKeypair: KeyPair;
-  /** Keys by which this node admits those who dial it, now; none for one that only dials. */
-  readonly keys?: () => readonly KeySet[];
-  /** Takes links of nodes that have nothing to show; false when not given. */
-  readonly strangers?: boolean;
+  /** Whom a listener lets in; a node that only dials has none. */
+  readonly gate?: Gate;
+  /** TCP when not given. */
+  readonly transport?: Transport;
   readonly log?: Log;
   /** A listener turned somebody away who could not show what it claimed. */
   readonly onTurnedAway?: (remote: string, code: LinkEnd['code']) => void;
@@ -54,22 +53,44 @@ export interface LinksOptions {
   readonly versions?: NonNullable<OpeningOptions['versions']>;
 }
 
-interface Settings extends Omit<LinksOptions, 'limits'> {
+interface Settings extends Omit<LinksOptions, 'limits' | 'transport'> {
+  readonly transport: Transport;
   readonly limits: LinkLimits;
 }
 
-interface Address {
-  readonly host: string;
-  readonly port: number;
+interface DialCall<Dials, Listens> {
+  readonly target: Parameters<Links<Dials, Listens>['dial']>[0];
+  readonly handlers: Parameters<Links<Dials, Listens>['dial']>[1];
 }
 
-/** The `Links` of one node. */
+type Accept<Dials, Listens> = Parameters<Links<Dials, Listens>['listen']>[1];
+/** A message of any dialect. */
+type Spoken = { readonly kind: string };
+
+const ignoring: CarrierHandlers = { onData() {}, onDrain() {}, onClose() {} };
+
+/** Lets nobody in. */
+const noGate: Gate = { admits: [], candidates: () => [] };
+
+/** The `Links` of one node: those of workers and dispatchers. */
 export function createLinks(options: LinksOptions): Links {
-  const settings: Settings = { ...options, limits: { ...linkLimits, ...options.limits } };
+  return createLinksOf(workerDialects, options);
+}
+
+/** The `Links` of one node on which these dialects are spoken. */
+export function createLinksOf<Dials extends Spoken, Listens extends Spoken>(
+  dialects: Dialects<Dials, Listens>,
+  options: LinksOptions,
+): Links<Dials, Listens> {
+  const limits = { ...linkLimits, ...options.limits };
+  const settings: Settings = { ...options, limits, transport: options.transport ?? createTcpTransport(limits) };
   return {
-    // Async, so that an address that cannot be had rejects instead of throwing.
-    listen: async (address, accept) => new Listener(settings, address, accept),
-    dial: (target, handlers) => dial(settings, target, handlers),
+    async listen(address, accept) {
+      const listener = new Listener(settings, dialects.listening, accept);
+      await listener.open(address);
+      return listener;
+    },
+    dial: (target, handlers) => dial(settings, dialects.dialling, { target, handlers }),
   };
 }
 
@@ -78,22 +99,21 @@ export function createLinks(options: LinksOptions): Links {
 interface Owner<Sends, Receives> {
   /** Once, when authenticated. */
   onOpen(link: Link<Sends>): LinkHandlers<Receives>;
-  /** Once, when ended. The socket may live on for a moment, to flush. */
+  /** Once, when ended. The connection may live on for a moment, to flush. */
   onEnd(end: LinkEnd): void;
-  /** Once, when the socket is closed; after `onEnd`. */
+  /** Once, when the connection is closed; after `onEnd`. */
   onGone(): void;
 }
 
-/** A socket and a session tied together; as a `Link` once it is open. */
-class Conversation<Sends, Receives> implements Link<Sends> {
+/** A connection and a session tied together; as a `Link` once it is open. */
+class Conversation<Sends extends Spoken, Receives> implements Link<Sends> {
   readonly remote: string;
   remoteKey = '';
   #admission: Admission | null = null;
-  readonly #settings: Settings;
   readonly #owner: Owner<Sends, Receives>;
   readonly #session: Session<Sends, Receives>;
   readonly #handshakeTimer: ReturnType<typeof setTimeout>;
-  #stream: TcpStream | null = null;
+  #carrier: Carrier | null = null;
   #handlers: LinkHandlers<Receives> | null = null;
   /** Set by `close`: how the link will have ended once everything is flushed. */
   #closing: LinkEnd | null = null;
@@ -104,7 +124,6 @@ class Conversation<Sends, Receives> implements Link<Sends> {
     peer: { readonly remote: string; readonly side: Side; readonly dialect: Dialect<Sends, Receives> },
     owner: Owner<Sends, Receives>,
   ) {
-    this.#settings = settings;
     this.#owner = owner;
     this.remote = peer.remote;
     const { crypto, staticKeypair, versions, limits } = settings;
@@ -115,7 +134,7 @@ class Conversation<Sends, Receives> implements Link<Sends> {
       staticKeypair,
       ...(versions === undefined ? {} : { versions }),
       sink: {
-        transmit: (frame) => this.#stream?.write(frame),
+        transmit: (frame, lane) => this.#carrier?.write(lane, frame),
         onOpen: (remoteKey, admission) => this.#opened(remoteKey, admission),
         onMessage: (message) => this.#handlers?.onMessage(message),
         onEnd: (end) => this.end(end),
@@ -132,25 +151,29 @@ class Conversation<Sends, Receives> implements Link<Sends> {
   }
 
   get congested(): boolean {
-    return this.#stream?.congested ?? false;
+    return this.#carrier?.congested('control') === true || this.#carrier?.congested('output') === true;
   }
 
-  /** Takes the connected socket over. A dial that was given up in the meantime cuts it. */
-  attach(socket: StreamSocket): void {
-    const stream = new TcpStream(socket, this.#settings.limits, {
-      onData: (chunk) => this.#session.receive(chunk),
+  get blobsCongested(): boolean {
+    return this.#carrier?.congested('blobs') ?? false;
+  }
+
+  /** Takes a connection over. A dial that was given up in the meantime cuts it. */
+  attach(carrier: Carrier): CarrierHandlers {
+    if (this.#ended) {
+      carrier.cut({ cause: 'finished', detail: 'Given up before it was connected.' });
+    } else {
+      this.#carrier = carrier;
+      this.#session.start(carrier.lanes);
+    }
+    return {
+      onData: (lane, chunk) => this.#session.receive(chunk, lane),
       onDrain: () => this.#handlers?.onDrain(),
       onClose: (end) => {
-        this.#streamClosed(end);
+        this.#carrierClosed(end);
         this.#owner.onGone();
       },
-    });
-    if (this.#ended) {
-      stream.cut({ cause: 'finished', detail: 'Given up before it was connected.' });
-      return;
-    }
-    this.#stream = stream;
-    this.#session.start();
+    };
   }
 
   send(message: Sends): void {
@@ -162,7 +185,7 @@ class Conversation<Sends, Receives> implements Link<Sends> {
     if (this.#ended || this.#closing !== null) return;
     this.#closing = { code: 'closed', detail };
     this.#session.stop();
-    this.#stream?.finish();
+    this.#carrier?.finish();
   }
 
   /** Ends it now, whatever the session thinks; what is queued still leaves. Idempotent. */
@@ -171,15 +194,15 @@ class Conversation<Sends, Receives> implements Link<Sends> {
     this.#ended = true;
     clearTimeout(this.#handshakeTimer);
     this.#session.stop();
-    this.#stream?.finish();
+    this.#carrier?.finish();
     this.#handlers?.onEnd(end);
     this.#owner.onEnd(end);
   }
 
-  /** As `end`, and without waiting for the other side to take the rest: its socket is free at once. */
+  /** As `end`, and without waiting for the other side to take the rest: the connection is gone at once. */
   cut(end: LinkEnd): void {
     this.end(end);
-    this.#stream?.cut({ cause: 'finished', detail: end.detail });
+    this.#carrier?.cut({ cause: 'finished', detail: end.detail });
   }
 
   #opened(remoteKey: Uint8Array, admission: Admission): void {
@@ -189,7 +212,7 @@ class Conversation<Sends, Receives> implements Link<Sends> {
     this.#handlers = this.#owner.onOpen(this);
   }
 
-  #streamClosed(end: StreamEnd): void {
+  #carrierClosed(end: CarrierEnd): void {
     switch (end.cause) {
       case 'finished':
         this.end(this.#closing ?? { code: 'closed', detail: end.detail });
@@ -210,17 +233,17 @@ class Conversation<Sends, Receives> implements Link<Sends> {
 
 // --------------------------------------------------------------------------------------------------- dial and listen
 
-/** Dials in the worker's role. */
-function dial(
+function dial<Dials extends Spoken, Listens>(
   settings: Settings,
-  { host, port, proof }: Parameters<Links['dial']>[0],
-  handlers: Parameters<Links['dial']>[1],
-): ReturnType<Links['dial']> {
+  dialect: Dialect<Dials, Listens>,
+  { target, handlers }: DialCall<Dials, Listens>,
+): ReturnType<Links<Dials, Listens>['dial']> {
+  const { host, port, proof } = target;
   return new Promise((resolve) => {
     const remote = formatAddress({ host, port });
     const conversation = new Conversation(
       settings,
-      { remote, side: { role: 'initiator', proof }, dialect: workerDialect },
+      { remote, side: { role: 'initiator', proof }, dialect },
       {
         onOpen(link) {
           resolve({ ok: true, link });
@@ -231,91 +254,73 @@ function dial(
         onGone: () => {},
       },
     );
-    Bun.connect({
-      hostname: host,
-      port,
-      data: { stream: null },
-      socket: socketHandlers((socket) => conversation.attach(socket)),
-    }).catch((error: unknown) => {
-      conversation.end({ code: 'connection_lost', detail: `Cannot connect to ${remote}: ${connectFailure(error)}.` });
+    const { transport, limits } = settings;
+    const take = (carrier: Carrier): CarrierHandlers => conversation.attach(carrier);
+    transport.dial({ host, port, timeoutMs: limits.handshakeTimeoutMs }, take).catch((error: unknown) => {
+      conversation.end({ code: 'connection_lost', detail: `Cannot connect to ${remote}: ${reasonOf(error)}.` });
     });
   });
 }
 
-/** A listening socket and all it took in. */
-class Listener implements LinkListener {
+/** An address that is listened at and all that came in there. */
+class Listener<Dials, Listens extends Spoken> implements LinkListener {
   readonly counts: Record<string, number> = {};
   readonly #settings: Settings;
-  readonly #accept: Parameters<Links['listen']>[1];
-  readonly #server: Bun.TCPSocketListener<{ stream: TcpStream | null }>;
-  readonly #conversations = new Set<Conversation<DispatcherMessage, WorkerMessage>>();
-  readonly #strangers: Strangers<Conversation<DispatcherMessage, WorkerMessage>>;
+  readonly #dialect: Dialect<Listens, Dials>;
+  readonly #accept: Accept<Dials, Listens>;
+  readonly #conversations = new Set<Conversation<Listens, Dials>>();
+  readonly #strangers: Strangers<Conversation<Listens, Dials>>;
   readonly #closed = Promise.withResolvers<void>();
+  #listening: TransportListener | null = null;
   #closing = false;
 
-  /** Throws `in_use` and `io`. */
-  constructor(settings: Settings, address: Address, accept: Parameters<Links['listen']>[1]) {
+  constructor(settings: Settings, dialect: Dialect<Listens, Dials>, accept: Accept<Dials, Listens>) {
     this.#settings = settings;
+    this.#dialect = dialect;
     this.#accept = accept;
     this.#strangers = new Strangers(settings.limits);
-    try {
-      this.#server = Bun.listen({
-        hostname: address.host,
-        port: address.port,
-        data: { stream: null },
-        socket: socketHandlers((socket) => this.#take(socket)),
-      });
-    } catch (error) {
-      throw listenFailure(address, error);
-    }
+  }
+
+  /** Once, first of all. Errors: `in_use`, `io`. */
+  async open(address: Endpoint): Promise<void> {
+    this.#listening = await this.#settings.transport.listen(address, (carrier) => this.#take(carrier));
   }
 
   get port(): number {
-    return this.#server.port;
+    return present(this.#listening, 'an open listener').port;
   }
 
-  /** Stops listening and closes every link in good order; resolves when all sockets are gone. Idempotent. */
+  /** Stops listening and closes every link in good order; resolves when all connections are gone. Idempotent. */
   close(): Promise<void> {
     if (!this.#closing) {
       this.#closing = true;
-      this.#server.stop(false);
+      this.#listening?.stop();
       for (const conversation of this.#conversations) conversation.close('This side stopped listening.');
       this.#resolveWhenEmpty();
     }
     return this.#closed.promise;
   }
 
-  #take(socket: StreamSocket): void {
-    // Whoever hangs up at once has no address any more.
-    const remoteAddress: string | undefined = socket.remoteAddress;
-    if (remoteAddress === undefined) {
-      socket.terminate();
-      this.#count({ code: 'connection_lost', detail: 'Hung up before it was taken in.' }, 'somebody');
-      return;
-    }
-    const remote = formatAddress({ host: remoteAddress, port: socket.remotePort });
+  #take(carrier: Carrier): CarrierHandlers {
+    const { remote, remoteHost } = carrier;
     if (this.#closing) {
-      socket.terminate();
       this.#count({ code: 'refused', detail: 'Not listening any more.' }, remote);
-      return;
+      carrier.cut({ cause: 'finished', detail: 'Not listening any more.' });
+      return ignoring;
     }
-    const { keys, strangers = false } = this.#settings;
     const conversation = new Conversation(
       this.#settings,
       {
         remote,
         side: {
           role: 'responder',
-          gate: {
-            strangers,
-            candidates: (claim, remoteKey) => candidatesFor(keys?.() ?? [], claim, remoteKey),
-          },
+          gate: this.#settings.gate ?? noGate,
         },
-        dialect: dispatcherDialect,
+        dialect: this.#dialect,
       },
       {
         onOpen: (link) => {
-          const known = (): void => this.#strangers.delete(remoteAddress, conversation);
+          const known = (): void => this.#strangers.delete(remoteHost, conversation);
           const handlers = this.#accept(link);
           if (link.admission.by === 'nothing') return afterFirstMessage(handlers, known);
           known();
@@ -323,17 +328,17 @@ class Listener implements LinkListener {
         },
         onEnd: (end) => this.#count(end, remote),
         onGone: () => {
-          this.#strangers.delete(remoteAddress, conversation);
+          this.#strangers.delete(remoteHost, conversation);
           this.#conversations.delete(conversation);
           this.#resolveWhenEmpty();
         },
       },
     );
-    const leaving = this.#strangers.add(remoteAddress, conversation);
+    const leaving = this.#strangers.add(remoteHost, conversation);
     const detail = 'Too many connections shake hands; this one was the oldest of the address that has most of them.';
     leaving?.cut({ code: 'refused', detail });
     this.#conversations.add(conversation);
-    conversation.attach(socket);
+    return conversation.attach(carrier);
   }
 
   #count(end: LinkEnd, remote: string): void {
@@ -360,35 +365,4 @@ function afterFirstMessage<Receives>(handlers: LinkHandlers<Receives>, known: ()
     onDrain: () => handlers.onDrain(),
     onEnd: (end) => handlers.onEnd(end),
   };
-}
-
-function formatAddress(address: Address): string {
-  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
-}
-
-function listenFailure(address: Address, error: unknown): OctasklyError {
-  const place = formatAddress(address);
-  if (codeOf(error) === 'EADDRINUSE') {
-    const advice = 'Stop the program that uses it (perhaps another dispatcher), or choose another port.';
-    return new OctasklyError('in_use', `Cannot listen on ${place}: port ${address.port} is already in use. ${advice}`, {
-      cause: error,
-    });
-  }
-  const reason = codeOf(error) === 'EADDRNOTAVAIL' ? 'this machine has no such address' : reasonOf(error);
-  return new OctasklyError('io', `Cannot listen on ${place}: ${reason}.`, { cause: error });
-}
-
-function connectFailure(error: unknown): string {
-  switch (codeOf(error)) {
-    case 'ECONNREFUSED':
-      return 'nothing listens there';
-    case 'ENOTFOUND':
-      return 'no such host';
-    default:
-      return reasonOf(error);
-  }
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

@@ -15,7 +15,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { connect } from 'node:tls';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import { isLoopbackHost } from './addresses.ts';
+import { isLoopbackHost } from '../base/place.ts';
 import { selfCertificatePath } from './certificate.ts';
 import { fingerprintOf, parseFingerprint } from './fingerprint.ts';
 

@@ -128,6 +128,10 @@ export class Reads {
     return { ...batch, counts };
   }
 
+  setting(key: string): string | null {
+    return this.#orm.select().from(settings).where(eq(settings.key, key)).get()?.value ?? null;
+  }
+
   idempotency(key: string): ReturnType<Store['idempotency']> {
     const { bodyHash, answer } = idempotency;
     return this.#orm.select({ bodyHash, answer }).from(idempotency).where(eq(idempotency.key, key)).get() ?? null;

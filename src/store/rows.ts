@@ -290,7 +290,10 @@ export function workerRowOf(record: RememberedWorker): WorkerRow {
 export function workerOf({ id, declaration, ...columns }: WorkerRow): RememberedWorker {
   // Earlier versions declared nothing about isolation.
   const known = parse<Partial<RememberedWorker['declaration']>>(declaration);
-  return { ...columns, declaration: { isolation: unknownIsolation, ...known } as RememberedWorker['declaration'] };
+  return {
+    ...columns,
+    declaration: { isolation: unknownIsolation, peerPort: null, ...known } as RememberedWorker['declaration'],
+  };
 }
 
 function parse<T>(json: string): T {

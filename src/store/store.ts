@@ -137,6 +137,7 @@ function storeOn(connection: Connection, files: StoreFiles): SqliteStore {
     attempts: (taskId) => read(() => reads.attempts(taskId)),
     outputs: (taskId) => read(() => reads.outputs(taskId)),
     batch: (id) => read(() => reads.batch(id)),
+    setting: (key) => read(() => reads.setting(key)),
     idempotency: (key) => read(() => reads.idempotency(key)),
     audit: (filter, page) => read(() => reads.audit(filter, page)),
     verifyAudit: () => verifyRecord(connection, files.sha256),

@@ -18,9 +18,10 @@ import type { BlobReceiver, BlobStore } from '../ports/files.ts';
 import type { Link } from '../ports/links.ts';
 import type { Clock, Timer } from '../ports/time.ts';
 import { type BlobMessage, type BlobRange, blobDataBytesMax } from '../wire/messages.ts';
+import { type Fetch, fetched, otherSize, Waits } from './waits.ts';
 
 /** A link as far as blobs need it. */
-export type BlobLink = Pick<Link<BlobMessage>, 'congested' | 'send' | 'close'>;
+export type BlobLink = Pick<Link<BlobMessage>, 'blobsCongested' | 'send' | 'close'>;
 
 /** Bytes asked for and not here yet. */
 export const windowBytesMax = 4 * 1024 * 1024;
@@ -31,18 +32,13 @@ export const triesMax = 3;
 /** With ranges out, something must come within this time. */
 export const stallMsMax = 120_000;
 /** Somebody else takes in the same blob just now: how long to wait before looking again, and how often. */
-const conflictPauseMs = 200;
-const conflictsMax = 300;
-
-interface Waiter {
-  readonly resolve: () => void;
-  readonly reject: (error: OctasklyError) => void;
-}
+export const conflictPauseMs = 200;
+export const conflictsMax = 300;
 
 interface Fetching {
   readonly blob: string;
   readonly bytes: number;
-  readonly waiters: Set<Waiter>;
+  readonly waits: Waits;
   /** Null while it waits. */
   receiver: BlobReceiver | null;
   /** Up to here it was asked for on the present link. */
@@ -53,14 +49,6 @@ interface Fetching {
   conflicts: number;
   /** Not to be started before, steady ms. */
   notBefore: number;
-}
-
-/** A wait for one blob. */
-export interface Fetch {
-  /** Rejects with an `OctasklyError` that says why it cannot be had. */
-  readonly done: Promise<void>;
-  /** Waits no more: `done` rejects unless it has settled. The transfer ends with its last waiter. */
-  cancel(): void;
 }
 
 interface Parts {
@@ -96,23 +84,17 @@ export class Fetcher {
 
   /** Fetches a blob unless it is here, or joins those who wait for it. */
   fetch(blob: string, bytes: number): Fetch {
-    if (this.#parts.store.size(blob) === bytes) return { done: Promise.resolve(), cancel: () => undefined };
+    if (this.#parts.store.size(blob) === bytes) return fetched;
     let fetching = this.#active.get(blob) ?? this.#waiting.get(blob);
-    if (fetching !== undefined && fetching.bytes !== bytes) {
-      const message = `it is said to have ${bytes} bytes, and elsewhere ${fetching.bytes}`;
-      return { done: Promise.reject(new OctasklyError('invalid', message)), cancel: () => undefined };
-    }
+    if (fetching !== undefined && fetching.bytes !== bytes) return otherSize(bytes, fetching.bytes);
     if (fetching === undefined) {
       const fresh = { receiver: null, askedTo: 0, ends: [], tries: 0, conflicts: 0, notBefore: 0 };
-      fetching = { blob, bytes, waiters: new Set(), ...fresh };
+      fetching = { blob, bytes, waits: new Waits(), ...fresh };
       this.#waiting.set(blob, fetching);
       this.#pumpSoon();
     }
     const joined = fetching;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiter: Waiter = { resolve, reject };
-    joined.waiters.add(waiter);
-    return { done: promise, cancel: () => this.#leave(joined, waiter) };
+    return joined.waits.join(() => this.#abandon(joined));
   }
 
   /** A link: asks for what is waited for, each from where it stands. */
@@ -282,17 +264,16 @@ export class Fetcher {
 
   #succeed(fetching: Fetching): void {
     this.#remove(fetching);
-    for (const { resolve } of fetching.waiters) resolve();
+    fetching.waits.resolve();
   }
 
   #fail(fetching: Fetching, error: OctasklyError): void {
     this.#remove(fetching);
-    for (const { reject } of fetching.waiters) reject(error);
+    fetching.waits.reject(error);
   }
 
-  #leave(fetching: Fetching, waiter: Waiter): void {
-    waiter.reject(new OctasklyError('io', 'it was given up'));
-    if (!fetching.waiters.delete(waiter) || fetching.waiters.size > 0) return;
+  /** Nobody waits for it any more. */
+  #abandon(fetching: Fetching): void {
     this.#remove(fetching);
     this.#quietStall();
     this.#pumpSoon();
@@ -356,7 +337,8 @@ export function clauseOf(error: unknown): string {
   return reasonOf(error).replace(/\.$/, '');
 }
 
-function codedOf(error: unknown): OctasklyError {
+/** What went wrong, as an error with a code. */
+export function codedOf(error: unknown): OctasklyError {
   if (error instanceof OctasklyError) return error;
   return new OctasklyError('io', reasonOf(error), { cause: error });
 }

@@ -68,11 +68,11 @@ export class BlobServer {
   }
 
   #sendSoon(): void {
-    if (this.#scheduled || this.#verifying || this.size === 0 || this.#parts.link.congested) return;
+    if (this.#scheduled || this.#verifying || this.size === 0 || this.#parts.link.blobsCongested) return;
     this.#scheduled = true;
     this.#parts.clock.soon(() => {
       this.#scheduled = false;
-      if (!this.#parts.link.congested) this.#send();
+      if (!this.#parts.link.blobsCongested) this.#send();
     });
   }
 

@@ -21,18 +21,20 @@ export type Proof =
   | { readonly by: 'credential'; readonly psk: Uint8Array; readonly dispatcherKey: string }
   /** It has a join token of this dispatcher. `inviteId`: 16 hex digits. */
   | { readonly by: 'invite'; readonly inviteId: string; readonly psk: Uint8Array; readonly dispatcherKey: string }
+  /** It is a member of the same cluster. It speaks to the node with this key only; null = to whichever answers. */
+  | { readonly by: 'peer'; readonly psk: Uint8Array; readonly peerKey: string | null }
   /** It asks to be approved (Noise XX without a pre-shared key). */
   | { readonly by: 'nothing' };
 
 /** What a dialler says in clear of its proof. Every proof is a claim; a claim shows nothing. */
 export type Claim =
-  | { readonly by: 'nothing' | 'secret' | 'credential' }
+  | { readonly by: 'nothing' | 'secret' | 'credential' | 'peer' }
   /** 16 hex digits. */
   | { readonly by: 'invite'; readonly inviteId: string };
 
 /** By what a link was authenticated. `keyId` names the cluster secret behind it; on the dialling side it is ''. */
 export type Admission =
-  | { readonly by: 'secret' | 'credential'; readonly keyId: string }
+  | { readonly by: 'secret' | 'credential' | 'peer'; readonly keyId: string }
   | { readonly by: 'invite'; readonly inviteId: string; readonly keyId: string }
   /** The six digits that both sides show when nobody is in between. */
   | { readonly by: 'nothing'; readonly code: string };

@@ -5,7 +5,7 @@
 
 import { unreachable } from '../base/assert.ts';
 import type { AttemptKey } from '../core/attempt.ts';
-import { checkBlobMessage, packBlobMessage } from './blob-messages.ts';
+import { checkBlobMessage, packBlob, packBlobMessage, readBlob } from './blob-messages.ts';
 import {
   amount,
   bool,
@@ -13,6 +13,8 @@ import {
   bytesOf,
   count,
   fieldLimits,
+  halves,
+  hexOf,
   keyId,
   kindOf,
   list,
@@ -22,24 +24,55 @@ import {
   row,
   taskId,
   text,
+  whole,
   wrong,
 } from './fields.ts';
-import { type DispatcherMessage, outputChunkBytesMax, refusalCodes } from './messages.ts';
+import {
+  type BlobHolder,
+  type DispatcherMessage,
+  holdersMax,
+  outputChunkBytesMax,
+  type RosterEntry,
+  refusalCodes,
+  rosterMax,
+} from './messages.ts';
 import { packAssignment, packBytes, packKey, readAssignment, readAttempt, readKey } from './shapes.ts';
 
 type Welcome = Extract<DispatcherMessage, { kind: 'welcome' }>;
 type Resume = Welcome['resume'][number];
+type Granted = Extract<DispatcherMessage, { kind: 'granted' }>['entries'][number];
+type Holders = Extract<DispatcherMessage, { kind: 'holders' }>['blobs'][number];
 
 /** A day: no interval or wait that one side asks of the other is longer. */
 const intervalRange = { min: 1, max: 24 * 3600 * 1000 };
 const waitRange = { min: 0, max: intervalRange.max };
 const keyBytes = 32;
+const publicKeyDigits = 64;
+const clusterIdDigits = 16;
+/** Characters of an address or a host's name. */
+const hostLengthMax = 255;
 
 /** The message as a row for CBOR. */
 export function packDispatcherMessage(message: DispatcherMessage): unknown[] {
   switch (message.kind) {
     case 'welcome':
-      return ['welcome', message.name, message.heartbeatMs, message.silenceMs, message.resume.map(packResume)];
+      return [
+        'welcome',
+        message.name,
+        message.heartbeatMs,
+        message.silenceMs,
+        message.resume.map(packResume),
+        message.clusterId,
+        message.peers,
+      ];
+    case 'roster':
+      return ['roster', message.whole, message.members.map(packMember), message.gone];
+    case 'holders':
+      return ['holders', message.blobs.map(packHolders)];
+    case 'granted':
+      return ['granted', message.entries.map(({ taskId: id, attempt, previous }) => [id, attempt, previous])];
+    case 'drain':
+      return ['drain', message.draining];
     case 'pending':
       return ['pending', message.expiresInMs];
     case 'credential':
@@ -71,16 +104,16 @@ export function packDispatcherMessage(message: DispatcherMessage): unknown[] {
 export function checkDispatcherMessage(value: unknown): DispatcherMessage {
   const kind = kindOf(value, 'message');
   switch (kind) {
-    case 'welcome': {
-      const fields = row(value, 5, kind);
-      return {
-        kind,
-        name: nodeName(fields[1], 'name'),
-        heartbeatMs: amount(fields[2], 'heartbeatMs', intervalRange),
-        silenceMs: amount(fields[3], 'silenceMs', intervalRange),
-        resume: list(fields[4], 'resume', readResume),
-      };
-    }
+    case 'welcome':
+      return readWelcome(value);
+    case 'roster':
+      return readRoster(value);
+    case 'holders':
+      return { kind, blobs: list(row(value, 2, kind)[1], 'blobs', readHolders) };
+    case 'granted':
+      return { kind, entries: list(row(value, 2, kind)[1], 'entries', readGranted) };
+    case 'drain':
+      return { kind, draining: bool(row(value, 2, kind)[1], 'draining') };
     case 'pending':
       return { kind, expiresInMs: amount(row(value, 2, kind)[1], 'expiresInMs', waitRange) };
     case 'credential': {
@@ -160,7 +193,28 @@ export function halveDispatcherMessage(
             { kind, attempts: second },
           ];
     }
+    case 'roster':
+      return halveRoster(message);
+    case 'holders': {
+      const [first, second] = halves(message.blobs);
+      return first.length === 0
+        ? null
+        : [
+            { kind: 'holders', blobs: first },
+            { kind: 'holders', blobs: second },
+          ];
+    }
+    case 'granted': {
+      const [first, second] = halves(message.entries);
+      return first.length === 0
+        ? null
+        : [
+            { kind: 'granted', entries: first },
+            { kind: 'granted', entries: second },
+          ];
+    }
     case 'welcome':
+    case 'drain':
     case 'pending':
     case 'credential':
     case 'refused':
@@ -176,10 +230,88 @@ export function halveDispatcherMessage(
   }
 }
 
-/** The first half is empty when there are fewer than two. */
-function halves<T>(entries: readonly T[]): readonly [readonly T[], readonly T[]] {
-  const middle = entries.length >> 1;
-  return [entries.slice(0, middle), entries.slice(middle)];
+type Roster = Extract<DispatcherMessage, { kind: 'roster' }>;
+
+/** A whole roster is its first half, whole, and then who came besides. */
+function halveRoster({ kind, whole: isWhole, members, gone }: Roster): readonly [Roster, Roster] | null {
+  const [first, second] = halves(members);
+  if (first.length > 0)
+    return [
+      { kind, whole: isWhole, members: first, gone },
+      { kind, whole: false, members: second, gone: [] },
+    ];
+  const [goneFirst, goneSecond] = halves(gone);
+  if (goneFirst.length === 0) return null;
+  return [
+    { kind, whole: isWhole, members, gone: goneFirst },
+    { kind, whole: false, members: [], gone: goneSecond },
+  ];
+}
+
+function readWelcome(value: unknown): Welcome {
+  const kind = 'welcome';
+  const fields = row(value, 7, kind);
+  return {
+    kind,
+    name: nodeName(fields[1], 'name'),
+    heartbeatMs: amount(fields[2], 'heartbeatMs', intervalRange),
+    silenceMs: amount(fields[3], 'silenceMs', intervalRange),
+    resume: list(fields[4], 'resume', readResume),
+    clusterId: hexOf(fields[5], 'clusterId', clusterIdDigits),
+    peers: bool(fields[6], 'peers'),
+  };
+}
+
+function readRoster(value: unknown): Roster {
+  const kind = 'roster';
+  const fields = row(value, 4, kind);
+  return {
+    kind,
+    whole: bool(fields[1], 'whole'),
+    members: list(fields[2], 'members', readMember, rosterMax),
+    gone: list(fields[3], 'gone', readPublicKey, rosterMax),
+  };
+}
+
+function packMember({ id, name, publicKey }: RosterEntry): unknown[] {
+  return [id, name, publicKey];
+}
+
+function readMember(value: unknown): RosterEntry {
+  const fields = row(value, 3, 'member');
+  return {
+    id: nodeName(fields[0], 'id'),
+    name: nodeName(fields[1], 'name'),
+    publicKey: readPublicKey(fields[2]),
+  };
+}
+
+function readPublicKey(value: unknown): string {
+  return hexOf(value, 'publicKey', publicKeyDigits);
+}
+
+function packHolders({ blob, at }: Holders): unknown[] {
+  return [packBlob(blob), at.map(({ id, publicKey, host, port }) => [id, publicKey, host, port])];
+}
+
+function readHolders(value: unknown): Holders {
+  const fields = row(value, 2, 'holders');
+  return { blob: readBlob(fields[0]), at: list(fields[1], 'at', readHolder, holdersMax) };
+}
+
+function readHolder(value: unknown): BlobHolder {
+  const fields = row(value, 4, 'holder');
+  return {
+    id: nodeName(fields[0], 'id'),
+    publicKey: readPublicKey(fields[1]),
+    host: text(fields[2], 'host', hostLengthMax),
+    port: whole(fields[3], 'port', fieldLimits.port),
+  };
+}
+
+function readGranted(value: unknown): Granted {
+  const fields = row(value, 3, 'granted');
+  return { taskId: taskId(fields[0]), attempt: readAttempt(fields[1]), previous: readAttempt(fields[2]) };
 }
 
 function packResume(resume: Resume): unknown[] {

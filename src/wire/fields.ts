@@ -39,6 +39,7 @@ export const fieldLimits = {
   priorityMax: 100,
   /** Any one limit of a task, whatever its unit. */
   limitMax: 1e12,
+  port: { min: 1, max: 65_535 },
 } as const;
 
 /** What arrived is not a message. `message` says where and why: "report.entries.3.attempt is ...". */
@@ -58,6 +59,7 @@ const idPattern = /^[0-9a-hjkmnp-tv-z]{12}$/;
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const envNamePattern = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/;
 const keyIdPattern = /^[0-9a-f]{8}$/;
+const hexPattern = /^[0-9a-f]*$/;
 const labelNamePattern = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/;
 
 /** An array of exactly `length` fields. */
@@ -172,6 +174,14 @@ export function keyId(value: unknown): string {
   return value;
 }
 
+/** Exactly `digits` lower-case hex digits: a public key, the name of a cluster. */
+export function hexOf(value: unknown, name: string, digits: number): string {
+  if (typeof value !== 'string' || value.length !== digits || !hexPattern.test(value)) {
+    throw wrong(name, `${digits} hex digits`, value);
+  }
+  return value;
+}
+
 /** Bytes, at most `max`; null stands for none (a byte string is the dearest thing to encode, and most are empty). */
 export function bytes(value: unknown, name: string, max: number): Uint8Array {
   if (value === null) return noBytes;
@@ -212,6 +222,12 @@ function record(
   };
   // fromEntries defines own properties: a variable named __proto__ is only a variable.
   return Object.fromEntries(list(value, name, readPair, fieldLimits.pairsMax));
+}
+
+/** The two halves of a list, in order; the first is empty when there are fewer than two. */
+export function halves<T>(entries: readonly T[]): readonly [readonly T[], readonly T[]] {
+  const middle = entries.length >> 1;
+  return [entries.slice(0, middle), entries.slice(middle)];
 }
 
 /** What a wrong field says: what should be, and what is, shortened. */

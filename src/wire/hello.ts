@@ -12,7 +12,7 @@
  *   accept:  3, an empty message sealed by the responder: proof to the initiator that the other side holds the key
  *
  * The claim says by what the dialler asks to be admitted and so which pattern is spoken: nothing = 0 (XX), and by XXpsk3
- * secret = 1, credential = 2, invite = 3. A listener claims nothing.
+ * secret = 1, credential = 2, invite = 3, peer = 4. A listener claims nothing.
  */
 
 import type { Claim } from './admission.ts';
@@ -39,7 +39,7 @@ export type DeclineReason = (typeof declineReasons)[number];
 const magic = new TextEncoder().encode('octaskly');
 const helloBytes = 1 + magic.length + 5;
 const inviteIdBytes = 8;
-const claimCodes: readonly Claim['by'][] = ['nothing', 'secret', 'credential', 'invite'];
+const claimCodes: readonly Claim['by'][] = ['nothing', 'secret', 'credential', 'invite', 'peer'];
 
 /** The hello as a frame body. Versions are from 0 to 65,535; an invite's id has 16 hex digits. */
 export function encodeHello({ version, versionMin, claim }: Hello): Uint8Array {

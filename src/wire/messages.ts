@@ -15,8 +15,8 @@ import type { TaskSpec } from '../core/task.ts';
 import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
 
 /** Spoken version and the oldest one still understood. Exchanged in clear before the handshake. */
-export const protocolVersion = 3;
-export const protocolVersionMin = 3;
+export const protocolVersion = 4;
+export const protocolVersionMin = 4;
 
 /** Most entries in one `assign`, `report`, `recall`, `ack` or `join.held`. */
 export const entriesMax = 4096;
@@ -78,6 +78,10 @@ export type WorkerMessage =
   | (AttemptKey & { readonly kind: 'stdinTaken'; readonly offset: number; readonly open: boolean })
   /** Takes no more work; what runs is finished first. */
   | { readonly kind: 'leaving' }
+  /** Given to a peer, which keeps these until they are granted to it: as `returned`, with a wish. */
+  | { readonly kind: 'handedOver'; readonly entries: readonly (AttemptKey & { readonly to: string })[] }
+  /** Runs, or has run, for a peer without having been told to from here. Reports of these follow as of any other. */
+  | { readonly kind: 'adopted'; readonly tasks: readonly AdoptedTask[] }
   /** Holds nothing any more and hangs up. */
   | { readonly kind: 'goodbye' };
 
@@ -99,6 +103,36 @@ export interface Assignment extends AttemptKey {
     | 'requires'
   >;
 }
+
+/** A task that somebody handed to a worker directly; its attempt is 1. */
+export interface AdoptedTask {
+  readonly assignment: Assignment;
+  /** Id of the node it came from, as the worker knows it by its key. */
+  readonly from: string;
+  /** Wall clock of the worker, ms. */
+  readonly adoptedAt: number;
+}
+
+/** A node of the cluster, as others may meet it. */
+export interface RosterEntry {
+  readonly id: string;
+  readonly name: string;
+  /** X25519, hex. */
+  readonly publicKey: string;
+}
+
+/** A worker that has a blob, or is getting it, and where it takes peers. */
+export interface BlobHolder {
+  readonly id: string;
+  readonly publicKey: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Most nodes on a roster. */
+export const rosterMax = 4096;
+/** Most holders told of one blob. */
+export const holdersMax = 4;
 
 /** Why a node may not join (now). */
 export const refusalCodes = [
@@ -136,7 +170,28 @@ export type DispatcherMessage =
       readonly silenceMs: number;
       /** For held attempts that go on: how many bytes of each stream are already here. */
       readonly resume: readonly (AttemptKey & { readonly stdout: number; readonly stderr: number })[];
+      /** Names the cluster, whatever secret it has at present: 16 hex digits. */
+      readonly clusterId: string;
+      /** False: no peer-to-peer traffic, whatever the worker's own wish. */
+      readonly peers: boolean;
     }
+  /** Who belongs to the cluster: everybody (`whole`), or who came and who went since. */
+  | {
+      readonly kind: 'roster';
+      readonly whole: boolean;
+      readonly members: readonly RosterEntry[];
+      /** Public keys. */
+      readonly gone: readonly string[];
+    }
+  /** Where blobs of an assignment that follows can be had besides here. */
+  | {
+      readonly kind: 'holders';
+      readonly blobs: readonly { readonly blob: string; readonly at: readonly BlobHolder[] }[];
+    }
+  /** Attempts a peer handed over: what it knows as `previous` is from now on `attempt`, and may start. */
+  | { readonly kind: 'granted'; readonly entries: readonly (AttemptKey & { readonly previous: number })[] }
+  /** Takes no new work (an operator wants it so), or takes it again. What waits may go to a peer. */
+  | { readonly kind: 'drain'; readonly draining: boolean }
   /** The enrolment is waiting for somebody to approve it. */
   | { readonly kind: 'pending'; readonly expiresInMs: number }
   /**

@@ -195,9 +195,9 @@ class SymmetricState {
     return plaintext;
   }
 
-  /** Split: the cipher of the initiator's messages, then that of the responder's. */
-  split(): readonly [CipherState, CipherState] {
-    const [first, second] = this.#hkdf(noBytes, 2);
+  /** Split: the cipher of the initiator's messages, then that of the responder's; another pair for each `label`. */
+  split(label: Uint8Array): readonly [CipherState, CipherState] {
+    const [first, second] = this.#hkdf(label, 2);
     return [new CipherState(this.#crypto, first), new CipherState(this.#crypto, second)];
   }
 
@@ -318,10 +318,14 @@ export class HandshakeState {
     return payload;
   }
 
-  /** Split: after the last message, the ciphers for what is sent and what is received. */
-  split(): { readonly sending: CipherState; readonly receiving: CipherState } {
+  /**
+   * Split: after the last message, the ciphers for what is sent and what is received. With a `label` they are a further
+   * pair, for a stream beside the first: HKDF of the chaining key with the label instead of nothing (as the extension
+   * "Additional Symmetric Keys" draws its own), so no pair tells anything about another.
+   */
+  split(label: Uint8Array = noBytes): { readonly sending: CipherState; readonly receiving: CipherState } {
     assert(this.finished, 'a Noise handshake is split before its end');
-    const [initiators, responders] = this.#symmetric.split();
+    const [initiators, responders] = this.#symmetric.split(label);
     return this.#options.role === 'initiator'
       ? { sending: initiators, receiving: responders }
       : { sending: responders, receiving: initiators };

@@ -10,7 +10,7 @@
  *
  * The dialler says in its hello by what it asks to be admitted. With a key to show, that is Noise XXpsk3: the listener
  * learns who dials in message 3, before it needs the pre-shared key, and only then looks for the keys that would do. A
- * dialler that knows its dispatcher's key hangs up before message 3 when another answers: it tells a stranger neither its
+ * dialler that knows the key of the node it means hangs up before message 3 when another answers: it tells a stranger neither its
  * own static key nor anything made with its pre-shared key. Without a key it is Noise XX, and the payloads of messages 1
  * and 3 carry the commitment and the nonce of `admission.ts`.
  *
@@ -44,6 +44,7 @@ import {
   type Hello,
   versionMismatch,
 } from './hello.ts';
+import type { Lane } from './lanes.ts';
 import { protocolVersion, protocolVersionMin } from './messages.ts';
 import { concat, HandshakeState, type KeyPair, type NoiseCrypto, NoiseError } from './noise.ts';
 
@@ -55,8 +56,8 @@ export interface Candidate {
 
 /** What a listener accepts. */
 export interface Gate {
-  /** Takes those who have nothing to show. */
-  readonly strangers: boolean;
+  /** Claims that are listened to; others are declined before the handshake. */
+  readonly admits: readonly Claim['by'][];
   /**
    * The keys with which the node with this static public key (32 bytes) shows its claim to be true, the likeliest first.
    * Called when the node has proved that the static key is its own; never for the claim `nothing`.
@@ -79,11 +80,19 @@ export interface OpeningOptions {
   readonly rekeyPieces?: number;
 }
 
+/** Both directions of a lane. */
+export interface Channels {
+  readonly sealing: SealingChannel;
+  readonly opening: OpeningChannel;
+}
+
 /** Both sides are authenticated. */
 export interface Opened {
   readonly kind: 'opened';
-  readonly sealing: SealingChannel;
-  readonly opening: OpeningChannel;
+  /** Of `control`. */
+  readonly channels: Channels;
+  /** Both directions of another lane, under keys of their own; to be asked for once a lane. */
+  channelsOf(lane: Exclude<Lane, 'control'>): Channels;
   /** The other's static public key, 32 bytes. */
   readonly remoteKey: Uint8Array;
   readonly admission: Admission;
@@ -99,6 +108,7 @@ export interface Unopened {
 type Phase = 'hello' | 'response' | 'request' | 'proof' | 'acceptance';
 
 const noBytes = new Uint8Array(0);
+const utf8 = new TextEncoder();
 
 /** One connection's opening. `transmit` takes frame bodies for the other side. */
 export class Opening {
@@ -110,7 +120,7 @@ export class Opening {
   #claim: Claim = { by: 'nothing' };
   #phase: Phase = 'hello';
   #handshake: HandshakeState | null = null;
-  #channels: Pick<Opened, 'sealing' | 'opening'> | null = null;
+  #channels: Channels | null = null;
   /** The dialler's nonce; the listener's copy of the commitment to it. Of use when nothing is claimed. */
   #nonce: Uint8Array = noBytes;
   #commitment: Uint8Array = noBytes;
@@ -171,8 +181,8 @@ export class Opening {
     if (side.role === 'responder') {
       const { claim } = theirs;
       if (claim === null) return this.#decline('refused', 'refused', 'It asks to be admitted in an unknown way.');
-      if (claim.by === 'nothing' && !side.gate.strangers)
-        return this.#decline('refused', 'refused', 'It has nothing to show, and such nodes are not taken here.');
+      if (!side.gate.admits.includes(claim.by))
+        return this.#decline('refused', 'refused', `It ${claimed[claim.by]}, and such nodes are not taken here.`);
       this.#claim = claim;
     }
     this.#shakeHands(side.role === 'initiator' ? [this.#helloBody, helloOfOther] : [helloOfOther, this.#helloBody]);
@@ -233,14 +243,14 @@ export class Opening {
     return null;
   }
 
-  /** Somebody else than the dispatcher this dialler means to speak to. */
+  /** Somebody else than the node this dialler means to speak to. */
   #strangerThere(remoteKey: Uint8Array): Unopened | null {
     const { side, crypto } = this.#options;
-    if (side.role === 'responder' || !('dispatcherKey' in side.proof)) return null;
-    const { dispatcherKey } = side.proof;
-    if (remoteKey.toHex() === dispatcherKey) return null;
-    const [there, meant] = [remoteKey, Uint8Array.fromHex(dispatcherKey)].map((key) => fingerprint(crypto, key));
-    return unopened('wrong_key', `Another dispatcher answers: its key is ${there}, and ${meant} was meant.`);
+    const key = side.role === 'initiator' ? keyMeant(side.proof) : null;
+    if (key === null || remoteKey.toHex() === key) return null;
+    const [there, meant] = [remoteKey, Uint8Array.fromHex(key)].map((each) => fingerprint(crypto, each));
+    const who = this.#claim.by === 'peer' ? 'node' : 'dispatcher';
+    return unopened('wrong_key', `Another ${who} answers: its key is ${there}, and ${meant} was meant.`);
   }
 
   /** Message 3, at the listener. */
@@ -273,17 +283,26 @@ export class Opening {
     const candidate = this.#candidates[handshake.pskIndex ?? this.#candidates.length];
     const code = approvalCode(crypto, handshake.handshakeHash);
     const admission = admissionOf(this.#claim, { keyId: candidate?.keyId ?? '', code });
-    return { kind: 'opened', ...channels, remoteKey: handshake.remoteStatic, admission };
+    return {
+      kind: 'opened',
+      channels,
+      channelsOf: (lane) => this.#channelsFrom(handshake.split(utf8.encode(`octaskly lane ${lane}`))),
+      remoteKey: handshake.remoteStatic,
+      admission,
+    };
   }
 
-  #split(handshake: HandshakeState): Pick<Opened, 'sealing' | 'opening'> {
+  #split(handshake: HandshakeState): Channels {
+    this.#channels = this.#channelsFrom(handshake.split());
+    return this.#channels;
+  }
+
+  #channelsFrom({ sending, receiving }: ReturnType<HandshakeState['split']>): Channels {
     const rekeyPieces = this.#options.rekeyPieces ?? rekeyPiecesDefault;
-    const { sending, receiving } = handshake.split();
-    this.#channels = {
+    return {
       sealing: new SealingChannel(sending, rekeyPieces),
       opening: new OpeningChannel(receiving, rekeyPieces),
     };
-    return this.#channels;
   }
 
   #write(handshake: HandshakeState, payload: Uint8Array): void {
@@ -313,6 +332,21 @@ export class Opening {
   }
 }
 
+/** The only static key (hex) a dialler with this proof speaks to; null = any. */
+function keyMeant(proof: Proof): string | null {
+  if ('dispatcherKey' in proof) return proof.dispatcherKey;
+  return proof.by === 'peer' ? proof.peerKey : null;
+}
+
+/** What a claim says, as the end of a sentence that begins with "It". */
+const claimed = {
+  nothing: 'has nothing to show',
+  secret: 'claims to know the cluster secret',
+  credential: 'claims to have a credential',
+  invite: 'claims to have a join token',
+  peer: 'comes as a peer',
+} as const;
+
 /** What is wrong with a proof that does not hold: said of the other side, and of oneself. */
 const wrongProof = {
   secret: {
@@ -326,6 +360,10 @@ const wrongProof = {
   invite: {
     there: 'The other side has no valid join token of this cluster.',
     here: 'The other side says that this join token is not one of its own.',
+  },
+  peer: {
+    there: 'The other side is no member of this cluster.',
+    here: 'The other side says that this node is no member of its cluster.',
   },
 } as const;
 

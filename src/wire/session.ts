@@ -8,8 +8,13 @@
  *   open     sealed messages                          sealed messages
  *   ended    nothing                                  nothing
  *
+ * A connection has one lane or several (`lanes.ts`). The opening goes over `control`; then the dialler opens each further
+ * lane with an empty sealed message, and nothing comes over it before that. Every lane and direction has keys and a
+ * counter of its own, so nothing can be moved from one lane to another.
+ *
  * Invariants: whatever arrives, nothing is thrown: the session ends with a code. It ends once; the sink's `onEnd` is
- * called exactly then and nothing after it. `onMessage` only sees messages that passed their check, in order, each once.
+ * called exactly then and nothing after it. `onMessage` only sees messages that passed their check, each once, and those of
+ * a lane in order.
  * Before `open` a frame may have 1 KiB, then 16 MiB, or 16 KiB where a node is no member yet; memory follows what has
  * arrived (`frame.ts`).
  * What a sink's function throws is our own mistake and is not caught here.
@@ -18,12 +23,13 @@
 import { present } from '../base/assert.ts';
 import type { Admission } from './admission.ts';
 import { decodeCbor, encodeCbor } from './cbor.ts';
-import { messageBytesMax, type OpeningChannel, type SealingChannel } from './channel.ts';
+import { messageBytesMax } from './channel.ts';
 import { MalformedMessage } from './fields.ts';
 import { encodeFrame, FrameDecoder, frameBytesMax, frameHeaderBytes, withLength } from './frame.ts';
 import { enrolmentFrameBytesMax, handshakeFrameBytesMax } from './hello.ts';
+import { type Lane, laneOf } from './lanes.ts';
 import { entriesMax } from './messages.ts';
-import { Opening, type OpeningOptions, type Unopened } from './opening.ts';
+import { type Channels, type Opened, Opening, type OpeningOptions, type Unopened } from './opening.ts';
 
 /** Why a session ended: the codes of `LinkEnd` that bytes alone can bring about. */
 export interface SessionEnd {
@@ -35,7 +41,7 @@ export interface SessionEnd {
 /** Where a session's results go. All calls come from inside `start`, `receive`, `send` or `endOfInput`. */
 export interface SessionSink<Receives> {
   /** Bytes for the other side; whole frames. */
-  transmit(frame: Uint8Array): void;
+  transmit(frame: Uint8Array, lane: Lane): void;
   /** Both sides are authenticated; `remoteKey` is the other's static public key, 32 bytes. */
   onOpen(remoteKey: Uint8Array, admission: Admission): void;
   onMessage(message: Receives): void;
@@ -56,40 +62,60 @@ export interface SessionOptions<Sends, Receives> extends OpeningOptions {
   readonly sink: SessionSink<Receives>;
 }
 
+const noBytes = new Uint8Array(0);
+
 type Phase = 'opening' | 'open' | 'ended';
 
-export class Session<Sends, Receives> {
+/** What a session knows of a lane. */
+interface Track {
+  readonly decoder: FrameDecoder;
+  /** Null until the session is open. */
+  channels: Channels | null;
+  /** Its first message is to be the dialler's empty one. */
+  awaitsFirst: boolean;
+}
+
+export class Session<Sends extends { readonly kind: string }, Receives> {
   readonly #options: SessionOptions<Sends, Receives>;
-  readonly #decoder = new FrameDecoder(handshakeFrameBytesMax);
+  readonly #control: Track = newTrack();
+  /** The lanes of the connection; what belongs on one it does not have goes over `control`. */
+  readonly #tracks = new Map<Lane, Track>([['control', this.#control]]);
   #phase: Phase = 'opening';
   /** Null once it is over. */
   #handshake: Opening | null;
-  #sealing: SealingChannel | null = null;
-  #opening: OpeningChannel | null = null;
 
   constructor(options: SessionOptions<Sends, Receives>) {
     this.#options = options;
-    this.#handshake = new Opening(options, (body) => options.sink.transmit(encodeFrame(body)));
+    this.#handshake = new Opening(options, (body) => options.sink.transmit(encodeFrame(body), 'control'));
   }
 
   get phase(): Phase {
     return this.#phase;
   }
 
-  /** The dialler speaks first; the listener has nothing to say yet. Call once, when connected. */
-  start(): void {
+  /**
+   * The dialler speaks first; the listener has nothing to say yet. Call once, when connected. `lanes`: those the
+   * connection has, `control` among them.
+   */
+  start(lanes: readonly Lane[] = ['control']): void {
+    for (const lane of lanes) if (lane !== 'control') this.#tracks.set(lane, newTrack());
     this.#handshake?.start();
   }
 
-  /** Takes bytes in, in any chunking. `chunk` is not kept. */
-  receive(chunk: Uint8Array): void {
+  /** Takes bytes of a lane in, in any chunking. `chunk` is not kept. */
+  receive(chunk: Uint8Array, lane: Lane = 'control'): void {
     if (this.#phase === 'ended') return;
-    const claimedBytes = this.#decoder.push(chunk, (body) => {
-      this.#takeFrame(body);
+    const track = present(this.#tracks.get(lane), 'a lane of the connection');
+    if (track.channels === null && track !== this.#control) {
+      this.#end('malformed', `The other side speaks on the lane "${lane}" before the link is open.`);
+      return;
+    }
+    const claimedBytes = track.decoder.push(chunk, (body) => {
+      this.#takeFrame(track, body);
       return !this.#hasEnded();
     });
     if (claimedBytes !== null) {
-      const limit = this.#decoder.limitBytes;
+      const limit = track.decoder.limitBytes;
       this.#end('oversized', `The other side announced a frame of ${claimedBytes} bytes; ${limit} are allowed.`);
     }
   }
@@ -100,12 +126,14 @@ export class Session<Sends, Receives> {
    */
   send(message: Sends): void {
     if (this.#phase === 'ended') return;
-    const sealing = present(this.#sealing, 'an open session');
+    const wanted = laneOf(message);
+    const lane = this.#tracks.has(wanted) ? wanted : 'control';
+    const { sealing } = present(this.#tracks.get(lane)?.channels, 'an open session');
     const row = this.#options.dialect.pack(message);
     const tooMany = row.some((field) => Array.isArray(field) && field.length > entriesMax);
     const encoded = tooMany ? null : encodeCbor(row);
     if (encoded !== null && encoded.length <= messageBytesMax) {
-      this.#options.sink.transmit(withLength(sealing.seal(encoded, frameHeaderBytes)));
+      this.#options.sink.transmit(withLength(sealing.seal(encoded, frameHeaderBytes)), lane);
       return;
     }
     const halves = this.#options.dialect.halve(message);
@@ -118,10 +146,10 @@ export class Session<Sends, Receives> {
     this.send(halves[1]);
   }
 
-  /** The other side sends no more: ends the session, in good order only between two frames of an open one. */
+  /** The other side sends no more, on any lane: ends the session, in good order only between two frames of an open one. */
   endOfInput(): void {
     if (this.#phase !== 'open') this.#end('connection_lost', 'The other side hung up during the handshake.');
-    else if (this.#decoder.midFrame) this.#end('connection_lost', 'The connection ended in the middle of a frame.');
+    else if (this.#isMidFrame()) this.#end('connection_lost', 'The connection ended in the middle of a frame.');
     else this.#end('closed', 'The other side hung up.');
   }
 
@@ -129,6 +157,10 @@ export class Session<Sends, Receives> {
   stop(): void {
     this.#phase = 'ended';
     this.#handshake = null;
+  }
+
+  #isMidFrame(): boolean {
+    return [...this.#tracks.values()].some(({ decoder }) => decoder.midFrame);
   }
 
   #hasEnded(): boolean {
@@ -141,8 +173,8 @@ export class Session<Sends, Receives> {
     this.#options.sink.onEnd({ code, detail });
   }
 
-  #takeFrame(body: Uint8Array): void {
-    if (this.#phase === 'open') this.#takeMessage(body);
+  #takeFrame(track: Track, body: Uint8Array): void {
+    if (this.#phase === 'open') this.#takeMessage(track, body);
     else this.#open(body);
   }
 
@@ -155,17 +187,30 @@ export class Session<Sends, Receives> {
     }
     this.#phase = 'open';
     this.#handshake = null;
-    this.#sealing = outcome.sealing;
-    this.#opening = outcome.opening;
-    const { by } = outcome.admission;
-    this.#decoder.limitBytes = by === 'nothing' || by === 'invite' ? enrolmentFrameBytesMax : frameBytesMax;
+    this.#openTracks(outcome);
     this.#options.sink.onOpen(outcome.remoteKey, outcome.admission);
   }
 
-  #takeMessage(body: Uint8Array): void {
-    const encoded = present(this.#opening, 'an opening channel').open(body);
+  #openTracks({ admission: { by }, channels, channelsOf }: Opened): void {
+    const { side, sink } = this.#options;
+    for (const [lane, track] of this.#tracks) {
+      track.decoder.limitBytes = by === 'nothing' || by === 'invite' ? enrolmentFrameBytesMax : frameBytesMax;
+      track.channels = lane === 'control' ? channels : channelsOf(lane);
+      if (lane === 'control') continue;
+      if (side.role === 'responder') track.awaitsFirst = true;
+      else sink.transmit(withLength(track.channels.sealing.seal(noBytes, frameHeaderBytes)), lane);
+    }
+  }
+
+  #takeMessage(track: Track, body: Uint8Array): void {
+    const encoded = present(track.channels, 'an open session').opening.open(body);
     if (encoded === null) {
       this.#end('forged', 'A frame is not authentic: it was altered, repeated, moved or left out.');
+      return;
+    }
+    if (track.awaitsFirst) {
+      track.awaitsFirst = false;
+      if (encoded.length > 0) this.#end('malformed', 'The other side opened a lane with a message.');
       return;
     }
     let message: Receives;
@@ -178,4 +223,8 @@ export class Session<Sends, Receives> {
     }
     this.#options.sink.onMessage(message);
   }
+}
+
+function newTrack(): Track {
+  return { decoder: new FrameDecoder(handshakeFrameBytesMax), channels: null, awaitsFirst: false };
 }

@@ -5,7 +5,7 @@
  */
 
 import { unreachable } from '../base/assert.ts';
-import type { HeldAttempt, ReportEntry } from '../core/attempt.ts';
+import type { AttemptKey, HeldAttempt, ReportEntry } from '../core/attempt.ts';
 import { filesMax, problemsMax } from '../core/files.ts';
 import {
   enforcements,
@@ -24,6 +24,7 @@ import {
   bytes,
   count,
   fieldLimits,
+  halves,
   kindOf,
   labels,
   list,
@@ -38,19 +39,21 @@ import {
   word,
   wrong,
 } from './fields.ts';
-import { inlineOutputBytesMax, outputChunkBytesMax, type WorkerMessage } from './messages.ts';
+import { type AdoptedTask, inlineOutputBytesMax, outputChunkBytesMax, type WorkerMessage } from './messages.ts';
 import {
+  packAssignment,
   packBytes,
   packFile,
   packOutcome,
   packUsage,
+  readAssignment,
   readAttempt,
   readFile,
   readOutcome,
   readUsage,
 } from './shapes.ts';
 
-const streams = ['stdout', 'stderr'] as const;
+export const streams = ['stdout', 'stderr'] as const;
 /** Characters of a sentence a worker says of itself. */
 const sentenceLengthMax = 1000;
 const heldPhases = ['waiting', 'running', 'ended'] as const;
@@ -62,7 +65,7 @@ export function packWorkerMessage(message: WorkerMessage): unknown[] {
       return [
         'join',
         packDeclaration(message.worker),
-        message.held.map((held) => [held.taskId, held.attempt, held.phase]),
+        message.held.map((held) => [held.taskId, held.attempt, held.phase, held.adopted === true]),
       ];
     case 'enroll':
       return ['enroll', message.name, message.platform, message.arch, message.version];
@@ -78,6 +81,13 @@ export function packWorkerMessage(message: WorkerMessage): unknown[] {
     case 'blobData':
     case 'blobRefused':
       return packBlobMessage(message);
+    case 'handedOver':
+      return ['handedOver', message.entries.map(({ taskId: id, attempt, to }) => [id, attempt, to])];
+    case 'adopted':
+      return [
+        'adopted',
+        message.tasks.map(({ assignment, from, adoptedAt }) => [packAssignment(assignment), from, adoptedAt]),
+      ];
     case 'leaving':
     case 'goodbye':
       return [message.kind];
@@ -133,6 +143,10 @@ export function checkWorkerMessage(value: unknown): WorkerMessage {
     case 'blobData':
     case 'blobRefused':
       return checkBlobMessage(kind, value);
+    case 'handedOver':
+      return { kind, entries: list(row(value, 2, kind)[1], 'entries', readHandedOver) };
+    case 'adopted':
+      return { kind, tasks: list(row(value, 2, kind)[1], 'tasks', readAdopted) };
     case 'leaving':
     case 'goodbye':
       row(value, 1, kind);
@@ -144,15 +158,38 @@ export function checkWorkerMessage(value: unknown): WorkerMessage {
 
 /** Two messages that say together what this one says, in order; null when it cannot be halved. */
 export function halveWorkerMessage(message: WorkerMessage): readonly [WorkerMessage, WorkerMessage] | null {
-  if (message.kind !== 'report' || message.entries.length < 2) return null;
-  const middle = message.entries.length >> 1;
-  return [
-    { kind: 'report', entries: message.entries.slice(0, middle) },
-    { kind: 'report', entries: message.entries.slice(middle) },
-  ];
+  if (message.kind === 'report' && message.entries.length > 1) {
+    const [first, second] = halves(message.entries);
+    return [
+      { kind: 'report', entries: first },
+      { kind: 'report', entries: second },
+    ];
+  }
+  if (message.kind === 'adopted' && message.tasks.length > 1) {
+    const [first, second] = halves(message.tasks);
+    return [
+      { kind: 'adopted', tasks: first },
+      { kind: 'adopted', tasks: second },
+    ];
+  }
+  return null;
 }
 
-function packEntry(entry: ReportEntry): unknown[] {
+function readHandedOver(value: unknown): AttemptKey & { readonly to: string } {
+  const fields = row(value, 3, 'entry');
+  return { taskId: taskId(fields[0]), attempt: readAttempt(fields[1]), to: nodeName(fields[2], 'to') };
+}
+
+function readAdopted(value: unknown): AdoptedTask {
+  const fields = row(value, 3, 'adopted');
+  return {
+    assignment: readAssignment(fields[0]),
+    from: nodeName(fields[1], 'from'),
+    adoptedAt: measure(fields[2], 'adoptedAt'),
+  };
+}
+
+export function packEntry(entry: ReportEntry): unknown[] {
   switch (entry.kind) {
     case 'started':
       return ['started', entry.taskId, entry.attempt, entry.startedAt];
@@ -176,7 +213,7 @@ function packEntry(entry: ReportEntry): unknown[] {
   }
 }
 
-function readEntry(value: unknown): ReportEntry {
+export function readEntry(value: unknown): ReportEntry {
   const kind = kindOf(value, 'entry');
   switch (kind) {
     case 'started': {
@@ -213,11 +250,12 @@ function readEntry(value: unknown): ReportEntry {
 }
 
 function readHeld(value: unknown): HeldAttempt {
-  const fields = row(value, 3, 'held');
+  const fields = row(value, 4, 'held');
   return {
     taskId: taskId(fields[0]),
     attempt: readAttempt(fields[1]),
     phase: oneOf(fields[2], 'phase', heldPhases),
+    ...(bool(fields[3], 'adopted') ? { adopted: true } : {}),
   };
 }
 
@@ -235,11 +273,12 @@ function packDeclaration(worker: WorkerDeclaration): unknown[] {
     worker.platform,
     worker.arch,
     packIsolation(worker.isolation),
+    worker.peerPort,
   ];
 }
 
 function readDeclaration(value: unknown): WorkerDeclaration {
-  const fields = row(value, 12, 'worker');
+  const fields = row(value, 13, 'worker');
   return {
     id: nodeName(fields[0], 'id'),
     name: nodeName(fields[1], 'name'),
@@ -253,6 +292,7 @@ function readDeclaration(value: unknown): WorkerDeclaration {
     platform: word(fields[9], 'platform'),
     arch: word(fields[10], 'arch'),
     isolation: readIsolation(fields[11]),
+    peerPort: nullOr(fields[12], (port) => whole(port, 'peerPort', fieldLimits.port)),
   };
 }
 

@@ -21,6 +21,7 @@ export function nameOf({ by }: Proof): string {
 const names: Readonly<Record<Proof['by'], string>> = {
   secret: 'the cluster secret that is here',
   credential: 'the credential that is kept here',
+  peer: 'the key of the cluster',
   invite: 'the join token',
   nothing: 'to be approved',
 };
@@ -31,6 +32,7 @@ const onSecret: Readonly<Record<Proof['by'], string>> = {
   secret: `Give this worker the dispatcher's secret (the file "secret" in its data directory) with --secret-file FILE or OCTASKLY_SECRET, or ${invite}.`,
   credential: `What this device joined with is not valid any more: perhaps the cluster's secret was replaced while this device was away. To let it in again, ${invite}.`,
   invite: `The join token is not valid there: perhaps the cluster's secret was replaced since it was made. To join, ${invite}.`,
+  peer: '',
   nothing: 'The dispatcher does not take devices without a secret.',
 };
 
@@ -38,5 +40,6 @@ const onKey: Readonly<Record<Proof['by'], string>> = {
   secret: '',
   credential: `Another dispatcher answers there than the one this device joined, so this device told it nothing. If that is meant, ${invite}, or start once with --new-identity to ask for approval.`,
   invite: `Another dispatcher answers there than the one that made the join token, so this device told it nothing. Name the right one with --dispatcher, or ${invite}.`,
+  peer: '',
   nothing: '',
 };

@@ -24,6 +24,8 @@ export class Backlog {
   readonly #capacity: Capacity;
   /** In rank order. */
   #waiting: Waiting[] = [];
+  /** Tasks of attempts that wait here but are not to be started: a peer was asked to take them. */
+  readonly #aside = new Set<string>();
   #running = 0;
   readonly #used = { cpuCores: 0, memoryMb: 0, gpu: 0 };
 
@@ -33,6 +35,16 @@ export class Backlog {
 
   get waiting(): number {
     return this.#waiting.length;
+  }
+
+  /** Attempts that wait and could be given to a peer. */
+  get offerable(): number {
+    return this.#waiting.length - this.#aside.size;
+  }
+
+  /** Slots in which nothing runs. */
+  get free(): number {
+    return Math.max(0, this.#capacity.slots - this.#running);
   }
 
   get running(): number {
@@ -52,6 +64,7 @@ export class Backlog {
   remove(taskId: string): boolean {
     const place = this.#waiting.findIndex(({ id }) => id === taskId);
     if (place >= 0) this.#waiting.splice(place, 1);
+    this.#aside.delete(taskId);
     return place >= 0;
   }
 
@@ -68,16 +81,42 @@ export class Backlog {
   clear(): Assignment[] {
     const all = this.#waiting.map(({ assignment }) => assignment);
     this.#waiting = [];
+    this.#aside.clear();
     return all;
+  }
+
+  /** The last `max` in order, the very last first, without those set aside. */
+  youngest(max: number): Assignment[] {
+    const offerable = this.#waiting.filter(({ id }) => !this.#aside.has(id));
+    return offerable
+      .slice(Math.max(0, offerable.length - max))
+      .reverse()
+      .map(({ assignment }) => assignment);
+  }
+
+  /** What waits here is not started until it is put back. */
+  setAside(taskId: string): void {
+    this.#aside.add(taskId);
+  }
+
+  putBack(taskId: string): void {
+    this.#aside.delete(taskId);
+  }
+
+  /** Takes a slot and what is asked for past all that waits; false when they are not free. */
+  occupy(requires: Requirement): boolean {
+    if (this.free === 0 || !this.#fits(requires)) return false;
+    this.#running += 1;
+    this.#account(requires, 1);
+    return true;
   }
 
   /** The next attempt that can start now; it occupies its slot until `release`. */
   start(): Assignment | null {
-    const next = this.#waiting[0]?.assignment;
-    if (next === undefined || this.#running >= this.#capacity.slots || !this.#fits(next.spec.requires)) return null;
-    this.#waiting.shift();
-    this.#running += 1;
-    this.#account(next.spec.requires, 1);
+    const place = this.#waiting.findIndex(({ id }) => !this.#aside.has(id));
+    const next = this.#waiting[place]?.assignment;
+    if (next === undefined || !this.occupy(next.spec.requires)) return null;
+    this.#waiting.splice(place, 1);
     return next;
   }
 

@@ -15,6 +15,10 @@ interface HeartbeatParts {
   beat(): void;
 }
 
+/** A dispatcher that is asked whether it is still there has this long to answer, ms, and is not asked again sooner. */
+const answerMsMax = 2000;
+const askIntervalMs = 10_000;
+
 /** Beats until `stop`; the first beat is at once. */
 export class Heartbeat {
   readonly #clock: Clock;
@@ -23,6 +27,9 @@ export class Heartbeat {
   readonly #beat: () => void;
   #timer: Timer | null = null;
   #heardAt: number;
+  #askedAt = Number.NEGATIVE_INFINITY;
+  /** While an answer is waited for. */
+  #patience: Timer | null = null;
 
   constructor({ clock, link, pace, beat }: HeartbeatParts) {
     this.#clock = clock;
@@ -36,11 +43,25 @@ export class Heartbeat {
   /** The dispatcher said something. */
   heard(): void {
     this.#heardAt = this.#clock.steady();
+    this.#patience?.cancel();
+    this.#patience = null;
+  }
+
+  /** There is reason to doubt that the dispatcher is still at the other end: it has to say something soon. */
+  ask(): void {
+    const at = this.#clock.steady();
+    if (at - this.#askedAt < askIntervalMs) return;
+    this.#askedAt = at;
+    this.#beat();
+    this.#patience = this.#clock.after(answerMsMax, () => {
+      this.#link.close('it does not answer there any more, and may be at another address');
+    });
   }
 
   /** Idempotent. */
   stop(): void {
     this.#timer?.cancel();
+    this.#patience?.cancel();
   }
 
   #next(): void {

@@ -15,8 +15,9 @@ import type { Credential } from '../core/trust.ts';
 import type { LinkEnd, LinkHandlers, Links, Proof, WorkerLink } from '../ports/links.ts';
 import type { Clock, Log, Random, Timer } from '../ports/time.ts';
 import { type DispatcherMessage, isLasting } from '../wire/messages.ts';
-import { isHopeless, sentenceOn } from './advice.ts';
-import { type Address, Redial } from './redial.ts';
+import { sentenceOn } from './advice.ts';
+import { Dialling } from './dialling.ts';
+import { type Address, Redial, type Whereabouts } from './redial.ts';
 
 /** A dispatcher that says nothing to an enrolment is given up after this long. */
 const answerMsMax = 15_000;
@@ -32,8 +33,8 @@ export interface EnrolmentParts {
 
 export interface EnrolmentWish {
   readonly proof: Extract<Proof, { by: 'invite' | 'nothing' }>;
-  /** Dispatchers, tried in turn; at least one. */
-  readonly addresses: readonly Address[];
+  /** Dispatchers, tried in turn. */
+  readonly whereabouts: Whereabouts;
   /** Name the device would like to go by. */
   readonly name: string;
   readonly platform: string;
@@ -67,10 +68,10 @@ class Enrolment {
   readonly #parts: EnrolmentParts;
   readonly #wish: EnrolmentWish;
   readonly #redial: Redial;
+  readonly #dialling: Dialling;
   #resolve: ((end: Enrolled) => void) | null;
-  #address: Address;
   #link: WorkerLink | null = null;
-  /** Ends a link that says nothing, or the wait before the next dial. */
+  /** Ends a link that says nothing. */
   #timer: Timer | null = null;
   #trouble = 'The dispatcher was not reached.';
   readonly #onAbort = (): void => this.#finish({ ok: false, detail: this.#trouble, lasting: false });
@@ -79,54 +80,49 @@ class Enrolment {
     this.#parts = parts;
     this.#wish = wish;
     this.#resolve = resolve;
-    this.#redial = new Redial(wish.addresses, parts.random);
-    this.#address = this.#redial.next();
+    this.#redial = new Redial(() => wish.whereabouts.addresses(), parts.random);
+    this.#dialling = new Dialling({
+      ...parts,
+      whereabouts: wish.whereabouts,
+      redial: this.#redial,
+      proof: () => wish.proof,
+      onLink: (link, address) => this.#handlers(link, address),
+      onFailed: (end, address) => this.#onEnd(end, address),
+    });
   }
 
   start(): void {
     const { signal } = this.#wish;
     signal.addEventListener('abort', this.#onAbort, { once: true });
     if (signal.aborted) this.#onAbort();
-    else void this.#dial();
+    else this.#dialling.start();
   }
 
-  async #dial(): Promise<void> {
-    const { host, port } = this.#address;
-    this.#parts.log.debug('dialling the dispatcher to be let in', { address: `${host}:${port}` });
-    const target = { host, port, proof: this.#wish.proof };
-    const dialled = await this.#parts.links.dial(target, (link) => this.#handlers(link));
-    if (!dialled.ok) this.#onEnd(dialled.end);
-  }
-
-  #handlers(link: WorkerLink): LinkHandlers<DispatcherMessage> {
+  #handlers(link: WorkerLink, address: Address): LinkHandlers<DispatcherMessage> {
     this.#link = link;
     const { name, platform, arch, version } = this.#wish;
-    // It may have ended while the dial was under way.
-    if (this.#resolve === null) link.close('given up');
-    else {
-      this.#waitFor(answerMsMax, () => link.close('The dispatcher did not answer.'));
-      link.send({ kind: 'enroll', name, platform, arch, version });
-    }
+    this.#waitFor(answerMsMax, () => link.close('The dispatcher did not answer.'));
+    link.send({ kind: 'enroll', name, platform, arch, version });
     return {
       onMessage: (message) => {
-        if (this.#link === link && this.#resolve !== null) this.#onMessage(link, message);
+        if (this.#link === link && this.#resolve !== null) this.#onMessage(link, address, message);
       },
       onDrain: () => undefined,
       onEnd: (end) => {
-        if (this.#link === link) this.#onEnd(end);
+        if (this.#link === link) this.#onEnd(end, address);
       },
     };
   }
 
-  #onMessage(link: WorkerLink, message: DispatcherMessage): void {
+  #onMessage(link: WorkerLink, address: Address, message: DispatcherMessage): void {
     switch (message.kind) {
       case 'pending':
-        this.#onPending(link, message.expiresInMs);
+        this.#onPending(link, address, message.expiresInMs);
         return;
       case 'credential': {
         const { keyId, psk, beaconKey, name } = message;
         const credential = { keyId, psk, beaconKey, dispatcherKey: link.remoteKey };
-        this.#finish({ ok: true, credential, name, address: this.#address });
+        this.#finish({ ok: true, credential, name, address });
         return;
       }
       case 'refused':
@@ -136,6 +132,10 @@ class Enrolment {
         this.#wish.onStatus('The dispatcher is going down; asking again when it is back.');
         return;
       case 'welcome':
+      case 'roster':
+      case 'holders':
+      case 'granted':
+      case 'drain':
       case 'assign':
       case 'recall':
       case 'cancel':
@@ -153,12 +153,12 @@ class Enrolment {
     }
   }
 
-  #onPending(link: WorkerLink, expiresInMs: number): void {
+  #onPending(link: WorkerLink, address: Address, expiresInMs: number): void {
     if (link.admission.by !== 'nothing') {
       link.close('The dispatcher wants an approval although this device has a join token.');
       return;
     }
-    this.#redial.succeeded();
+    this.#redial.succeeded(address);
     this.#trouble = 'Nobody approved this device in time.';
     this.#waitFor(expiresInMs + approvalSlackMs, () => link.close(this.#trouble));
     this.#wish.onCode(link.admission.code, expiresInMs);
@@ -173,21 +173,17 @@ class Enrolment {
     }
   }
 
-  #onEnd(end: LinkEnd): void {
+  #onEnd(end: LinkEnd, { host, port }: Address): void {
     this.#link = null;
     this.#timer?.cancel();
     if (this.#resolve === null) return;
     const detail = sentenceOn(end, this.#wish.proof);
-    if (isHopeless(end) && this.#redial.allTried) {
+    if (this.#redial.isHopeless && !this.#wish.whereabouts.isSearching()) {
       this.#finish({ ok: false, detail, lasting: true });
       return;
     }
-    const { host, port } = this.#address;
     this.#tell(`Cannot join the dispatcher at ${host}:${port} yet: ${detail} Trying again.`, detail);
-    this.#waitFor(this.#redial.waitMs(), () => {
-      this.#address = this.#redial.next();
-      void this.#dial();
-    });
+    this.#dialling.again(this.#redial.waitMs());
   }
 
   #tell(sentence: string, trouble: string): void {
@@ -207,6 +203,7 @@ class Enrolment {
     this.#resolve = null;
     this.#wish.signal.removeEventListener('abort', this.#onAbort);
     this.#timer?.cancel();
+    this.#dialling.stop();
     this.#link?.close(end.ok ? 'enrolled' : 'given up');
     resolve(end);
   }

@@ -7,12 +7,12 @@ import type { LinkEnd, Proof } from '../ports/links.ts';
 
 export class Proofs {
   readonly #known: () => readonly [Proof, ...Proof[]];
-  readonly #addresses: number;
+  readonly #addresses: () => number;
   #at = 0;
   #dials = 0;
 
-  /** `known` is asked before each dial. `addresses`: how many are dialled in turn. */
-  constructor(known: () => readonly [Proof, ...Proof[]], addresses: number) {
+  /** `known` is asked before each dial. `addresses`: how many are dialled in turn at present. */
+  constructor(known: () => readonly [Proof, ...Proof[]], addresses: () => number) {
     this.#known = known;
     this.#addresses = addresses;
   }
@@ -25,7 +25,7 @@ export class Proofs {
 
   /** Every address was dialled with the present proof. */
   get isTriedOut(): boolean {
-    return this.#dials >= this.#addresses;
+    return this.#dials >= this.#addresses();
   }
 
   /** The proof for a dial that begins now. */

@@ -1,5 +1,5 @@
 /**
- * What goes from a worker to the dispatcher about its attempts: that they started, what they write, how they ended.
+ * What goes from a worker to the dispatcher (or to a peer that asked for a task) about its attempts: that they started, what they write, how they ended.
  *
  * Everything is kept until the dispatcher says that it is stored (`ack`), and sent again after a rejoin from where the
  * dispatcher says it has got to (`resume`). Starts and output wait a few milliseconds for company, so that a short task
@@ -10,15 +10,20 @@
 
 import type { AttemptKey, ReportEntry } from '../core/attempt.ts';
 import type { Spool } from '../ports/files.ts';
-import type { WorkerLink } from '../ports/links.ts';
 import type { Clock, Timer } from '../ports/time.ts';
-import { inlineOutputBytesMax, outputChunkBytesMax, type Stream } from '../wire/messages.ts';
+import { inlineOutputBytesMax, outputChunkBytesMax, type Stream, type WorkerMessage } from '../wire/messages.ts';
 import type { Execution, Result, Streams } from './executor.ts';
 
 /** How long starts and output wait for company. */
 const companyMs = 5;
 /** Lines in one report; more make another message. */
 const entriesPerReport = 256;
+
+/** Where reports go: the dispatcher's link, or that of a peer who asked for a task. */
+export interface ReportLink {
+  readonly congested: boolean;
+  send(message: Extract<WorkerMessage, { kind: 'report' | 'output' }>): void;
+}
 
 /** An attempt as far as it is reported. */
 type Reportable = Pick<Execution, 'streams' | 'startedAt' | 'discard'>;
@@ -41,7 +46,7 @@ export class Reporter {
   readonly #attempts = new Map<string, Reported>();
   /** Lines that are about nothing kept here: returned attempts, ends of attempts that never started. */
   #loose: ReportEntry[] = [];
-  #link: WorkerLink | null = null;
+  #link: ReportLink | null = null;
   #company: Timer | null = null;
   #flushing = false;
 
@@ -109,7 +114,7 @@ export class Reporter {
 
   /** A new link: goes on from what the dispatcher has. */
   attach(
-    link: WorkerLink,
+    link: ReportLink,
     resume: readonly (AttemptKey & { readonly stdout: number; readonly stderr: number })[],
   ): void {
     this.#link = link;
@@ -207,7 +212,7 @@ export class Reporter {
   }
 
   /** Sends output at the link's pace; false when the link is full: `flush` again when it drains. */
-  #sendOutput(link: WorkerLink, { taskId, attempt, streams, sent }: Reported): boolean {
+  #sendOutput(link: ReportLink, { taskId, attempt, streams, sent }: Reported): boolean {
     for (const stream of streamNames) {
       const spool = streams[stream];
       while (sent[stream] < spool.size) {

@@ -1,5 +1,5 @@
 /**
- * The files of attempts on a worker: inputs from the dispatcher into the cache and from there into the area of an attempt,
+ * The files of attempts on a worker: inputs from the dispatcher, large ones from peers, into the cache and from there into the area of an attempt,
  * outputs from the area into the cache, where the dispatcher fetches them.
  *
  * Links come and go beneath: a transfer stands still without one and goes on with the next. What an attempt needs is held
@@ -9,9 +9,11 @@
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 import { problemsMax, type TaskFile } from '../core/files.ts';
 import type { BlobCache, CollectedFiles, TaskArea, TaskFiles } from '../ports/files.ts';
+import type { WorkerLink } from '../ports/links.ts';
 import type { Clock } from '../ports/time.ts';
-import { type BlobLink, clauseOf, type Fetch, Fetcher } from '../transfer/fetching.ts';
+import { type BlobLink, clauseOf, Fetcher } from '../transfer/fetching.ts';
 import { BlobServer } from '../transfer/serving.ts';
+import type { Fetch } from '../transfer/waits.ts';
 import type { BlobMessage } from '../wire/messages.ts';
 
 /** Bytes of the outputs of one attempt, in all. */
@@ -31,10 +33,29 @@ export interface Stage {
   cancel(): void;
 }
 
+/** Blobs of this size and more come from peers where there are some: for smaller ones asking around would take longer. */
+export const sharedBytesMin = 1024 * 1024;
+
+/** The link to the dispatcher, as far as files need it. */
+export type DispatcherSide = BlobLink & Pick<WorkerLink, 'remote'>;
+
+/** Fetching from peers, with the dispatcher as one more source. */
+export interface Sharing {
+  /** Fetches a blob unless it is here, or joins those who wait for it. */
+  fetch(blob: string, bytes: number): Fetch;
+  /** The dispatcher welcomed this worker on a new link. */
+  attach(link: DispatcherSide): void;
+  detach(): void;
+  /** What the dispatcher answers; false when it is none of what is fetched by this. */
+  take(message: Exclude<BlobMessage, { kind: 'blobWanted' }>): boolean;
+}
+
 interface Parts {
   readonly clock: Clock;
   readonly blobs: BlobCache;
   readonly files: TaskFiles;
+  /** Null = there are no peers. */
+  readonly sharing: Sharing | null;
 }
 
 export class Staging {
@@ -49,15 +70,17 @@ export class Staging {
   }
 
   /** The dispatcher welcomed this worker on a new link. */
-  attach(link: BlobLink): void {
+  attach(link: DispatcherSide): void {
     this.#server = new BlobServer({ clock: this.#parts.clock, store: this.#parts.blobs, link });
     this.#fetcher.attach(link);
+    this.#parts.sharing?.attach(link);
   }
 
   detach(): void {
     this.#server?.close();
     this.#server = null;
     this.#fetcher.detach();
+    this.#parts.sharing?.detach();
   }
 
   /** The dispatcher asked for files within the last `ms`. */
@@ -71,7 +94,7 @@ export class Staging {
 
   take(message: BlobMessage): void {
     if (message.kind !== 'blobWanted') {
-      this.#fetcher.take(message);
+      if (this.#parts.sharing?.take(message) !== true) this.#fetcher.take(message);
       return;
     }
     this.#askedAt = this.#parts.clock.steady();
@@ -138,7 +161,9 @@ export class Staging {
     const missing = new Map<string, TaskFile>();
     for (const file of files) if (this.#parts.blobs.size(file.blob) !== file.bytes) missing.set(file.blob, file);
     const waits = [...missing.values()].map((file) => {
-      const fetch = this.#fetcher.fetch(file.blob, file.bytes);
+      const { sharing } = this.#parts;
+      const from = sharing !== null && file.bytes >= sharedBytesMin ? sharing : this.#fetcher;
+      const fetch = from.fetch(file.blob, file.bytes);
       fetches.push(fetch);
       return fetch.done.catch((error: unknown) => {
         throw new OctasklyError('io', `Cannot fetch the input "${file.path}": ${clauseOf(error)}.`);

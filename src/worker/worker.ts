@@ -4,28 +4,30 @@
  *   dialling ──> joined ──(link breaks)──> dialling …            running tasks go on all the while
  *   first stop: leaving (gives back its backlog, finishes what runs, says goodbye)      second stop: now
  *
- * An attempt is here once at most: the same assignment twice is one run, a newer attempt of a task ends the older. What
- * ended is kept until the dispatcher has stored it. The worker decides nothing about tasks except when to start the next
- * of its backlog; all else it is told.
+ * Here is the link: how it is got, what comes by it, when it is given up. What happens to attempts is in `attempts.ts`,
+ * what peers do among themselves in the parts that are told of their messages.
  */
 
 import { unreachable } from '../base/assert.ts';
-import type { AttemptKey, HeldAttempt } from '../core/attempt.ts';
 import type { Credential } from '../core/trust.ts';
 import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
+import type { PeerTableView } from '../discovery/peer-table.ts';
 import type { BlobCache, TaskFiles } from '../ports/files.ts';
 import type { LinkEnd, LinkHandlers, Links, Proof, WorkerLink } from '../ports/links.ts';
 import type { Clock, Log, Random, Timer } from '../ports/time.ts';
-import { type Assignment, type DispatcherMessage, isLasting } from '../wire/messages.ts';
-import { isHopeless, nameOf, sentenceOn } from './advice.ts';
-import { Backlog } from './backlog.ts';
-import { type Execution, type ExecutorParts, execute } from './executor.ts';
+import { type DispatcherMessage, isLasting } from '../wire/messages.ts';
+import { nameOf, sentenceOn } from './advice.ts';
+import { Attempts } from './attempts.ts';
+import { Dialling } from './dialling.ts';
+import type { ExecutorParts } from './executor.ts';
+import { Handover } from './handover.ts';
 import { Heartbeat } from './heartbeat.ts';
+import type { PeerBlobs } from './peer-blobs.ts';
+import { PeerRuns } from './peer-runs.ts';
+import type { Peers } from './peers.ts';
 import { Proofs } from './proofs.ts';
-import { type Address, Redial } from './redial.ts';
-import { Reporter } from './reporter.ts';
-import { Staging } from './staging.ts';
-import { cancelledUnstarted } from './unstarted.ts';
+import { type Address, Redial, type Whereabouts } from './redial.ts';
+import { type Sharing, Staging } from './staging.ts';
 
 /** After leaving, results that cannot be delivered are waited for this long after files of them were last asked for. */
 const farewellMs = 15_000;
@@ -41,14 +43,24 @@ export interface WorkerParts extends Omit<ExecutorParts, 'workerName' | 'staging
   readonly log: Log;
   readonly declaration: WorkerDeclaration;
   /** Dispatchers, tried in turn. */
-  readonly addresses: readonly Address[];
+  readonly whereabouts: Whereabouts;
   /** By what it may join, best first; asked before each dial. A further one is tried when the one before is not valid. */
   proofs(): readonly [Proof, ...Proof[]];
   /** A fresh credential of the dispatcher it has joined: to be kept, and from now on the best proof. Does not throw. */
   onCredential(credential: Credential): void;
   readVitals(): Omit<WorkerVitals, 'running'>;
+  /** Its peers; null = it has none. */
+  readonly peers: WorkerPeers | null;
   /** Shown to people: joined, lost, refused. */
   onStatus(sentence: string): void;
+}
+
+/** What a worker that has peers has of them. */
+export interface WorkerPeers {
+  readonly peers: Pick<Peers, 'add' | 'dial' | 'allow' | 'take' | 'roster'>;
+  /** Who is there, by their beacons. */
+  readonly table: PeerTableView;
+  readonly blobs: Sharing & Pick<PeerBlobs, 'hint'>;
 }
 
 /** How a worker's run ended: in good order, or with a sentence on why it could not go on. */
@@ -61,12 +73,13 @@ interface Joined {
 
 export class Worker {
   readonly #parts: WorkerParts;
-  readonly #backlog: Backlog;
-  readonly #reporter: Reporter;
+  readonly #attempts: Attempts;
+  readonly #handover: Handover | null;
   readonly #staging: Staging;
   readonly #redial: Redial;
+  readonly #dialling: Dialling;
   readonly #proofs: Proofs;
-  readonly #running = new Map<string, { readonly assignment: Assignment; readonly execution: Execution }>();
+  readonly #unlisten: () => void;
   #name: string;
   #link: WorkerLink | null = null;
   #joined: Joined | null = null;
@@ -76,25 +89,55 @@ export class Worker {
   /** The refusal people were told of last. */
   #told: string | null = null;
   #leaving = false;
-  #retry: Timer | null = null;
+  #draining = false;
   #farewell: Timer | null = null;
   #end: ((end: WorkerEnd) => void) | null = null;
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
     this.#name = parts.declaration.name;
-    this.#backlog = new Backlog(parts.declaration);
-    this.#reporter = new Reporter(parts.clock);
-    this.#staging = new Staging(parts);
-    this.#redial = new Redial(parts.addresses, parts.random);
-    this.#proofs = new Proofs(parts.proofs, parts.addresses.length);
+    this.#staging = new Staging({ ...parts, sharing: parts.peers?.blobs ?? null });
+    this.#attempts = new Attempts({
+      ...{ ...parts, staging: this.#staging, capacity: parts.declaration },
+      workerName: () => this.#name,
+      onChange: () => this.#endIfIdle(),
+    });
+    this.#handover = parts.peers === null ? null : this.#withPeers(parts.peers);
+    const { whereabouts } = parts;
+    this.#redial = new Redial(() => whereabouts.addresses(), parts.random);
+    this.#proofs = new Proofs(parts.proofs, () => whereabouts.addresses().length);
+    this.#dialling = new Dialling({
+      ...{ ...parts, redial: this.#redial, proof: () => this.#proofs.take() },
+      onLink: (link, address) => this.#handlers(link, address),
+      onFailed: (end, { host, port }) => this.#onEnd(end, `${host}:${port}`),
+    });
+    // It may be at another address now, and the link to the old one lead nowhere.
+    this.#unlisten = whereabouts.onNews(() => this.#joined?.heartbeat.ask());
+  }
+
+  #withPeers({ peers, table }: WorkerPeers): Handover {
+    const { clock, declaration } = this.#parts;
+    const shared = { clock, declaration, peers, attempts: this.#attempts };
+    new PeerRuns({ ...shared, unwilling: () => this.#unwilling() });
+    return new Handover({ ...shared, table, onChange: () => this.#endIfIdle() });
+  }
+
+  /** As the dispatcher calls it; before it has joined, as it wants to be called. */
+  get name(): string {
+    return this.#name;
+  }
+
+  /** What peers and others should know of it, for its beacon: slots nothing runs in, attempts that wait, unwilling. */
+  get offer(): { readonly slotsFree: number; readonly waiting: number; readonly draining: boolean } {
+    const { free, waiting } = this.#attempts.backlog;
+    return { slotsFree: Math.max(0, free - waiting), waiting, draining: this.#unwilling() !== null };
   }
 
   /** Runs until `leave` or `stop`, or until it is clear that no dispatcher will ever take it. Called once. */
   run(): Promise<WorkerEnd> {
     return new Promise((resolve) => {
       this.#end = resolve;
-      void this.#dial();
+      this.#dialling.start();
     });
   }
 
@@ -103,48 +146,33 @@ export class Worker {
     if (this.#leaving) return;
     this.#leaving = true;
     this.#joined?.link.send({ kind: 'leaving' });
-    for (const { taskId, attempt } of this.#backlog.clear()) {
-      this.#reporter.notStarted({ kind: 'returned', taskId, attempt });
-    }
+    this.#handover?.leave();
+    if (this.#handover === null) this.#attempts.giveBackAll();
     this.#endIfIdle();
   }
 
   /** Ends now: what runs is killed and handed back as lost. */
   stop(): void {
     this.leave();
-    for (const { assignment, execution } of [...this.#running.values()]) {
-      execution.cancel({ kind: 'lost', why: `worker ${this.#name} was stopped` });
-      execution.kill();
-      this.#parts.log.info('killed a running task', { taskId: assignment.taskId });
+    for (const taskId of this.#attempts.killAll({ kind: 'lost', why: `worker ${this.#name} was stopped` })) {
+      this.#parts.log.info('killed a running task', { taskId });
     }
     this.#parts.clock.after(2000, () => this.#finish({ ok: true }));
   }
 
   // -------------------------------------------------------------------------------------------------- the link
 
-  async #dial(): Promise<void> {
-    this.#retry = null;
-    const { links, log } = this.#parts;
-    const address = this.#redial.next();
-    log.debug('dialling the dispatcher', { address: `${address.host}:${address.port}` });
-    const dialled = await links.dial({ ...address, proof: this.#proofs.take() }, (link) => this.#handlers(link));
-    if (dialled.ok) return;
-    this.#onEnd(dialled.end, `${address.host}:${address.port}`);
-  }
-
-  #handlers(link: WorkerLink): LinkHandlers<DispatcherMessage> {
+  #handlers(link: WorkerLink, address: Address): LinkHandlers<DispatcherMessage> {
     this.#link = link;
     const patience = this.#parts.clock.after(welcomeMsMax, () => link.close('the dispatcher did not answer the join'));
-    // It may have ended while the dial was under way.
-    if (this.#end === null) link.close('the worker stops');
-    else link.send({ kind: 'join', worker: this.#parts.declaration, held: this.#held() });
+    link.send({ kind: 'join', worker: this.#parts.declaration, held: this.#attempts.held() });
     return {
       onMessage: (message) => {
         patience.cancel();
-        if (this.#link === link) this.#onMessage(link, message);
+        if (this.#link === link) this.#onMessage(link, address, message);
       },
       onDrain: () => {
-        this.#reporter.flush();
+        this.#attempts.drained();
         this.#staging.drained();
       },
       onEnd: (end) => {
@@ -154,22 +182,19 @@ export class Worker {
     };
   }
 
-  #held(): HeldAttempt[] {
-    const waiting = this.#backlog.keys().map((key): HeldAttempt => ({ ...key, phase: 'waiting' }));
-    return [...waiting, ...this.#reporter.held()];
-  }
-
   #onEnd(end: LinkEnd, remote: string): void {
     const wasJoined = this.#joined !== null;
     this.#joined?.heartbeat.stop();
     this.#joined = null;
     this.#link = null;
-    this.#reporter.detach();
+    this.#attempts.detach();
+    this.#handover?.lost();
     this.#staging.detach();
     if (this.#end === null) return;
     const detail = sentenceOn(end, this.#proofs.present);
-    const hopeless = isHopeless(end) && this.#proofs.isTriedOut && !this.#everJoined;
+    const hopeless = this.#redial.isHopeless && !this.#everJoined && !this.#parts.whereabouts.isSearching();
     const fallsBack = this.#proofs.fallBack(end);
+    if (fallsBack) this.#redial.renewed();
     if (hopeless && !fallsBack) {
       this.#finish({ ok: false, detail });
       return;
@@ -177,9 +202,9 @@ export class Worker {
     const waitMs = this.#redial.waitMs();
     const what = wasJoined ? `Lost the dispatcher at ${remote}` : `Cannot join the dispatcher at ${remote}`;
     const again = fallsBack ? `Trying ${nameOf(this.#proofs.present)} instead` : 'Trying again';
-    const going = this.#running.size > 0 ? ' Running tasks go on.' : '';
+    const going = this.#attempts.running > 0 ? ' Running tasks go on.' : '';
     this.#tell(`${what}: ${detail} ${again} in ${(waitMs / 1000).toFixed(1)} s.${going}`);
-    this.#retry = this.#parts.clock.after(waitMs, () => void this.#dial());
+    this.#dialling.again(waitMs);
     this.#endIfIdle();
   }
 
@@ -193,11 +218,11 @@ export class Worker {
 
   // ------------------------------------------------------------------------------------------------ messages
 
-  #onMessage(link: WorkerLink, message: DispatcherMessage): void {
+  #onMessage(link: WorkerLink, address: Address, message: DispatcherMessage): void {
     this.#joined?.heartbeat.heard();
     switch (message.kind) {
       case 'welcome':
-        this.#onWelcome(link, message);
+        this.#onWelcome(link, address, message);
         return;
       case 'refused':
         this.#onRefused(link, message);
@@ -209,21 +234,33 @@ export class Worker {
         link.close('The dispatcher wants an approval of a worker that has shown what it joins by.');
         return;
       case 'assign':
-        for (const assignment of message.attempts) this.#onAssign(assignment);
-        this.#startNext();
+        for (const assignment of message.attempts) this.#attempts.assign(assignment, this.#leaving);
+        this.#attempts.startNext();
+        return;
+      case 'granted':
+        this.#onGranted(message.entries);
+        return;
+      case 'drain':
+        this.#onDrain(message.draining);
+        return;
+      case 'roster':
+        this.#parts.peers?.peers.take(message);
+        return;
+      case 'holders':
+        this.#parts.peers?.blobs.hint(message);
         return;
       case 'recall':
-        for (const key of message.attempts) this.#onRecall(key);
+        for (const key of message.attempts) this.#attempts.recall(key);
         return;
       case 'cancel':
-        for (const key of message.attempts) this.#onCancel(key);
+        for (const key of message.attempts) this.#attempts.cancel(key);
         return;
       case 'abandon':
-        for (const key of message.attempts) this.#abandon(key);
-        this.#startNext();
+        for (const key of message.attempts) this.#attempts.abandon(key);
+        this.#attempts.startNext();
         return;
       case 'ack':
-        for (const key of message.attempts) if (!this.#isRunning(key)) this.#reporter.forget(key);
+        for (const key of message.attempts) this.#attempts.stored(key);
         this.#endIfIdle();
         return;
       case 'stdin':
@@ -258,8 +295,7 @@ export class Worker {
   /** Nobody wants to hear of anything here any more: what runs is killed. */
   #expelled(detail: string): void {
     this.#leaving = true;
-    this.#backlog.clear();
-    for (const { assignment } of [...this.#running.values()]) this.#abandon(assignment);
+    this.#attempts.abandonAll();
     this.#finish({ ok: false, detail });
   }
 
@@ -269,7 +305,7 @@ export class Worker {
     this.#proofs.renewed();
   }
 
-  #onWelcome(link: WorkerLink, message: Extract<DispatcherMessage, { kind: 'welcome' }>): void {
+  #onWelcome(link: WorkerLink, address: Address, message: Extract<DispatcherMessage, { kind: 'welcome' }>): void {
     // A second welcome on the same link says nothing new.
     if (this.#joined !== null) return;
     const { clock, onStatus, readVitals } = this.#parts;
@@ -277,91 +313,53 @@ export class Worker {
     this.#name = name;
     this.#everJoined = true;
     this.#told = null;
-    this.#redial.succeeded();
+    this.#redial.succeeded(address);
+    this.#parts.whereabouts.reached(address);
     onStatus(`Joined the dispatcher at ${link.remote} as ${name}.`);
-    const beat = (): void => link.send({ kind: 'heartbeat', vitals: { ...readVitals(), running: this.#running.size } });
+    const beat = (): void => {
+      const vitals = readVitals();
+      link.send({ kind: 'heartbeat', vitals: { ...vitals, running: this.#attempts.running } });
+      this.#handover?.felt(vitals);
+    };
     this.#joined = { link, heartbeat: new Heartbeat({ clock, link, pace: message, beat }) };
     if (this.#leaving) link.send({ kind: 'leaving' });
-    this.#reporter.attach(link, resume);
+    this.#attempts.attach(link, resume);
+    this.#parts.peers?.peers.allow(message.peers);
+    this.#handover?.joined(link, message.peers);
     this.#staging.attach(link);
     this.#endIfIdle();
   }
 
-  #onAssign(assignment: Assignment): void {
-    const { taskId, attempt } = assignment;
-    const known = this.#attemptOf(taskId);
-    if (known !== null && known >= attempt) return;
-    if (known !== null) this.#abandon({ taskId, attempt: known });
-    if (this.#leaving) this.#reporter.notStarted({ kind: 'returned', taskId, attempt });
-    else this.#backlog.add(assignment);
-  }
-
-  /** The attempt of a task that waits, runs or has ended here. */
-  #attemptOf(taskId: string): number | null {
-    return this.#backlog.attemptOf(taskId) ?? this.#reporter.attemptOf(taskId);
-  }
-
-  #onRecall({ taskId, attempt }: AttemptKey): void {
-    if (this.#backlog.attemptOf(taskId) !== attempt) return;
-    this.#backlog.remove(taskId);
-    this.#reporter.notStarted({ kind: 'returned', taskId, attempt });
-  }
-
-  #onCancel(key: AttemptKey): void {
-    if (this.#backlog.attemptOf(key.taskId) === key.attempt) {
-      this.#backlog.remove(key.taskId);
-      this.#reporter.notStarted(cancelledUnstarted(key, this.#parts.clock.wall()));
-    } else if (this.#isRunning(key)) this.#running.get(key.taskId)?.execution.cancel();
-  }
-
-  /** The attempt is not ours any more: ends it if it runs, and says nothing of it. */
-  #abandon(key: AttemptKey): void {
-    if (this.#backlog.attemptOf(key.taskId) === key.attempt) this.#backlog.remove(key.taskId);
-    else if (this.#isRunning(key)) this.#running.get(key.taskId)?.execution.kill();
-    this.#reporter.forget(key);
-  }
-
   async #onStdin(link: WorkerLink, message: Extract<DispatcherMessage, { kind: 'stdin' }>): Promise<void> {
     const { taskId, attempt, ...chunk } = message;
-    const execution = this.#isRunning({ taskId, attempt }) ? this.#running.get(taskId)?.execution : undefined;
-    const taken = (await execution?.writeStdin(chunk)) ?? { offset: 0, open: false };
+    const taken = await this.#attempts.writeStdin({ taskId, attempt }, chunk);
     link.send({ kind: 'stdinTaken', taskId, attempt, ...taken });
   }
 
-  // ------------------------------------------------------------------------------------------------- running
-
-  #isRunning({ taskId, attempt }: AttemptKey): boolean {
-    return this.#running.get(taskId)?.assignment.attempt === attempt;
+  #onGranted(entries: Extract<DispatcherMessage, { kind: 'granted' }>['entries']): void {
+    if (this.#handover !== null) this.#handover.granted(entries);
+    else for (const { taskId, attempt } of entries) this.#attempts.giveBack({ taskId, attempt });
   }
 
-  #startNext(): void {
-    for (let next = this.#backlog.start(); next !== null; next = this.#backlog.start()) this.#start(next);
+  #onDrain(draining: boolean): void {
+    this.#draining = draining;
+    if (this.#handover !== null) this.#handover.drain(draining);
+    else if (draining) this.#attempts.giveBackAll();
   }
 
-  #start(assignment: Assignment): void {
-    const { taskId, attempt, spec } = assignment;
-    const key = { taskId, attempt };
-    const parts = { ...this.#parts, staging: this.#staging, workerName: () => this.#name };
-    const execution = execute(parts, assignment, {
-      onOutput: () => this.#reporter.wrote(),
-      onResult: (result) => {
-        if (this.#isRunning(key)) this.#running.delete(taskId);
-        this.#backlog.release(spec.requires);
-        this.#startNext();
-        this.#reporter.ended(key, result, this.#backlog.waiting > 0);
-        this.#endIfIdle();
-      },
-    });
-    this.#running.set(taskId, { assignment, execution });
-    this.#reporter.started(key, execution);
+  /** Why a task of a peer is not taken now. */
+  #unwilling(): string | null {
+    if (this.#leaving) return 'It is about to stop.';
+    if (this.#draining) return 'It is draining.';
+    return this.#handover?.isUnwilling === true ? 'It is too hot, or runs on battery.' : null;
   }
 
   // -------------------------------------------------------------------------------------------------- the end
 
   /** When leaving and nothing runs: says goodbye once all ends are stored, or gives up on that after a while. */
   #endIfIdle(): void {
-    if (!this.#leaving || this.#backlog.running > 0 || this.#end === null) return;
-    if (this.#reporter.size === 0) {
+    if (!this.#leaving || !this.#attempts.isIdle || this.#attempts.backlog.waiting > 0 || this.#end === null) return;
+    if (this.#attempts.unstored === 0) {
       this.#joined?.link.send({ kind: 'goodbye' });
       this.#finish({ ok: true });
     } else this.#farewell ??= this.#parts.clock.after(farewellMs, () => this.#giveUp());
@@ -369,7 +367,7 @@ export class Worker {
 
   #giveUp(): void {
     this.#farewell = null;
-    const left = this.#reporter.size;
+    const left = this.#attempts.unstored;
     const detail = `The results of ${left} tasks could not be delivered; they will run again elsewhere.`;
     // Files of results may take longer than any fixed time.
     if (left > 0 && this.#staging.wasAskedWithin(farewellMs)) this.#endIfIdle();
@@ -380,7 +378,8 @@ export class Worker {
     const resolve = this.#end;
     if (resolve === null) return;
     this.#end = null;
-    this.#retry?.cancel();
+    this.#dialling.stop();
+    this.#unlisten();
     this.#farewell?.cancel();
     this.#joined?.heartbeat.stop();
     this.#link?.close('the worker stops');

@@ -7,6 +7,8 @@ import { cpus, release, totalmem } from 'node:os';
 import { measureFlood } from './flood.ts';
 import { measureFootprint } from './footprint.ts';
 import { measureLaunch } from './launch.ts';
+import { measureNetwork } from './network.ts';
+import { measurePeerBlobs } from './peer-blobs.ts';
 import { measureProcesses } from './processes.ts';
 import { measureScheduling } from './scheduling.ts';
 import { measureStaging } from './staging.ts';
@@ -49,6 +51,22 @@ add('c  octaskly version', `${footprint.versionMs.toFixed(1)} ms`, '');
 add('c  octaskly --help', `${footprint.helpMs.toFixed(1)} ms`, '');
 add('c  bytes written by an idle dispatcher', whole(footprint.idleBytes), '0');
 
+const network = await measureNetwork(
+  short ? { rounds: 1, trips: 300, bytes: 50_000_000 } : { rounds: 5, trips: 5000, bytes: 500_000_000 },
+);
+for (const [name, kind] of [
+  ['bare TCP', 'bare'],
+  ['a link over TCP', 'tcp'],
+  ['a link over QUIC', 'quic'],
+] as const) {
+  const { p50Ms, p99Ms, megabytesPerSecond } = network[kind];
+  add(`n  ${name}, there and back p50 / p99`, `${p50Ms.toFixed(3)} / ${p99Ms.toFixed(3)} ms`, '');
+  add(`n  ${name}, MB/s`, whole(megabytesPerSecond), '');
+}
+add('n  added to p50 by a link over TCP', `${(network.tcp.p50Ms - network.bare.p50Ms).toFixed(3)} ms`, '<= 0.1 ms');
+const carried = network.tcp.megabytesPerSecond / network.bare.megabytesPerSecond;
+add('n  ratio of MB/s, a link over TCP to bare TCP', carried.toFixed(2), '>= 0.5');
+
 const staging = await measureStaging(
   short ? { bytes: 50_000_000, files: 1000, rounds: 1 } : { bytes: 500_000_000, files: 10_000, rounds: 3 },
 );
@@ -75,6 +93,14 @@ for (const [name, { seconds, growthMb }] of Object.entries(flood)) {
     '<= 32 MB',
   );
 }
+
+const shared = await measurePeerBlobs({ workers: 8, bytes: short ? 50_000_000 : 200_000_000, rounds: short ? 1 : 3 });
+add(
+  'g  one large input to 8 workers at once, uploads of the dispatcher',
+  shared.uploads.toFixed(2),
+  'about 1 (<= 1.3)',
+);
+add('g  … MB/s, all workers together', whole(shared.megabytesPerSecond), '');
 
 const width = Math.max(...rows.map(([name]) => name.length));
 const processor = cpus()[0]?.model ?? 'unknown processor';

@@ -1,6 +1,7 @@
 /**
- * Workers that run nothing: over real, encrypted links they report every attempt as ended at once. So what is measured
- * with them is the dispatcher: submission, scheduling, wire and storage. Arguments: port, secret, workers, slots.
+ * Workers that run nothing: over real, encrypted links they give signs of life and report every attempt as ended at once.
+ * So what is measured with them is the dispatcher: submission, scheduling, wire and storage. Arguments: port, secret,
+ * workers, slots.
  */
 
 import { unknownIsolation } from '../../src/core/isolation.ts';
@@ -12,6 +13,10 @@ import type { Assignment } from '../../src/wire/messages.ts';
 const [port = '', secret = '', workers = '1', slots = '64'] = process.argv.slice(2);
 const proof = { by: 'secret', psk: keySet(secret).psk } as const;
 const nothing = new Uint8Array(0);
+const vitals = {
+  ...{ load1: 0.1, memoryFreeMb: 1024, running: 0 },
+  ...{ batteryPercent: null, charging: null, temperatureC: null },
+};
 
 function ended({ taskId, attempt }: Assignment) {
   const usage = {
@@ -59,11 +64,16 @@ for (let n = 1; n <= Number(workers); n++) {
         platform: 'linux',
         arch: 'x64',
         isolation: unknownIsolation,
+        // Nobody dials it: it is told of the others, as a worker that takes peers is.
+        peerPort: 1,
       },
     });
     return {
       onMessage: (message) => {
         if (message.kind === 'assign') link.send({ kind: 'report', entries: message.attempts.map(ended) });
+        if (message.kind !== 'welcome') return;
+        const beat = setInterval(() => link.send({ kind: 'heartbeat', vitals }), message.heartbeatMs);
+        beat.unref();
       },
       onDrain: () => undefined,
       onEnd: () => process.exit(0),

@@ -45,6 +45,8 @@ export async function openStage(): Promise<Stage> {
     OCTASKLY_DATA_DIR: join(folder, 'data'),
     OCTASKLY_PORT: String(port),
     OCTASKLY_API_PORT: String(apiPort),
+    // Nothing of it belongs on a real network.
+    OCTASKLY_DISCOVERY: 'false',
   };
   return {
     folder,
@@ -126,6 +128,14 @@ export function memoryMb(pid: number): { resident: number; own: number } {
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
   const kb = (name: string): number => Number(new RegExp(`^${name}: +(\\d+) kB`, 'm').exec(rollup)?.[1] ?? 0);
   return { resident: kb('Rss') / 1024, own: (kb('Private_Clean') + kb('Private_Dirty')) / 1024 };
+}
+
+/** Processor time a process has used so far, ms. Linux only. */
+export function cpuMs(pid: number): number {
+  const [, rest = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
+  const fields = rest.split(' ');
+  // Fields 14 and 15 of proc_pid_stat(5), in ticks of 10 ms; the state, field 3, comes first here.
+  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 /** Bytes a process has caused to be written to disk so far. Linux only. */

@@ -89,6 +89,9 @@ function freePort(): number {
   }
 }
 
+/** Nothing of a test is to be seen on the networks of the machine it runs on. */
+const quiet = { OCTASKLY_DISCOVERY: 'false' };
+
 const sites: Site[] = [];
 
 export function openSite(): Site {
@@ -125,7 +128,7 @@ export class Site {
 
   #environment(more: Readonly<Record<string, string>> = {}): Record<string, string> {
     const path = process.env.PATH ?? '/usr/bin:/bin';
-    return { PATH: path, HOME: this.home, OCTASKLY_API: this.url, ...more };
+    return { PATH: path, HOME: this.home, OCTASKLY_API: this.url, ...quiet, ...more };
   }
 
   async #command(args: readonly string[], { env, cwd, through = [] }: StartOptions) {

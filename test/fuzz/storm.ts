@@ -76,11 +76,12 @@ const proofs: readonly Proof[] = [
   { by: 'secret', psk },
   { by: 'credential', psk, dispatcherKey },
   { by: 'invite', inviteId: '0011223344556677', psk, dispatcherKey },
+  { by: 'peer', psk, peerKey: dispatcherKey },
   { by: 'nothing' },
 ];
 
 /** The struck session, and a peer that opens it in good order as far as it is wanted to. */
-class Scene<Sends, Receives> {
+class Scene<Sends extends { readonly kind: string }, Receives> {
   readonly session: Session<Sends, Receives>;
   readonly messages: Receives[] = [];
   /** Frames of the peer that have not been delivered. */
@@ -178,7 +179,7 @@ function mutatedContent(draw: Draw, honest: Uint8Array, other: Uint8Array): Uint
   }
 }
 
-class Storm<Sends, Receives> {
+class Storm<Sends extends { readonly kind: string }, Receives> {
   readonly during = { hello: 0, handshake: 0, open: 0 };
   readonly ends: Record<string, number> = {};
   sessions = 0;
@@ -214,7 +215,10 @@ class Storm<Sends, Receives> {
     const dialler: Side = { role: 'initiator', proof };
     const listener: Side = {
       role: 'responder',
-      gate: { strangers: draw(8) > 0, candidates: () => [{ psk, keyId: 'present' }] },
+      gate: {
+        admits: ['secret', 'credential', 'invite', 'peer', ...(draw(8) > 0 ? (['nothing'] as const) : [])],
+        candidates: () => [{ psk, keyId: 'present' }],
+      },
     };
     const sides = role === 'initiator' ? { struck: dialler, peer: listener } : { struck: listener, peer: dialler };
     const scene = new Scene(sides, this.#dialect);
@@ -237,7 +241,7 @@ class Storm<Sends, Receives> {
     return this.#contents[this.#draw(this.#contents.length)] ?? new Uint8Array(0);
   }
 
-  #sealed({ sealing }: Opened): Uint8Array {
+  #sealed({ channels: { sealing } }: Opened): Uint8Array {
     const content =
       this.#draw(4) === 0 ? this.#content() : mutatedContent(this.#draw, this.#content(), this.#content());
     return encodeFrame(sealing.seal(content));

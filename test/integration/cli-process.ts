@@ -12,7 +12,17 @@ process.exit(
     files: createLocalFiles(),
     version: '0.0.0',
     roles: {
-      ...{ dispatcher: role, worker: role, up: role, join: role, backup: role, doctor: role, version: role },
+      ...{
+        dispatcher: role,
+        worker: role,
+        up: role,
+        join: role,
+        backup: role,
+        doctor: role,
+        peers: role,
+        version: role,
+        runOnPeer: role,
+      },
       verifyRecord: async () => ({ ok: true, entries: 0 }),
     },
     parseToml: (text) => Bun.TOML.parse(text),
@@ -20,5 +30,7 @@ process.exit(
     readPrivate: () => null,
     announcedApi: () => null,
     localToken: () => null,
+    answers: async () => true,
+    findApis: async () => [],
   }),
 );

@@ -11,7 +11,7 @@ import { type Applicant, findMembership } from '../../src/roles/membership.ts';
 import { keepCredential, keptCredential } from '../../src/runtime/credential.ts';
 import { nativeCrypto } from '../../src/runtime/crypto.ts';
 import { nodeKey, writePrivate } from '../../src/runtime/data-dir.ts';
-import { keySet } from '../../src/runtime/keys.ts';
+import { dispatcherGate, keySet } from '../../src/runtime/keys.ts';
 import { createLinks } from '../../src/runtime/links.ts';
 import type { DispatcherMessage, RefusalCode } from '../../src/wire/messages.ts';
 
@@ -41,7 +41,11 @@ beforeEach(async () => {
   decide = (link) => [credentialFor(link)];
   const pair = nativeCrypto.generateKeypair();
   dispatcherKey = pair.publicKey.toHex();
-  const links = createLinks({ crypto: nativeCrypto, staticKeypair: pair, keys: () => [keys], strangers: true });
+  const links = createLinks({
+    crypto: nativeCrypto,
+    staticKeypair: pair,
+    gate: dispatcherGate(() => [keys], { strangers: true }),
+  });
   listener = await links.listen({ host: '127.0.0.1', port: 0 }, (link) => ({
     onMessage: (message) => {
       if (message.kind !== 'enroll') return;
@@ -84,6 +88,7 @@ function applicant(wanted: { join?: string; secret?: string; here?: boolean } = 
     name: 'pi',
     publicKey: pair.publicKey.toHex(),
     links: createLinks({ crypto: nativeCrypto, staticKeypair: pair }),
+    finder: null,
     log,
     signal: AbortSignal.timeout(10_000),
   };
@@ -102,7 +107,9 @@ function token(of: { secret?: Uint8Array; dispatcherKey?: string; id?: string } 
 
 const settled = async (wanted: Parameters<typeof applicant>[0] = {}) => {
   const found = await findMembership(applicant(wanted));
-  return found.ok ? { ...found.membership, proofs: found.membership.proofs().map(({ by }) => by) } : found;
+  if (!found.ok) return found;
+  const { proofs, whereabouts, ...membership } = found.membership;
+  return { ...membership, proofs: proofs().map(({ by }) => by), addresses: whereabouts.addresses() };
 };
 
 test('a join token gives this device its own credential, which the same token does not ask for again', async () => {

@@ -1,9 +1,10 @@
 /** Peers for the tests of links: honest ones, ones made of bytes, ones that hold the secret and misbehave. */
 
 import type { Socket } from 'bun';
+import type { KeySet } from '../../src/ports/keys.ts';
 import type { DispatcherLink, LinkEnd, LinkListener, Proof, WorkerLink } from '../../src/ports/links.ts';
 import { nativeCrypto } from '../../src/runtime/crypto.ts';
-import { keySet } from '../../src/runtime/keys.ts';
+import { dispatcherGate, keySet } from '../../src/runtime/keys.ts';
 import { createLinks, type LinksOptions } from '../../src/runtime/links.ts';
 import { workerDialect } from '../../src/wire/dialects.ts';
 import type { DispatcherMessage, WorkerMessage } from '../../src/wire/messages.ts';
@@ -16,6 +17,9 @@ export const clientKeys = nativeCrypto.generateKeypair();
 export const host = '127.0.0.1';
 
 export const cleanups: (() => unknown)[] = [];
+/** A dispatcher's gate for these keys. */
+export const gateOf = (keys: readonly KeySet[], strangers: boolean) => dispatcherGate(() => keys, { strangers });
+
 /** Ends all that the test began; to be given to `afterEach`. */
 export async function cleanUp(): Promise<void> {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
@@ -43,7 +47,12 @@ export interface Server {
 
 export async function serve(options: Partial<LinksOptions> = {}): Promise<Server> {
   const accepted: Accepted[] = [];
-  const links = createLinks({ crypto: nativeCrypto, staticKeypair: serverKeys, keys: () => [clusterKeys], ...options });
+  const links = createLinks({
+    crypto: nativeCrypto,
+    staticKeypair: serverKeys,
+    gate: gateOf([clusterKeys], false),
+    ...options,
+  });
   const listener = await links.listen({ host, port: 0 }, (link) => {
     const one: Accepted = { link, messages: [], ends: [], drains: 0 };
     accepted.push(one);

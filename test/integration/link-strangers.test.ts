@@ -15,6 +15,7 @@ import {
   dial,
   dialWell,
   expectToServe,
+  gateOf,
   serve,
   serverKeys,
   until,
@@ -65,7 +66,7 @@ describe('a listener among too many strangers', () => {
   });
 
   test('counts who has nothing to show as a stranger until it has said what it wants', async () => {
-    const server = await serve({ strangers: true, limits: { unauthenticatedMax: 2 } });
+    const server = await serve({ gate: gateOf([clusterKeys], true), limits: { unauthenticatedMax: 2 } });
     const { port } = server.listener;
     const asked = await dialWell(port, { proof: { by: 'nothing' } });
     asked.link.send({ kind: 'enroll', name: 'pi', platform: 'linux', arch: 'arm64', version: '1' });
@@ -131,7 +132,7 @@ describe('a peer that stalls at each byte of the handshake', () => {
 
   for (const proof of [bySecret, { by: 'nothing' }] as const) {
     test(`as a dialler by ${proof.by}: ended in time and counted, and the listener serves on`, async () => {
-      const server = await serve({ limits, strangers: true });
+      const server = await serve({ limits, gate: gateOf([clusterKeys], true) });
       const { port, counts } = server.listener;
       const whole = await connectThrough(port, proof, Number.POSITIVE_INFINITY);
       await until('the whole handshake opens it', () => whole.session.phase === 'open');
@@ -147,7 +148,10 @@ describe('a peer that stalls at each byte of the handshake', () => {
     });
 
     test(`as a listener to a dial by ${proof.by}: the dial ends in time`, async () => {
-      const server = await serve({ limits: { ...limits, handshakeTimeoutMs: 20_000 }, strangers: true });
+      const server = await serve({
+        limits: { ...limits, handshakeTimeoutMs: 20_000 },
+        gate: gateOf([clusterKeys], true),
+      });
       const whole = await relay(server.listener.port);
       await dialWell(whole.port, { proof });
       const answered = whole.bytesBack();
@@ -170,7 +174,7 @@ describe('somebody on the path', () => {
   const output = 'the-output-of-a-task '.repeat(20);
 
   test('sees no key, name, command, variable, file or output of a whole session, by whatever it was opened', async () => {
-    const server = await serve({ strangers: true });
+    const server = await serve({ gate: gateOf([clusterKeys], true) });
     const path = await relay(server.listener.port);
     const dispatcherKey = serverKeys.publicKey.toHex();
     const inviteId = '0011223344556677';

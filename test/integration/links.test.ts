@@ -3,7 +3,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { OctasklyError } from '../../src/base/errors.ts';
 import { nativeCrypto } from '../../src/runtime/crypto.ts';
-import { invitePsk, keySet } from '../../src/runtime/keys.ts';
+import { dispatcherGate, invitePsk, keySet } from '../../src/runtime/keys.ts';
 import { createLinks } from '../../src/runtime/links.ts';
 import { dispatcherDialect } from '../../src/wire/dialects.ts';
 import { encodeFrame } from '../../src/wire/frame.ts';
@@ -19,6 +19,7 @@ import {
   dial,
   dialWell,
   expectToServe,
+  gateOf,
   host,
   serve,
   serverKeys,
@@ -56,7 +57,7 @@ describe('links over TCP', () => {
 
   test('are opened by each proof, and tell the dispatcher what was shown and under which secret', async () => {
     const [present, previous] = [clusterKeys, keySet('the secret before this one')];
-    const server = await serve({ keys: () => [present, previous], strangers: true });
+    const server = await serve({ gate: gateOf([present, previous], true) });
     const dispatcherKey = serverKeys.publicKey.toHex();
     const inviteId = '0011223344556677';
     for (const { id: keyId, psk, nodePsk, inviteSecret } of [present, previous]) {
@@ -83,7 +84,7 @@ describe('links over TCP', () => {
 
   test('take keys as they are at each handshake, and no stranger unless told to', async () => {
     let keys = [clusterKeys];
-    const server = await serve({ keys: () => keys });
+    const server = await serve({ gate: dispatcherGate(() => keys, { strangers: false }) });
     await dialWell(server.listener.port);
     keys = [keySet('a new secret')];
     expect(await dial(server.listener.port)).toMatchObject({ code: 'wrong_secret' });

@@ -11,13 +11,11 @@ import type { StoredOutput } from '../../src/ports/files.ts';
 import type { Change } from '../../src/ports/store.ts';
 import type { Stream } from '../../src/wire/messages.ts';
 import { blobOf } from '../memory-blobs.ts';
+import type { Askers, Handed } from './askers.ts';
+import { Broken, check } from './broken.ts';
 import type { People, Promised } from './people.ts';
 import { type Program, writtenBytes } from './processes.ts';
 import type { Running, World } from './world.ts';
-
-export class Broken extends Error {
-  override readonly name = 'Broken';
-}
 
 /** What should not be may be for so many seconds in a row: a few round trips, or TERM, grace and KILL. */
 const idleSecondsMax = 8;
@@ -34,20 +32,18 @@ const timersMax = 12;
  */
 const killsMax = 3 * lossesMax;
 
-function check(condition: boolean, sentence: () => string): void {
-  if (!condition) throw new Broken(sentence());
-}
-
 export class Checks {
   readonly #world: World;
   readonly #people: People;
+  readonly #askers: Askers;
   #startsSeen = 0;
   /** How long each task has been waiting for nothing. */
   readonly #idleSeconds = new Map<string, number>();
   readonly #hurried = new Map<object, number>();
 
-  constructor(world: World, people: People) {
+  constructor(world: World, people: People, askers: Askers) {
     this.#world = world;
+    this.#askers = askers;
     this.#people = people;
   }
 
@@ -72,6 +68,8 @@ export class Checks {
       const sum = { cpuCores: 0, memoryMb: 0, gpu: 0 };
       for (const { trace } of running.values()) {
         const task = disk.tasks.get(trace.taskId)?.task;
+        // Of what was handed to it directly the dispatcher may not know yet.
+        if (trace.attempt === 1 && this.#askers.handed.some(({ id }) => id === trace.taskId)) continue;
         check(
           task !== undefined && task.attempt >= trace.attempt,
           () => `${name} runs ${trace.taskId}.${trace.attempt}, which was never stored`,
@@ -269,6 +267,7 @@ export class Checks {
   atTheEnd(): void {
     check(this.isSettled, () => `after all that time ${this.unsettled}`);
     for (const promised of this.#people.promised.values()) this.#checkPromise(promised);
+    for (const handed of this.#askers.handed) this.#checkHanded(handed);
     this.#checkLeftovers();
     this.#checkFollowed();
   }
@@ -296,6 +295,34 @@ export class Checks {
     check(
       read.every((byte, position) => byte === (position & 0xff)),
       () => `task ${id} was fed wrong input`,
+    );
+  }
+
+  /** Who handed a task to a worker directly saw what it did; what the dispatcher knows of it has ended. */
+  #checkHanded({ id, answer, output, end, host, program }: Handed): void {
+    const trace = this.#world.traces.byAttempt.get(`${id}.1`);
+    const row = this.#world.disk.tasks.get(id);
+    check(row === undefined || isFinal(row.task.status), () => `${id} was handed over and is ${row?.task.status}`);
+    check(answer !== 'refused' || trace === undefined, () => `${id} was refused by ${host} and was started there`);
+    if (end === null) return;
+    check((trace?.host ?? host) === host, () => `${id} was handed to ${host} and ran on ${trace?.host}`);
+    if (end.outcome.kind === 'exited') {
+      check(end.outcome.exitCode === program.exitCode, () => `${id} was told to have exited ${end.outcome}`);
+    }
+    for (const stream of ['stdout', 'stderr'] as const) {
+      const expected = writtenBytes(`${id}.1`, stream, 0, trace?.written[stream] ?? 0);
+      check(
+        Buffer.compare(Uint8Array.from(output[stream]), expected) === 0,
+        () => `who handed over ${id} saw ${output[stream].length} bytes of ${stream}, or others, of ${expected.length}`,
+      );
+    }
+    const stayed = this.#world.hosts.find(({ name }) => name === host)?.program?.machine;
+    // One that waits for a place among the most workers allowed has not told of it yet.
+    const isIn = (this.#world.dispatcher?.dispatcher.state.workers.get(host)?.session ?? null) !== null;
+    check(row !== undefined || !isIn || stayed !== trace?.machine, () => `${id} ran on ${host}, and is not on record`);
+    check(
+      row === undefined || row.task.attempt > 1 || row.task.outcome?.kind === end.outcome.kind,
+      () => `${id} is on record as ${row?.task.outcome?.kind}, and was told as ${end.outcome.kind}`,
     );
   }
 

@@ -202,6 +202,10 @@ export class SimulatedStore implements Store {
     return { id, name: batch.name, createdAt: batch.createdAt, size: batch.size, owner: batch.owner, counts };
   }
 
+  setting(key: string): string | null {
+    return this.#disk.settings.get(key) ?? null;
+  }
+
   idempotency(key: string): { readonly bodyHash: string; readonly answer: string } | null {
     return this.#disk.keys.get(key) ?? null;
   }

@@ -7,80 +7,104 @@
  * the words of `wire/messages.ts` promise to bear it. Bytes, ciphers and handshakes are not here.
  */
 
-import type { Admission, Link, LinkEnd, LinkHandlers, LinkListener, Links } from '../../src/ports/links.ts';
+import type { LinkEnd, LinkListener, Links, PeerLinks } from '../../src/ports/links.ts';
 import { admissionOf } from '../../src/wire/admission.ts';
-import { decodeCbor, encodeCbor } from '../../src/wire/cbor.ts';
-import { dispatcherDialect, workerDialect } from '../../src/wire/dialects.ts';
+import { type Dialects, peerDialects, workerDialects } from '../../src/wire/dialects.ts';
 import type { DispatcherMessage, WorkerMessage } from '../../src/wire/messages.ts';
-import type { Dialect } from '../../src/wire/session.ts';
-import type { Machine, Timeline } from './clock.ts';
-import type { Dice } from './dice.ts';
-import type { Journal } from './journal.ts';
-import { inWords } from './words.ts';
+import type { PeerMessage } from '../../src/wire/peer-messages.ts';
+import type { Machine } from './clock.ts';
+import { type Listening, type Surroundings, Wire, type Wired } from './wire.ts';
 
-const highWaterBytes = 32 * 1024;
-
-/** How the network behaves; changes while the world runs. */
-export interface Weather {
-  /** Time of a message on its way, ms. */
-  latencyMs: readonly [number, number];
-  bytesPerMs: number;
-  /** Chance of a message to arrive twice. */
-  duplicates: number;
-  /** Chance of a dial to fail for no reason. */
-  failedDials: number;
+/** How a kind of links works: who is dialled by an address, which hosts it lies between, how it speaks. */
+interface Kind<Dials, Listens> {
+  readonly dialects: Dialects<Dials, Listens>;
+  /** By address. */
+  readonly listeners: Map<string, Listening<Dials, Listens>>;
+  /** Where an address leads. */
+  place(host: string): string;
+  /** Hosts that have to be reachable, and each other's, for a link between these two. */
+  between(dialler: string, listener: string): readonly string[];
 }
 
-interface Surroundings {
-  readonly timeline: Timeline;
-  readonly dice: Dice;
-  readonly journal: Journal;
-  readonly weather: Weather;
+/** The public key of the node on a host, as links show it: 64 hex digits. */
+export function keyOf(host: string): string {
+  return Buffer.from(host).toString('hex').padEnd(64, '0');
 }
-
-type Accept = Parameters<Links['listen']>[1];
 
 export class Network {
   readonly #around: Surroundings;
-  #listener: { readonly machine: Machine; readonly accept: Accept } | null = null;
+  readonly #toDispatcher: Kind<WorkerMessage, DispatcherMessage> = {
+    dialects: workerDialects,
+    listeners: new Map(),
+    place: () => 'dispatcher',
+    between: (dialler) => [dialler],
+  };
+  readonly #amongPeers: Kind<PeerMessage, PeerMessage> = {
+    dialects: peerDialects,
+    listeners: new Map(),
+    place: (host) => host,
+    between: (dialler, listener) => [dialler, listener],
+  };
   readonly #cutOff = new Set<string>();
-  readonly #wires = new Set<Wire>();
+  /** Pairs of hosts that do not reach each other, though others reach both. */
+  readonly #parted = new Set<string>();
+  readonly #wires = new Set<Wired>();
 
   constructor(around: Surroundings) {
     this.#around = around;
   }
 
-  /** Links that have not ended on both sides. */
+  /** Links with a dispatcher that have not ended on both sides. */
   get size(): number {
-    return this.#wires.size;
+    return [...this.#wires].filter(({ hosts }) => hosts.length === 1).length;
   }
 
-  /** The network as a program on `machine` sees it. One program of the world listens at a time. */
+  /** The way to the dispatcher as a program on `machine` sees it. One program of the world listens at a time. */
   linksFor(machine: Machine): Links {
+    return this.#links(machine, machine.name, this.#toDispatcher);
+  }
+
+  /** The way to peers as a program on `machine` sees it, on the host `host`. Where it listens, its host's name leads. */
+  peerLinksFor(machine: Machine, host: string): PeerLinks {
+    return this.#links(machine, host, this.#amongPeers);
+  }
+
+  #links<Dials, Listens>(machine: Machine, own: string, kind: Kind<Dials, Listens>): Links<Dials, Listens> {
     return {
       listen: async (_address, accept): Promise<LinkListener> => {
-        this.#listener = { machine, accept };
-        return { port: 0, counts: {}, close: async () => undefined };
+        const place = kind.place(own);
+        kind.listeners.set(place, { machine, accept });
+        return {
+          port: 1,
+          counts: {},
+          close: async () => {
+            if (kind.listeners.get(place)?.machine === machine) kind.listeners.delete(place);
+          },
+        };
       },
-      dial: ({ proof }, handlers) =>
+      dial: ({ host, proof }, handlers) =>
         new Promise((resolve) => {
           const { dice, timeline, weather } = this.#around;
           const fail = (delayMs: number, end: LinkEnd): void => {
             machine.schedule(timeline.now + delayMs, () => resolve({ ok: false, end }));
           };
-          if (this.#cutOff.has(machine.name)) {
+          const hosts = kind.between(own, host);
+          if (this.isCut(hosts)) {
             fail(dice.between(500, 10_000), { code: 'handshake_timeout', detail: 'no answer' });
             return;
           }
           machine.schedule(machine.instant + 2 * this.latency(), () => {
-            const listener = this.#listener;
-            if (listener === null || !listener.machine.alive || this.#cutOff.has(machine.name)) {
+            const listener = kind.listeners.get(kind.place(host));
+            if (listener === undefined || !listener.machine.alive || this.isCut(hosts)) {
               fail(this.latency(), { code: 'connection_lost', detail: 'nothing listens there' });
             } else if (dice.chance(weather.failedDials)) {
               fail(this.latency(), { code: 'connection_lost', detail: 'reset while shaking hands' });
             } else {
               const admission = admissionOf(proof, { keyId: '', code: '000000' });
-              const wire = new Wire(this, this.#around, { dialler: machine, listener, admission });
+              const wire = new Wire<Dials, Listens>(this, this.#around, {
+                ...{ dialler: machine, listener, admission, hosts, dialects: kind.dialects },
+                keys: { dialler: keyOf(own), listener: keyOf(kind.place(host)) },
+              });
               this.#wires.add(wire);
               resolve({ ok: true, link: wire.dialled });
               wire.open(handlers);
@@ -94,8 +118,22 @@ export class Network {
     return this.#around.dice.between(...this.#around.weather.latencyMs);
   }
 
-  isCutOff(host: string): boolean {
-    return this.#cutOff.has(host);
+  /** Nothing passes between these, or to and from the one. */
+  isCut(hosts: readonly string[]): boolean {
+    return hosts.some((host) => this.#cutOff.has(host)) || this.#parted.has([...hosts].sort().join(' '));
+  }
+
+  /** From now on nothing passes between the two. Some of their links survive if it does not last. */
+  part(one: string, other: string): void {
+    this.#parted.add([one, other].sort().join(' '));
+    for (const wire of this.#wires) {
+      if (this.isCut(wire.hosts) && wire.hosts.includes(one) && this.#around.dice.chance(0.6)) wire.wither();
+    }
+  }
+
+  rejoin(one: string, other: string): void {
+    this.#parted.delete([one, other].sort().join(' '));
+    for (const wire of this.#wiresOf(one)) wire.flush();
   }
 
   /** From now on nothing passes to or from the host. Some of its links survive if it does not last. */
@@ -111,6 +149,7 @@ export class Network {
 
   reconnectAll(): void {
     for (const host of [...this.#cutOff]) this.reconnect(host);
+    for (const pair of [...this.#parted]) this.rejoin(...(pair.split(' ') as [string, string]));
   }
 
   /** Breaks the links of a host, losing some of what is on its way. */
@@ -125,245 +164,14 @@ export class Network {
 
   /** A program that listens has a link to the host that has not ended for it. */
   hasAccepted(machine: Machine, host: string): boolean {
-    return this.#wiresOf(host).some((wire) => wire.isOf(machine) && wire.isAccepted);
+    return this.#wiresOf(host).some((wire) => wire.hosts.length === 1 && wire.isOf(machine) && wire.isAccepted);
   }
 
-  forget(wire: Wire): void {
+  forget(wire: Wired): void {
     this.#wires.delete(wire);
   }
 
-  #wiresOf(host: string): Wire[] {
-    return [...this.#wires].filter((wire) => wire.host === host);
-  }
-}
-
-/** Two ends and what is on its way between them. */
-class Wire {
-  /** The worker's. */
-  readonly host: string;
-  readonly dialled: Endpoint<WorkerMessage, DispatcherMessage>;
-  readonly #accepted: Endpoint<DispatcherMessage, WorkerMessage>;
-  readonly #network: Network;
-  readonly #around: Surroundings;
-  readonly #listener: { readonly machine: Machine; readonly accept: Accept };
-  /** Nothing passes any more. */
-  dead = false;
-
-  constructor(
-    network: Network,
-    around: Surroundings,
-    sides: {
-      dialler: Machine;
-      listener: { readonly machine: Machine; readonly accept: Accept };
-      admission: Admission;
-    },
-  ) {
-    this.#network = network;
-    this.#around = around;
-    this.#listener = sides.listener;
-    this.host = sides.dialler.name;
-    this.dialled = new Endpoint(sides.dialler, this, { dialect: workerDialect, admission: sides.admission });
-    this.#accepted = new Endpoint(sides.listener.machine, this, {
-      dialect: dispatcherDialect,
-      admission: sides.admission,
-    });
-  }
-
-  /** The dialling side is done shaking hands first; the other follows when the last bytes arrive. */
-  open(handlers: Parameters<Links['dial']>[1]): void {
-    this.#carry(this.dialled, 0, () => {
-      this.#accepted.handlers = this.#listener.accept(this.#accepted);
-    });
-    this.dialled.handlers = handlers(this.dialled);
-  }
-
-  get isAccepted(): boolean {
-    return !this.#accepted.hasEnded;
-  }
-
-  isOf(machine: Machine): boolean {
-    return this.dialled.machine === machine || this.#accepted.machine === machine;
-  }
-
-  /** Called by an end: puts an encoded message on its way. */
-  transmit<S, R>(from: Endpoint<S, R>, encoded: Uint8Array): void {
-    const { dice, weather, journal } = this.#around;
-    const to = this.#other(from);
-    const deliver = (): void => {
-      const message = to.dialect.check(decodeCbor(encoded));
-      const words = inWords(message);
-      if (words !== null) journal.note(to.machine.name, `<- ${words}`);
-      to.handlers?.onMessage(message);
-    };
-    this.#carry(from, encoded.length, () => {
-      if (to.isOpen) deliver();
-      if (to.isOpen && dice.chance(weather.duplicates)) deliver();
-    });
-  }
-
-  /** Called by an end that hangs up: the other hears of it after all that was sent. */
-  hangUp<S, R>(from: Endpoint<S, R>, detail: string): void {
-    const to = this.#other(from);
-    this.#carry(from, 0, () => to.end({ code: 'closed', detail }));
-    from.endAt(from.machine.instant + this.#around.dice.between(0, 2), { code: 'closed', detail });
-  }
-
-  break(): void {
-    if (this.dead) return;
-    const { timeline, dice } = this.#around;
-    timeline.at(timeline.now + dice.between(0, 10), () => {
-      this.dead = true;
-      for (const side of [this.dialled, this.#accepted]) {
-        side.endAt(timeline.now + dice.between(0, 30), { code: 'connection_lost', detail: 'reset' });
-      }
-    });
-  }
-
-  /** Passes nothing from now on, but each side hears of it only after a long while, or by itself. */
-  wither(): void {
-    const { timeline, dice } = this.#around;
-    this.dead = true;
-    for (const side of [this.dialled, this.#accepted]) {
-      side.endAt(timeline.now + dice.between(500, 90_000), { code: 'stalled', detail: 'no answer' });
-    }
-  }
-
-  died(machine: Machine, silently: boolean): void {
-    const { timeline } = this.#around;
-    const [gone, left] =
-      this.dialled.machine === machine ? [this.dialled, this.#accepted] : [this.#accepted, this.dialled];
-    gone.vanish();
-    if (silently) {
-      this.dead = true;
-      // One that was not even accepted is unknown to its program.
-      if (left.handlers === null) left.vanish();
-      return;
-    }
-    const detail = 'the program at the other end is gone';
-    timeline.at(timeline.now + this.#network.latency(), () => {
-      const reached = !this.dead && !this.#network.isCutOff(this.host);
-      this.dead = true;
-      if (reached) left.end({ code: 'connection_lost', detail });
-    });
-  }
-
-  /** The host is reachable again. */
-  flush(): void {
-    for (const side of [this.dialled, this.#accepted]) for (const arrive of side.held.splice(0)) arrive();
-  }
-
-  endedOneSide(): void {
-    if (this.dialled.hasEnded && this.#accepted.hasEnded) this.#network.forget(this);
-  }
-
-  #other<S, R>(from: Endpoint<S, R>): Endpoint<R, S> {
-    return (from.machine === this.dialled.machine ? this.#accepted : this.dialled) as unknown as Endpoint<R, S>;
-  }
-
-  /** Brings something to the other side, in order, unless the wire dies first. */
-  #carry<S, R>(from: Endpoint<S, R>, bytes: number, arrive: () => void): void {
-    const { timeline, weather } = this.#around;
-    const to = this.#other(from);
-    const arrival = Math.max(
-      from.lastArrival,
-      from.machine.instant + this.#network.latency() + bytes / weather.bytesPerMs,
-    );
-    from.lastArrival = arrival;
-    const land = (): void => {
-      from.taken(bytes);
-      to.machine.schedule(timeline.now, arrive);
-    };
-    timeline.at(arrival, () => {
-      if (this.dead) return;
-      if (this.#network.isCutOff(this.host) || from.held.length > 0) from.held.push(land);
-      else land();
-    });
-  }
-}
-
-class Endpoint<Sends, Receives> implements Link<Sends> {
-  readonly remote: string;
-  readonly remoteKey: string;
-  readonly admission: Admission;
-  readonly machine: Machine;
-  readonly dialect: Dialect<Sends, Receives>;
-  handlers: LinkHandlers<Receives> | null = null;
-  /** When the last thing sent from here arrives. */
-  lastArrival = 0;
-  /** What arrived while the host was cut off. */
-  readonly held: (() => void)[] = [];
-  readonly #wire: Wire;
-  #state: 'open' | 'closing' | 'ended' = 'open';
-  #queuedBytes = 0;
-  #congested = false;
-
-  constructor(
-    machine: Machine,
-    wire: Wire,
-    { dialect, admission }: { readonly dialect: Dialect<Sends, Receives>; readonly admission: Admission },
-  ) {
-    this.machine = machine;
-    this.dialect = dialect;
-    this.admission = admission;
-    this.#wire = wire;
-    this.remote = `peer of ${machine.name}`;
-    this.remoteKey = wire.host;
-  }
-
-  get congested(): boolean {
-    return this.#congested;
-  }
-
-  get isOpen(): boolean {
-    return this.#state === 'open';
-  }
-
-  get hasEnded(): boolean {
-    return this.#state === 'ended';
-  }
-
-  send(message: Sends): void {
-    if (this.#state !== 'open') return;
-    const encoded = encodeCbor(this.dialect.pack(message));
-    this.#queuedBytes += encoded.length;
-    if (this.#queuedBytes > highWaterBytes) this.#congested = true;
-    this.#wire.transmit(this, encoded);
-  }
-
-  close(detail: string): void {
-    if (this.#state !== 'open') return;
-    this.#state = 'closing';
-    this.#wire.hangUp(this, detail);
-  }
-
-  /** The other side took so many of the bytes queued here. */
-  taken(bytes: number): void {
-    this.#queuedBytes -= bytes;
-    if (!this.#congested || this.#queuedBytes > highWaterBytes / 2) return;
-    this.#congested = false;
-    this.machine.schedule(this.machine.instant, () => {
-      if (this.#state === 'open') this.handlers?.onDrain();
-    });
-  }
-
-  endAt(time: number, end: LinkEnd): void {
-    this.machine.schedule(time, () => this.#end(end));
-  }
-
-  end(end: LinkEnd): void {
-    this.endAt(this.machine.instant, end);
-  }
-
-  /** Its program is gone: it ends without a word. */
-  vanish(): void {
-    this.#state = 'ended';
-    this.#wire.endedOneSide();
-  }
-
-  #end(end: LinkEnd): void {
-    if (this.#state === 'ended') return;
-    this.#state = 'ended';
-    this.#wire.endedOneSide();
-    this.handlers?.onEnd(end);
+  #wiresOf(host: string): Wired[] {
+    return [...this.#wires].filter(({ hosts }) => hosts.includes(host));
   }
 }

@@ -11,7 +11,8 @@ import type { Order } from './people.ts';
 import { type Program, writtenBytes } from './processes.ts';
 
 const rooms = ['attic', 'cellar'];
-export function newDeclaration(dice: Dice, index: number): Omit<WorkerDeclaration, 'processId'> {
+/** `peering`: chance of it to take peers. */
+export function newDeclaration(dice: Dice, index: number, peering: number): Omit<WorkerDeclaration, 'processId'> {
   return {
     id: `w${index}`,
     name: dice.chance(0.3) ? 'pi' : `pi-${index}`,
@@ -24,6 +25,7 @@ export function newDeclaration(dice: Dice, index: number): Omit<WorkerDeclaratio
     platform: 'linux',
     arch: dice.pick(['x64', 'arm64']),
     isolation: unknownIsolation,
+    peerPort: dice.chance(peering) ? 1 : null,
   };
 }
 
@@ -123,6 +125,12 @@ function newInputs(dice: Dice, { contents }: Taste): TaskFile[] {
 
 function newWrites(dice: Dice): Program['writes'] {
   return Array.from({ length: dice.whole(1, 4) }, (_, n) => ({ path: `out/${n}`, bytes: dice.pick(fileBytes) }));
+}
+
+/** What people hand to a worker directly: something without files and without input. */
+export function newHanded(dice: Dice, taste: Taste): Program {
+  const simple = { failsFirst: 0, unstartable: 0, killsWorkers: 0, readsBytes: 0, reads: [], writes: [] };
+  return { ...newProgram(dice, taste), ...simple };
 }
 
 function newProgram(dice: Dice, taste: Taste): Omit<Program, 'reads' | 'writes'> {

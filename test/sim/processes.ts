@@ -44,6 +44,8 @@ export interface Trace {
   readonly taskId: string;
   readonly attempt: number;
   readonly host: string;
+  /** The program it ran under. */
+  readonly machine: Machine;
   readonly written: Record<Stream, number>;
   readonly read: number[];
   /** Files it left, blobs by path. */
@@ -144,6 +146,7 @@ export class ProcessTable implements Launcher, Workspace {
       taskId,
       attempt,
       host: machine.name,
+      machine,
       written: { stdout: 0, stderr: 0 },
       read: [],
       left: new Map(),

@@ -7,10 +7,11 @@
 
 import type { Change } from '../../src/ports/store.ts';
 import type { MemoryBlobs } from '../memory-blobs.ts';
+import { type Askers, sendBeacons } from './askers.ts';
 import type { Checks } from './checks.ts';
 import type { Machine } from './clock.ts';
 import type { Dice } from './dice.ts';
-import { newOrder, type Taste } from './orders.ts';
+import { newHanded, newOrder, type Taste } from './orders.ts';
 import type { People } from './people.ts';
 import type { Host, Running, Watcher, World } from './world.ts';
 
@@ -28,13 +29,15 @@ export class Scenario implements Watcher {
   readonly troubleEndsAt: number;
   readonly #world: World;
   readonly #people: People;
+  readonly #askers: Askers;
   readonly #checks: Checks;
   readonly #dice: Dice;
   readonly #taste: Taste;
 
-  constructor(parts: { world: World; people: People; checks: Checks; dice: Dice; taste: Taste }) {
+  constructor(parts: { world: World; people: People; askers: Askers; checks: Checks; dice: Dice; taste: Taste }) {
     this.#world = parts.world;
     this.#people = parts.people;
+    this.#askers = parts.askers;
     this.#checks = parts.checks;
     this.#dice = parts.dice;
     this.#taste = parts.taste;
@@ -51,6 +54,7 @@ export class Scenario implements Watcher {
     for (const content of this.#taste.contents) disk.contents.add(content);
     this.#later([0, 500], () => this.#world.startDispatcher());
     for (const host of hosts) this.#later([0, 3000], () => this.#world.startWorker(host));
+    sendBeacons(this.#world);
     for (const recurrence of [...this.#work(), ...this.#troubles()]) this.#recur(recurrence);
     timeline.at(this.troubleEndsAt, () => this.#repair());
     timeline.at(this.quietFrom, () => this.#lift());
@@ -99,6 +103,10 @@ export class Scenario implements Watcher {
         act: () => people.setDraining(this.#host().name, dice.chance(0.6), { insists: false }),
       },
       { everyMs: this.#maybe(20_000), act: () => people.setPaused(dice.chance(0.5), { insists: false }) },
+      {
+        everyMs: this.#maybe(5000),
+        act: () => this.#askers.hand(newHanded(dice, this.#taste), this.#host(), this.#host()),
+      },
     ];
   }
 
@@ -119,10 +127,14 @@ export class Scenario implements Watcher {
       },
       { everyMs: this.#maybe(5000), act: () => world.network.breakLinks(this.#host().name) },
       { everyMs: this.#maybe(10_000), act: () => this.#cutOff(this.#host().name) },
+      { everyMs: this.#maybe(8000), act: () => this.#part(this.#host().name, this.#host().name) },
       { everyMs: this.#maybe(20_000), act: () => this.#fillDisk() },
       { everyMs: this.#maybe(3000), act: () => this.#rot(this.#host().blobs) },
       { everyMs: this.#maybe(10_000), act: () => this.#jumpClock() },
       { everyMs: this.#maybe(40_000), act: () => world.dispatcher?.machine.stall(dice.between(100, 30_000)) },
+      // While it is slow, workers run dry beside others that have work waiting.
+      { everyMs: this.#maybe(4000), act: () => world.dispatcher?.machine.stall(dice.between(500, 5000)) },
+      { everyMs: this.#maybe(5000), act: () => this.#heat(this.#host()) },
       { everyMs: this.#maybe(40_000), act: () => this.#host().program?.machine.stall(dice.between(100, 30_000)) },
     ];
   }
@@ -131,6 +143,20 @@ export class Scenario implements Watcher {
     this.#world.journal.note(host, 'is cut off');
     this.#world.network.cutOff(host);
     this.#later([50, this.#dice.pick([1000, 20_000, 90_000])], () => this.#world.network.reconnect(host));
+  }
+
+  #heat(host: Host): void {
+    host.temperatureC = 90;
+    this.#later([1000, 20_000], () => {
+      host.temperatureC = 40;
+    });
+  }
+
+  #part(one: string, other: string): void {
+    if (one === other) return;
+    this.#world.journal.note(one, `is parted from ${other}`);
+    this.#world.network.part(one, other);
+    this.#later([50, this.#dice.pick([1000, 20_000, 90_000])], () => this.#world.network.rejoin(one, other));
   }
 
   #fillDisk(): void {

@@ -1,6 +1,8 @@
 /** One world from one seed, from its beginning to its end. */
 
-import { Broken, Checks } from './checks.ts';
+import { Askers } from './askers.ts';
+import { Broken } from './broken.ts';
+import { Checks } from './checks.ts';
 import { Dice } from './dice.ts';
 import { newDeclaration, newTaste } from './orders.ts';
 import { People } from './people.ts';
@@ -33,8 +35,9 @@ export function simulate(seed: number, print: ((line: string) => void) | null = 
   const dice = new Dice(seed);
   const world = newWorld(dice, print);
   const people = new People(world, dice.fork());
-  const checks = new Checks(world, people);
-  const scenario = new Scenario({ world, people, checks, dice: dice.fork(), taste: newTaste(dice) });
+  const askers = new Askers(world, dice.fork());
+  const checks = new Checks(world, people, askers);
+  const scenario = new Scenario({ world, people, askers, checks, dice: dice.fork(), taste: newTaste(dice) });
   world.watcher = scenario;
   let failure: string | null = null;
   try {
@@ -60,6 +63,7 @@ export function simulate(seed: number, print: ((line: string) => void) | null = 
 
 function newWorld(dice: Dice, print: ((line: string) => void) | null): World {
   const count = dice.whole(1, 6);
+  const peering = dice.pick([0, 1, 1, 0.7]);
   const world = new World({
     dice: dice.fork(),
     policy: {
@@ -77,9 +81,10 @@ function newWorld(dice: Dice, print: ((line: string) => void) | null): World {
       duplicates: dice.pick([0, 0, 0.01, 0.1]),
       failedDials: dice.pick([0, 0.2]),
     },
-    declarations: Array.from({ length: count }, (_, index) => newDeclaration(dice, index)),
+    declarations: Array.from({ length: count }, (_, index) => newDeclaration(dice, index, peering)),
     print,
   });
+  world.peersAllowed = !dice.chance(0.1);
   world.failedDirs = dice.pick([0, 0, 0.05]);
   Object.assign(world.disk.mood, {
     failedCommits: dice.pick([0, 0, 0.003, 0.02]),

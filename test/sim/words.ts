@@ -3,6 +3,7 @@
 import type { AttemptKey } from '../../src/core/attempt.ts';
 import type { Change } from '../../src/ports/store.ts';
 import type { DispatcherMessage, WorkerMessage } from '../../src/wire/messages.ts';
+import type { PeerMessage } from '../../src/wire/peer-messages.ts';
 
 const keyed = ({ taskId, attempt }: AttemptKey): string => `${taskId}.${attempt}`;
 const listed = (keys: readonly AttemptKey[]): string => keys.map(keyed).join(' ');
@@ -11,7 +12,7 @@ const short = (blob: string): string => blob.slice('sha256:'.length, 'sha256:'.l
 
 /** What a message of either side says; null for the signs of life, which would drown the rest. */
 export function inWords(message: unknown): string | null {
-  const said = message as WorkerMessage | DispatcherMessage;
+  const said = message as WorkerMessage | DispatcherMessage | PeerMessage;
   switch (said.kind) {
     case 'heartbeat':
     case 'alive':
@@ -40,6 +41,22 @@ export function inWords(message: unknown): string | null {
     case 'abandon':
     case 'ack':
       return `${said.kind} ${listed(said.attempts)}`;
+    case 'offer':
+      return `offer ${listed(said.attempts)}`;
+    case 'offerAnswered':
+      return `offerAnswered taken ${listed(said.taken)} declined ${listed(said.declined)}`;
+    case 'handedOver':
+      return `handedOver ${said.entries.map((entry) => `${keyed(entry)}>${entry.to}`).join(' ')}`;
+    case 'granted':
+      return `granted ${said.entries.map((entry) => `${keyed(entry)}<${entry.previous}`).join(' ')}`;
+    case 'adopted':
+      return `adopted ${said.tasks.map(({ assignment }) => keyed(assignment)).join(' ')}`;
+    case 'run':
+      return `run ${keyed(said.task)}`;
+    case 'runAnswered':
+      return `runAnswered ${said.taskId} ${said.refusal ?? 'runs'}`;
+    case 'drain':
+      return `drain ${said.draining}`;
     case 'blobWanted':
       return `blobWanted ${said.ranges.map(({ blob, offset, length }) => `${short(blob)} ${offset}+${length}`).join(' ')}`;
     case 'blobData':

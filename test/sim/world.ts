@@ -6,9 +6,11 @@
 
 import type { Policy } from '../../src/core/state.ts';
 import type { WorkerDeclaration } from '../../src/core/worker.ts';
+import type { PeerTableView } from '../../src/discovery/peer-table.ts';
 import { Dispatcher } from '../../src/dispatcher/dispatcher.ts';
 import type { Change } from '../../src/ports/store.ts';
 import type { Log } from '../../src/ports/time.ts';
+import { fixedWhereabouts } from '../../src/worker/redial.ts';
 import { Worker } from '../../src/worker/worker.ts';
 import { MemoryBlobs } from '../memory-blobs.ts';
 import { plainSandbox } from '../memory-files.ts';
@@ -17,8 +19,10 @@ import { Machine, type Pace, Timeline } from './clock.ts';
 import type { Dice } from './dice.ts';
 import { Disk, SimulatedOutputs, SimulatedStore } from './disk.ts';
 import { Journal } from './journal.ts';
-import { Network, type Weather } from './net.ts';
+import { Network } from './net.ts';
+import { workerPeersOf } from './peers.ts';
 import { ProcessTable, Traces } from './processes.ts';
+import type { Weather } from './wire.ts';
 import { changeInWords } from './words.ts';
 
 /** A device that is meant to run a worker. */
@@ -29,7 +33,15 @@ export interface Host {
   /** Its blob cache, which outlives its programs. */
   readonly blobs: MemoryBlobs;
   /** The worker's program, null while there is none. */
-  program: { readonly machine: Machine; readonly worker: Worker; readonly table: ProcessTable } | null;
+  program: {
+    readonly machine: Machine;
+    readonly worker: Worker;
+    readonly table: ProcessTable;
+    /** What it knows of others by their beacons; null = it has no peers. */
+    readonly peers: PeerTableView | null;
+  } | null;
+  /** What its thermometer shows; null = it has none. */
+  temperatureC: number | null;
   /** Its worker is not to be started again for now: somebody stopped it on purpose. */
   retired: boolean;
 }
@@ -73,6 +85,8 @@ export class World {
   dispatcher: Running | null = null;
   /** Chance of a task's directory not to be made. */
   failedDirs = 0;
+  /** The dispatcher lets its workers have peers. */
+  peersAllowed = true;
   watcher: Watcher | null = null;
   readonly #dice: Dice;
   readonly #dispatcherPace: Pace;
@@ -92,6 +106,7 @@ export class World {
         pace: this.#newPace(),
         blobs: new MemoryBlobs(),
         program: null,
+        temperatureC: null,
         retired: false,
       };
     });
@@ -130,6 +145,9 @@ export class World {
       policy: this.policy,
       version: '0',
       runId: `run${this.#starts}`,
+      clusterId: '00112233445566ff',
+      peersAllowed: this.peersAllowed,
+      node: { id: 'd1', name: 'dispatcher' },
       trust: plainTrust(),
     });
     this.dispatcher = { machine, dispatcher };
@@ -177,7 +195,12 @@ export class World {
     const { blobs } = host;
     const table = new ProcessTable({ machine, dice, journal: this.journal, traces: this.traces, blobs });
     table.failedDirs = this.failedDirs;
+    const peers =
+      host.declaration.peerPort === null
+        ? null
+        : workerPeersOf({ hosts: this.hosts, network: this.network, machine, host, log: this.#logOf(host.name) });
     const worker = new Worker({
+      peers,
       clock: machine.clock,
       random: { bytes: (count) => dice.bytes(count) },
       links: this.network.linksFor(machine),
@@ -188,10 +211,10 @@ export class World {
       blobs,
       files: table.files,
       declaration: { ...host.declaration, processId: `p${this.#starts}` },
-      addresses: [
+      whereabouts: fixedWhereabouts([
         { host: 'dispatcher', port: 1 },
         { host: 'dispatcher', port: 2 },
-      ],
+      ]),
       proofs: () => [{ by: 'secret', psk: new Uint8Array(32) }],
       onCredential: () => undefined,
       readVitals: () => ({
@@ -199,15 +222,16 @@ export class World {
         memoryFreeMb: null,
         batteryPercent: null,
         charging: null,
-        temperatureC: null,
+        temperatureC: host.temperatureC,
       }),
       onStatus: (sentence) => this.journal.note(host.name, sentence),
     });
-    const program = { machine, worker, table };
+    const program = { machine, worker, table, peers: peers?.table ?? null };
     host.program = program;
     host.retired = false;
     this.journal.note(host.name, 'is up');
     machine.schedule(machine.instant, () => {
+      void peers?.peers.listen({ host: '', port: 1 });
       void worker.run().then((end) => {
         this.journal.note(host.name, end.ok ? 'ends' : `ends: ${end.detail}`);
         machine.schedule(machine.instant + 20, () => {

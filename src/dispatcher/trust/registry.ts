@@ -15,12 +15,15 @@ export class Registry {
   readonly #nodes = new Map<string, NodeRecord>();
   readonly #invites = new Map<string, InviteRecord>();
   readonly #tokens = new Map<string, TokenRecord>();
+  /** How often a node was changed. */
+  nodeChanges = 0;
 
   constructor(stored: Stored) {
     this.restore(stored);
   }
 
   restore({ nodes, invites, tokens }: Stored): void {
+    this.nodeChanges += 1;
     this.#nodes.clear();
     this.#invites.clear();
     this.#tokens.clear();
@@ -49,6 +52,10 @@ export class Registry {
     return this.#tokens.get(id) ?? null;
   }
 
+  get nodes(): Iterable<NodeRecord> {
+    return this.#nodes.values();
+  }
+
   get invites(): readonly InviteRecord[] {
     return [...this.#invites.values()];
   }
@@ -70,6 +77,7 @@ export class Registry {
 
   saveNode(turn: Turn, record: NodeRecord): void {
     turn.change({ kind: 'node', record });
+    this.nodeChanges += 1;
     this.#nodes.set(record.publicKey, record);
   }
 

@@ -15,7 +15,7 @@ import type { Keyring } from '../../ports/keys.ts';
 import type { DispatcherLink, LinkHandlers } from '../../ports/links.ts';
 import type { Loaded, Store } from '../../ports/store.ts';
 import type { Clock, Log, Random, Timer } from '../../ports/time.ts';
-import type { WorkerMessage } from '../../wire/messages.ts';
+import type { RosterEntry, WorkerMessage } from '../../wire/messages.ts';
 import type { Engine } from '../engine.ts';
 import { Attempts, itself, putOnRecord } from '../record.ts';
 import type { Turn } from '../turn.ts';
@@ -135,6 +135,18 @@ export class DispatcherTrust implements Trust {
   /** True for workers that are shut out: they are not shown any more. */
   isRevoked(publicKey: string): boolean {
     return (this.#registry.node(publicKey)?.revokedAt ?? null) !== null;
+  }
+
+  /** Nodes that have joined and are not shut out, as others may meet them. */
+  *members(): Iterable<RosterEntry> {
+    for (const { publicKey, name, workerId, revokedAt } of this.#registry.nodes) {
+      if (workerId !== null && revokedAt === null) yield { id: workerId, name, publicKey };
+    }
+  }
+
+  /** Grows whenever a node on record has changed. */
+  get memberChanges(): number {
+    return this.#registry.nodeChanges;
   }
 
   // ---------------------------------------------------------------------------------------------- the routes

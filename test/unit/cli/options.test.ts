@@ -34,7 +34,8 @@ describe('the options', () => {
       },
       ...{ verbose: false, quiet: false, logFile: undefined, logFormat: 'text' },
       ...{ allowHost: [], allowOrigin: [], allowWorker: [], approvals: true, submitRate: 100, denyList: undefined },
-      ...{ tls: 'off', tlsCert: undefined, tlsKey: undefined },
+      ...{ tls: 'off', tlsCert: undefined, tlsKey: undefined, quic: false, p2pEnabled: true },
+      ...{ discovery: true, discoveryPort: 5555, interfaces: [] },
     });
     expect(worker('')).toMatchObject({ port: 7878, maxJobs: 4, dispatcher: [], label: [], gpu: undefined });
   });
@@ -50,7 +51,7 @@ describe('the options', () => {
   }
 
   test('that this version does not have are unknown', () => {
-    for (const flag of ['--quic', '--when', '--discovery-port']) {
+    for (const flag of ['--when', '--mdns']) {
       expect(() => dispatcher(flag), flag).toThrow(`There is no option ${flag}.`);
       expect(() => worker(flag), flag).toThrow('There is no option');
     }

@@ -3,6 +3,7 @@
 import { OctasklyError } from '../../../src/base/errors.ts';
 import { type CliEnvironment, type PinOptions, runCli } from '../../../src/cli/cli.ts';
 import { BrokenPipe, type InterruptSignal, type Sink, type Terminal } from '../../../src/cli/context.ts';
+import type { FoundApi } from '../../../src/cli/reach.ts';
 import type { AuditFinding } from '../../../src/core/trust.ts';
 import type { FakeDispatcher } from './dispatcher.ts';
 import { MemoryFiles } from './files.ts';
@@ -46,6 +47,10 @@ export interface ShellOptions {
   readonly errorColumns?: number;
   /** What the dispatcher of the data directory left as its URL. */
   readonly announced?: string;
+  /** Where somebody listens; missing: everywhere. */
+  readonly answers?: readonly string[];
+  /** Dispatchers found by mDNS. */
+  readonly apis?: readonly FoundApi[];
   /** What a check of the record finds. */
   readonly finding?: AuditFinding;
 }
@@ -88,13 +93,19 @@ export class Shell {
         dispatcher: role('dispatcher'),
         worker: role('worker'),
         join: role('join'),
+        runOnPeer: async (task) => {
+          this.roleCalls.push(['runOnPeer', task.spec]);
+          return 0;
+        },
         verifyRecord: async (file) => {
           this.roleCalls.push(['verifyRecord', file]);
           return this.options.finding ?? { ok: true, entries: 3 };
         },
         up: role('up'),
+        peers: role('peers'),
         backup: role('backup'),
-        doctor: (values, topic) => role('doctor')(values, topic ?? undefined),
+        doctor: (values, topic, host) =>
+          role('doctor')(values, [topic, host].filter((word) => word !== null).join(' ')),
         version: role('version'),
       },
       parseToml: (text) => Bun.TOML.parse(text),
@@ -104,6 +115,8 @@ export class Shell {
         return this.files.get(path)?.trim() ?? null;
       },
       announcedApi: () => this.options.announced ?? null,
+      answers: (url) => Promise.resolve(this.options.answers?.includes(url) ?? true),
+      findApis: () => Promise.resolve(this.options.apis ?? []),
       localToken: (dataDir) => `token-of-${dataDir}`,
       fetchFor: (baseUrl, pin) => {
         this.pins.push({ baseUrl, ...pin });

@@ -76,6 +76,7 @@ export function declaration(id: string, wanted: Partial<WorkerDeclaration> = {})
     platform: 'linux',
     arch: 'x64',
     isolation: unknownIsolation,
+    peerPort: null,
     ...wanted,
   };
 }

@@ -39,6 +39,10 @@ function showEffect(effect: Effect, at: number): string {
       return `save paused=${effect.paused}`;
     case 'assign':
       return `assign ${effect.task.id}#${effect.attempt} to ${effect.workerId}`;
+    case 'grant':
+      return `grant ${keyed(effect.key)} to ${effect.workerId}, which has it as attempt ${effect.previous}`;
+    case 'drain':
+      return `tell ${effect.workerId} that it is ${effect.draining ? '' : 'no longer '}draining`;
     case 'recall':
       return `recall ${keyed(effect.key)} from ${effect.workerId}`;
     case 'cancel':

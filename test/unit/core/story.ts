@@ -5,10 +5,11 @@
  *
  *   policy [workers=N] [silence=S]                 before anything else
  *   submit NAME... [priority= cpus= memory= gpus= label.K=V platform= arch= after=A,B run-anyway retries= delay=]
- *   join W [slots= cpus= memory= gpus= label.K=V platform= arch= process= held=A#1:running,B#2:waiting]
+ *   join W [slots= cpus= memory= gpus= label.K=V platform= arch= process= held=A#1:running,B#2:waiting peers]
  *   started|returned W KEY...                      KEY is a task's name, or NAME#ATTEMPT for another than the present one
  *   ended W KEY [exit=N | signal=S | timeout | spawn-failed | lost] [took=S]
  *   heard|disconnect|leaving|goodbye|kick|drain|undrain W,  cancel NAME...,  pause,  resume,  close
+ *   handed-over W KEY... to=V                      adopted W NAME...
  *   advance S          lets time pass as the driver does: from deadline to deadline
  *   stall S            the driver stands still, then gets to run again
  *   restart            the dispatcher is killed: what was saved is all that is left
@@ -190,6 +191,16 @@ export class Story {
       case 'returned':
       case 'ended':
         return this.#report(line);
+      case 'handed-over': {
+        const entries = line.words.slice(1).map((key) => ({ ...this.#key(key), to: line.options.get('to') ?? '' }));
+        return this.#step({ kind: 'workerHandedOver', ...this.#from(word), entries });
+      }
+      case 'adopted': {
+        const tasks = line.words
+          .slice(1)
+          .map((name) => ({ id: this.#ids.get(name) ?? this.#newId(name), spec: spec() }));
+        return this.#step({ kind: 'tasksAdopted', ...this.#from(word), tasks });
+      }
       case 'heard':
         return this.#step({ kind: 'workerHeard', ...this.#from(word), vitals: null });
       case 'disconnect':
@@ -241,12 +252,14 @@ export class Story {
       }),
     });
     const names = line.words.filter((word) => word !== 'run-anyway');
-    const tasks = names.map((name) => {
-      this.#lastId = nextId(this.#lastId, this.#wall());
-      this.#ids.set(name, this.#lastId);
-      return { id: this.#lastId, spec: wanted, ended };
-    });
+    const tasks = names.map((name) => ({ id: this.#newId(name), spec: wanted, ended }));
     return this.#step({ kind: 'tasksSubmitted', tasks });
+  }
+
+  #newId(name: string): string {
+    this.#lastId = nextId(this.#lastId, this.#wall());
+    this.#ids.set(name, this.#lastId);
+    return this.#lastId;
   }
 
   #join(line: Line): string[] {
@@ -269,6 +282,7 @@ export class Story {
         labels: Object.keys(labels).length === 0 ? before.labels : labels,
         platform: line.options.get('platform') ?? before.platform,
         arch: line.options.get('arch') ?? before.arch,
+        peerPort: line.words.includes('peers') ? 7879 : before.peerPort,
         processId: line.options.get('process') ?? before.processId,
       }),
       held: (line.options.get('held') ?? '')
@@ -282,8 +296,9 @@ export class Story {
   }
 
   #held(text: string): HeldAttempt {
-    const [name = '', phase] = text.split(':');
-    return { ...this.#key(name), phase: phase as HeldAttempt['phase'] };
+    const [name = '', phase, adopted] = text.split(':');
+    const held = { ...this.#key(name), phase: phase as HeldAttempt['phase'] };
+    return adopted === undefined ? held : { ...held, adopted: true };
   }
 
   #key(text: string): { taskId: string; attempt: number } {

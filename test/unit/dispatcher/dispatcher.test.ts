@@ -17,6 +17,7 @@ class Peer implements DispatcherLink {
   readonly remoteKey: string;
   readonly admission = { by: 'secret', keyId: '00000000' } as const;
   readonly congested = false;
+  readonly blobsCongested = false;
   readonly heard: DispatcherMessage[] = [];
   closed: string | null = null;
   readonly #handlers: LinkHandlers<WorkerMessage>;
@@ -70,6 +71,9 @@ class Bench {
       log: silentLog,
       version: '0.1.0',
       runId: 'run1',
+      clusterId: '00112233445566ff',
+      peersAllowed: true,
+      node: { id: 'd1', name: 'dispatcher' },
       trust: plainTrust(),
     };
     this.dispatcher = new Dispatcher({ ...parts, policy: { ...policy, queueMax } });

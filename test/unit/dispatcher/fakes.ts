@@ -76,6 +76,7 @@ export class FakeStore implements Store {
   tasks = notPartOfThis;
   attempts = notPartOfThis;
   batch = notPartOfThis;
+  setting = (key: string): string | null => this.loaded.settings.get(key) ?? null;
   idempotency = (): null => null;
   audit = notPartOfThis;
   verifyAudit = notPartOfThis;

@@ -21,6 +21,7 @@ class Peer implements DispatcherLink {
   readonly remoteKey: string;
   readonly admission = { by: 'secret', keyId: '00000000' } as const;
   readonly congested = false;
+  readonly blobsCongested = false;
   readonly handlers: LinkHandlers<WorkerMessage>;
   heard: DispatcherMessage[] = [];
 
@@ -62,6 +63,9 @@ class Bench {
       log: silentLog,
       version: '0',
       runId: 'r',
+      clusterId: '00112233445566ff',
+      peersAllowed: true,
+      node: { id: 'd1', name: 'dispatcher' },
       policy,
       trust: plainTrust(),
     };

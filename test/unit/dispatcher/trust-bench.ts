@@ -18,6 +18,7 @@ export const enroll = { kind: 'enroll', name: 'pi', platform: 'linux', arch: 'ar
 
 export class Peer implements DispatcherLink {
   readonly congested = false;
+  readonly blobsCongested = false;
   readonly heard: DispatcherMessage[] = [];
   closed: string | null = null;
   readonly remote: string;
@@ -71,7 +72,8 @@ export class Bench {
     const { clock, store, keyring } = this;
     const parts = { clock, store, outputs: new FakeOutputs(), blobs: new MemoryBlobs(), log: silentLog };
     const trust = plainTrust({ keyring, ...given });
-    this.dispatcher = new Dispatcher({ ...parts, version: '0.1.0', runId: 'run1', policy, trust });
+    const cluster = { clusterId: '00112233445566ff', peersAllowed: true, node: { id: 'd1', name: 'dispatcher' } };
+    this.dispatcher = new Dispatcher({ ...parts, ...cluster, version: '0.1.0', runId: 'run1', policy, trust });
   }
 
   get trust(): Dispatcher['trust'] {

@@ -50,10 +50,10 @@ test('ranges are answered in order, small ones together, large ones alone', () =
 test('nothing is sent while the link is congested, and one message at once when it has drained', () => {
   const bench = new Bench();
   const blob = bench.store.add(content(3 * blobDataBytesMax));
-  bench.line.congested = true;
+  bench.line.blobsCongested = true;
   bench.ask(...[0, 1, 2].map((n) => ({ blob, offset: n * blobDataBytesMax, length: blobDataBytesMax })));
   expect(bench.line.take()).toEqual([]);
-  bench.line.congested = false;
+  bench.line.blobsCongested = false;
   bench.server.drained();
   expect(brief(bench.line.take())).toEqual([`0+${blobDataBytesMax}`]);
   bench.clock.settle();
@@ -101,7 +101,7 @@ test('a blob whose beginning is asked for again is looked at first, and refused 
 test('a peer that asks for more than a sane one would is hung up on', () => {
   const bench = new Bench();
   const blob = bench.store.add(content(10));
-  bench.line.congested = true;
+  bench.line.blobsCongested = true;
   const ranges = Array.from({ length: 512 }, () => ({ blob, offset: 0, length: 1 }));
   for (let n = 0; n < rangesOpenMax / 512; n++) bench.ask(...ranges);
   expect(bench.line.closed).toBeNull();

@@ -7,7 +7,7 @@ import { MemoryBlobs } from '../../memory-blobs.ts';
 import { ManualClock } from '../manual-clock.ts';
 
 export class Line {
-  congested = false;
+  blobsCongested = false;
   closed: string | null = null;
   sent: BlobMessage[] = [];
 

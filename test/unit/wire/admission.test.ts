@@ -9,6 +9,8 @@ const proofs: readonly Proof[] = [
   { by: 'secret', psk },
   { by: 'credential', psk, dispatcherKey },
   { by: 'invite', inviteId: '0011223344556677', psk, dispatcherKey },
+  { by: 'peer', psk, peerKey: dispatcherKey },
+  { by: 'peer', psk, peerKey: null },
   { by: 'nothing' },
 ];
 
@@ -43,7 +45,12 @@ describe('a session opened by each proof', () => {
   });
 
   test('ends with wrong_secret on both sides, each in words of the proof, when the key is not the one', () => {
-    const words = { secret: 'cluster secret', credential: 'credential', invite: 'join token' } as const;
+    const words = {
+      secret: 'cluster secret',
+      credential: 'credential',
+      invite: 'join token',
+      peer: 'no member',
+    } as const;
     for (const proof of proofs) {
       if (proof.by === 'nothing') continue;
       const sides = makePair({ side: dialler({ ...proof, psk: otherPsk }) });
@@ -74,18 +81,34 @@ describe('a session opened by each proof', () => {
   });
 
   test('ends with refused on both sides, in whole sentences, where who has nothing to show is not taken', () => {
-    const sides = makePair({ side: dialler({ by: 'nothing' }) }, { side: listener({ strangers: false }) });
+    const sides = makePair({ side: dialler({ by: 'nothing' }) }, { side: listener({ admits: ['secret'] }) });
     settle(sides);
     expect([codes(sides.worker), codes(sides.dispatcher)]).toEqual([['refused'], ['refused']]);
     expect(sides.worker.ends[0]?.detail).toContain('neither the cluster secret nor a join token');
     expect(sides.dispatcher.ends[0]?.detail).toContain('nothing to show');
   });
 
-  test('ends with wrong_key before the dialler says who it is, when another dispatcher answers', () => {
+  test('ends with refused on both sides for a peer where workers are meant, and for a worker where peers are', () => {
+    const peer: Proof = { by: 'peer', psk, peerKey: null };
+    for (const [proof, admits, words] of [
+      [peer, ['secret', 'credential', 'invite', 'nothing'], 'comes as a peer'],
+      [{ by: 'secret', psk }, ['peer'], 'claims to know the cluster secret'],
+    ] as const) {
+      const sides = makePair({ side: dialler(proof) }, { side: listener({ admits }) });
+      settle(sides);
+      expect([codes(sides.worker), codes(sides.dispatcher)]).toEqual([['refused'], ['refused']]);
+      expect(sides.dispatcher.ends[0]?.detail).toContain(words);
+    }
+  });
+
+  test('ends with wrong_key before the dialler says who it is, when another node answers', () => {
     const meant = nativeCrypto.generateKeypair().publicKey;
     for (const proof of proofs) {
-      if (!('dispatcherKey' in proof)) continue;
-      const sides = makePair({ side: dialler({ ...proof, dispatcherKey: meant.toHex() }) });
+      if (proof.by === 'secret' || proof.by === 'nothing' || ('peerKey' in proof && proof.peerKey === null)) continue;
+      const key = meant.toHex();
+      const sides = makePair({
+        side: dialler(proof.by === 'peer' ? { ...proof, peerKey: key } : { ...proof, dispatcherKey: key }),
+      });
       const sent: number[] = [];
       settle(sides, (frame, index) => {
         if (index % 2 === 0) sent.push(frame.length);
@@ -103,7 +126,7 @@ describe('a session opened by each proof', () => {
 
 test('a session of a node that is no member yet takes frames of 16 KiB, that of a member of 16 MiB', () => {
   for (const proof of proofs) {
-    const isMember = proof.by === 'secret' || proof.by === 'credential';
+    const isMember = proof.by !== 'nothing' && proof.by !== 'invite';
     for (const [length, end] of [
       [16 * 1024, []],
       [16 * 1024 + 1, isMember ? [] : ['oversized']],

@@ -23,7 +23,7 @@ describe('encodeHello() and decodeHello()', () => {
   });
 
   test('take a claim of a later version, and an invite cut short, as none that is understood', () => {
-    expect(decodeHello(encodeHello(hello).with(-1, 4))).toEqual({ ...hello, claim: null });
+    expect(decodeHello(encodeHello(hello).with(-1, 5))).toEqual({ ...hello, claim: null });
     const body = encodeHello(invite);
     for (let cut = 1; cut <= 8; cut++) expect(decodeHello(body.subarray(0, -cut))).toEqual({ ...hello, claim: null });
   });

@@ -9,7 +9,7 @@ import type { Gate, Side } from '../../../src/wire/opening.ts';
 import { Session, type SessionEnd, type SessionOptions } from '../../../src/wire/session.ts';
 
 /** One end of a conversation, with all that came out of it. */
-interface End<Sends, Receives> {
+interface End<Sends extends { readonly kind: string }, Receives> {
   readonly session: Session<Sends, Receives>;
   /** Frames not yet delivered. */
   readonly out: Uint8Array[];
@@ -33,10 +33,17 @@ export function dialler(proof: Proof = { by: 'secret', psk }): Side {
 
 /** The side of a dispatcher that takes everybody with the secret, and who has nothing to show. */
 export function listener(gate: Partial<Gate> = {}): Side {
-  return { role: 'responder', gate: { strangers: true, candidates: () => [{ psk, keyId: 'present' }], ...gate } };
+  return {
+    role: 'responder',
+    gate: {
+      admits: ['nothing', 'secret', 'credential', 'invite', 'peer'],
+      candidates: () => [{ psk, keyId: 'present' }],
+      ...gate,
+    },
+  };
 }
 
-function makeEnd<S, R>(
+function makeEnd<S extends { readonly kind: string }, R>(
   required: Pick<SessionOptions<S, R>, 'side' | 'dialect' | 'staticKeypair'>,
   options: Options<S, R>,
 ) {

@@ -23,6 +23,7 @@ const usage = {
 };
 const file = { path: 'sub/ä.bin', blob: `sha256:${'0f'.repeat(32)}`, bytes: 7, executable: true };
 
+const publicKey = 'c4'.repeat(32);
 const offer = { enforcement: 'watched' as const, mechanism: 'watcher' };
 
 const isolation: Isolation = {
@@ -77,46 +78,6 @@ export const entries: readonly ReportEntry[] = [
   { kind: 'returned', ...key },
 ];
 
-export const workerMessages: readonly WorkerMessage[] = [
-  {
-    kind: 'join',
-    worker: {
-      id: 'node-1',
-      name: 'pi.4_b',
-      processId: 'p1',
-      version: '0.1.0',
-      slots: 4,
-      cpuCores: 3.5,
-      memoryMb: 8000,
-      gpu: 1,
-      labels: { zone: 'attic', 'a/b': '' },
-      platform: 'linux',
-      arch: 'arm64',
-      isolation,
-    },
-    held: [
-      { ...key, phase: 'waiting' },
-      { ...key, phase: 'running' },
-      { ...key, phase: 'ended' },
-    ],
-  },
-  { kind: 'enroll', name: 'pi-5', platform: 'linux', arch: 'arm64', version: '0.1.0' },
-  {
-    kind: 'heartbeat',
-    vitals: { load1: 0.5, memoryFreeMb: 100, running: 2, batteryPercent: 80, charging: false, temperatureC: -3.5 },
-  },
-  {
-    kind: 'heartbeat',
-    vitals: { load1: null, memoryFreeMb: null, running: 0, batteryPercent: null, charging: null, temperatureC: null },
-  },
-  { kind: 'report', entries },
-  { kind: 'output', ...key, stream: 'stderr', offset: 2 ** 40, data: Uint8Array.of(1, 2, 3) },
-  { kind: 'stdinTaken', ...key, offset: 9, open: true },
-  ...blobMessages,
-  { kind: 'leaving' },
-  { kind: 'goodbye' },
-];
-
 /** Two assignments that between them have every field filled and empty. */
 export const assignments: readonly Assignment[] = [
   {
@@ -167,8 +128,68 @@ export const assignments: readonly Assignment[] = [
   },
 ];
 
+export const workerMessages: readonly WorkerMessage[] = [
+  {
+    kind: 'join',
+    worker: {
+      id: 'node-1',
+      name: 'pi.4_b',
+      processId: 'p1',
+      version: '0.1.0',
+      slots: 4,
+      cpuCores: 3.5,
+      memoryMb: 8000,
+      gpu: 1,
+      labels: { zone: 'attic', 'a/b': '' },
+      platform: 'linux',
+      arch: 'arm64',
+      isolation,
+      peerPort: 7879,
+    },
+    held: [
+      { ...key, phase: 'waiting' },
+      { ...key, phase: 'running' },
+      { ...key, phase: 'ended' },
+      { ...key, phase: 'running', adopted: true },
+    ],
+  },
+  { kind: 'enroll', name: 'pi-5', platform: 'linux', arch: 'arm64', version: '0.1.0' },
+  {
+    kind: 'heartbeat',
+    vitals: { load1: 0.5, memoryFreeMb: 100, running: 2, batteryPercent: 80, charging: false, temperatureC: -3.5 },
+  },
+  {
+    kind: 'heartbeat',
+    vitals: { load1: null, memoryFreeMb: null, running: 0, batteryPercent: null, charging: null, temperatureC: null },
+  },
+  { kind: 'report', entries },
+  { kind: 'output', ...key, stream: 'stderr', offset: 2 ** 40, data: Uint8Array.of(1, 2, 3) },
+  { kind: 'stdinTaken', ...key, offset: 9, open: true },
+  ...blobMessages,
+  { kind: 'handedOver', entries: [{ ...key, to: 'node-2' }] },
+  { kind: 'adopted', tasks: assignments.map((assignment) => ({ assignment, from: 'node-3', adoptedAt: 12.5 })) },
+  { kind: 'leaving' },
+  { kind: 'goodbye' },
+];
+
 export const dispatcherMessages: readonly DispatcherMessage[] = [
-  { kind: 'welcome', name: 'pi-2', heartbeatMs: 5000, silenceMs: 60_000, resume: [{ ...key, stdout: 5, stderr: 6 }] },
+  {
+    kind: 'welcome',
+    name: 'pi-2',
+    heartbeatMs: 5000,
+    silenceMs: 60_000,
+    resume: [{ ...key, stdout: 5, stderr: 6 }],
+    clusterId: '00112233445566ff',
+    peers: true,
+  },
+  { kind: 'roster', whole: true, members: [{ id: 'node-1', name: 'pi', publicKey }], gone: [] },
+  { kind: 'roster', whole: false, members: [], gone: [publicKey] },
+  {
+    kind: 'holders',
+    blobs: [{ blob: file.blob, at: [{ id: 'node-1', publicKey, host: 'fe80::1%eth0', port: 7879 }] }],
+  },
+  { kind: 'granted', entries: [{ ...key, previous: 2 }] },
+  { kind: 'drain', draining: true },
   { kind: 'pending', expiresInMs: 300_000 },
   {
     kind: 'credential',

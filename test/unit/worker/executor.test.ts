@@ -15,7 +15,7 @@ class Bench {
   readonly workspace = new FakeWorkspace();
   readonly blobs = new MemoryBlobs();
   readonly files = new MemoryFiles(this.blobs);
-  readonly staging = new Staging({ clock: this.clock, blobs: this.blobs, files: this.files });
+  readonly staging = new Staging({ clock: this.clock, blobs: this.blobs, files: this.files, sharing: null });
   sandbox = plainSandbox();
   results: Result[] = [];
   outputs = 0;

@@ -35,6 +35,10 @@ export class FakeLink implements WorkerLink {
     return this.room <= 0;
   }
 
+  get blobsCongested(): boolean {
+    return this.congested;
+  }
+
   send(message: WorkerMessage): void {
     if (this.closed !== null) return;
     this.room -= 1;

@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test';
 import type { LinkEnd, LinkHandlers, Links, Proof } from '../../../src/ports/links.ts';
 import type { DispatcherMessage, RefusalCode } from '../../../src/wire/messages.ts';
 import { type Enrolled, enroll } from '../../../src/worker/joining.ts';
+import { fixedWhereabouts } from '../../../src/worker/redial.ts';
 import { ManualClock } from '../manual-clock.ts';
 import { FakeLink, silentLog } from './fakes.ts';
 
@@ -41,7 +42,7 @@ class Bench {
       { links, clock, random, log: silentLog },
       {
         proof,
-        addresses: hosts.map((host) => ({ host, port: 7878 })),
+        whereabouts: fixedWhereabouts(hosts.map((host) => ({ host, port: 7878 }))),
         ...{ name: 'pi', platform: 'linux', arch: 'arm64', version: '1.2.3' },
         onCode: (code) => this.codes.push(code),
         onStatus: (sentence) => this.status.push(sentence),

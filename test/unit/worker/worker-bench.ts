@@ -3,7 +3,8 @@
 import type { Credential } from '../../../src/core/trust.ts';
 import type { LinkEnd, LinkHandlers, Links, Proof } from '../../../src/ports/links.ts';
 import type { Assignment, DispatcherMessage, WorkerMessage } from '../../../src/wire/messages.ts';
-import { Worker, type WorkerEnd } from '../../../src/worker/worker.ts';
+import { fixedWhereabouts } from '../../../src/worker/redial.ts';
+import { Worker, type WorkerEnd, type WorkerPeers } from '../../../src/worker/worker.ts';
 import { MemoryBlobs } from '../../memory-blobs.ts';
 import { MemoryFiles, plainSandbox } from '../../memory-files.ts';
 import { declaration } from '../core/samples.ts';
@@ -37,7 +38,7 @@ export class Bench {
   slow = false;
   connect: () => void = () => undefined;
 
-  constructor(slots = 1, addresses = 1) {
+  constructor(slots = 1, addresses = 1, peers: WorkerPeers | null = null) {
     const { clock, launcher, workspace } = this;
     this.worker = new Worker({
       clock,
@@ -50,10 +51,13 @@ export class Bench {
       links: { listen: () => Promise.reject(new Error('a worker does not listen')), dial: this.#dial },
       log: silentLog,
       declaration: declaration('w1', { slots }),
-      addresses: Array.from({ length: addresses }, (_, n) => ({ host: `dispatcher${n}`, port: 7878 })),
+      whereabouts: fixedWhereabouts(
+        Array.from({ length: addresses }, (_, n) => ({ host: `dispatcher${n}`, port: 7878 })),
+      ),
       proofs: () => this.proofs,
       onCredential: (credential) => this.credentials.push(credential),
       readVitals: () => ({ load1: null, memoryFreeMb: null, batteryPercent: null, charging: null, temperatureC: null }),
+      peers,
       onStatus: (sentence) => this.status.push(sentence),
     });
     void this.worker.run().then((end) => {
@@ -80,8 +84,9 @@ export class Bench {
     this.clock.settle();
   }
 
-  welcome(): void {
-    this.hear({ kind: 'welcome', name: 'w1', heartbeatMs: 5000, silenceMs: 60_000, resume: [] });
+  welcome(peers = true): void {
+    const cluster = { clusterId: '00112233445566ff', peers };
+    this.hear({ kind: 'welcome', name: 'w1', heartbeatMs: 5000, silenceMs: 60_000, resume: [], ...cluster });
   }
 
   assign(...attempts: Assignment[]): void {

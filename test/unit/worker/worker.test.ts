@@ -177,7 +177,7 @@ test('a link that is made after the end is closed without a join', async () => {
   await promises();
   expect(bench.end).toEqual({ ok: true });
   bench.connect();
-  expect([bench.link.closed, bench.told()]).toEqual(['the worker stops', []]);
+  expect([bench.link.closed, bench.told()]).toEqual(['no link is wanted any more', []]);
 });
 
 const content = bytes('what it needs');

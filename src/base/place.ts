@@ -1,0 +1,12 @@
+/** Addresses as they are written, `host:port`, with brackets around IPv6. */
+
+/** The host of such an address, without brackets. */
+export function hostOf(place: string): string {
+  const host = place.replace(/:\d+$/, '');
+  return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
+}
+
+/** True for the names and addresses of a machine that others cannot reach. */
+export function isLoopbackHost(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}

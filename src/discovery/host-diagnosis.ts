@@ -1,0 +1,165 @@
+/**
+ * What stands between this machine and one other host, from the name down to the handshake. Pure; a part of `diagnosis.ts`.
+ *
+ * Invariant: the walk ends at the first thing that keeps all later ones from being known: a name that is not resolved, an
+ * address that does not answer, a port that is closed.
+ */
+
+import { clockDifferenceMsMax, type Finding } from './finding.ts';
+import type { HandshakeFacts, HostFacts, NetworkFacts, Port } from './network-facts.ts';
+import * as remedies from './remedies.ts';
+
+/** What is to be said of `host`. */
+export function diagnoseHost(facts: NetworkFacts, host: HostFacts): Finding[] {
+  if (host.unresolved !== null) return [notResolved(facts, host, host.unresolved)];
+  const blocked = reachFinding(facts, host);
+  const aboveTcp = [...apiFinding(host), ...clockFinding(facts, host)];
+  if (blocked !== null) return [blocked, ...(host.apiReach === 'open' ? aboveTcp : [])];
+  return [
+    ...(host.handshake === null ? [] : handshakeFindings(facts, host, host.handshake)),
+    ...announcementFindings(facts, host),
+    ...aboveTcp,
+  ];
+}
+
+/** With its address, where that is not how it was given. */
+function named({ host, address }: HostFacts): string {
+  return address === null || address === host ? host : `${host} (${address})`;
+}
+
+function notResolved({ platform }: NetworkFacts, { host }: HostFacts, reason: string): Finding {
+  const isLocal = /\.local\.?$/i.test(host);
+  const hint = isLocal
+    ? ' Names that end in .local are resolved by Multicast DNS: the system needs support for it (on Linux nss-mdns), and the host has to be on the same network.'
+    : ' Its address does as well.';
+  const help = [
+    ...(isLocal ? remedies.here(remedies.resolveLocalNames(platform)) : []),
+    ...remedies.here(remedies.lookUp(platform, host)),
+    remedies.at('here, with its address', 'octaskly doctor net ADDRESS'),
+  ];
+  const sentence = `The name "${host}" is not resolved: ${reason}.${hint}`;
+  return { name: 'name_not_resolved', severity: 'failure', about: host, sentence, remedies: help };
+}
+
+/** Why no connection comes about; null when one does, or it was not tried. */
+function reachFinding(facts: NetworkFacts, given: HostFacts): Finding | null {
+  const { host, address, port, reach, isSelf } = given;
+  const about = `${host}:${port}`;
+  const silent = facts.neighbours.some((each) => each.address === address && !each.answers);
+  if (silent && (reach === 'filtered' || reach === 'unreachable')) return hostSilent(facts, given);
+  const ports: readonly Port[] = [{ protocol: 'tcp', number: port, purpose: 'workers' }];
+  switch (reach) {
+    case 'unreachable': {
+      const sentence = `There is no way to ${named(given)}: the network says that it cannot be reached. It may be on another network, or off.`;
+      const help = remedies.here(remedies.listInterfaces(facts.platform));
+      return { name: 'no_route', severity: 'failure', about, sentence, remedies: help };
+    }
+    case 'filtered': {
+      const sentence = `TCP port ${port} of ${named(given)} does not answer at all: a firewall drops what is sent to it, there or on the way, or the host is off.`;
+      return { name: 'port_filtered', severity: 'failure', about, sentence, remedies: remedies.openThere(host, ports) };
+    }
+    case 'refused': {
+      const sentence = `${named(given)} answers, but TCP port ${port} is closed: no dispatcher listens there, or its firewall rejects. Where the dispatcher was started with --bind 127.0.0.1, it is for its own machine only.`;
+      const help = [
+        remedies.at(`on ${host}`, port === 7878 ? 'octaskly dispatcher' : `octaskly dispatcher --port ${port}`),
+        ...(isSelf ? [] : remedies.openThere(host, ports)),
+      ];
+      return { name: 'port_closed', severity: 'failure', about, sentence, remedies: help };
+    }
+    default:
+      return null;
+  }
+}
+
+/** Nothing of the other side is there, not even below IP: off, elsewhere, or kept apart from us. */
+function hostSilent({ neighbours, platform }: NetworkFacts, given: HostFacts): Finding {
+  const { host, address, sameNetwork } = given;
+  const others = neighbours.filter((each) => each.answers && each.address !== address);
+  const because =
+    others.length === 0
+      ? 'and neither does any other host of this network'
+      : `while ${others
+          .slice(0, 3)
+          .map((each) => each.address)
+          .join(', ')} ${others.length === 1 ? 'does' : 'do'}`;
+  const sentence = `${named(given)} belongs to the network of ${sameNetwork ?? 'this machine'} and does not answer when it is asked for its hardware address (ARP), ${because}: it is off, has another address, or the access point keeps its devices apart (client isolation, AP isolation, guest network). Client isolation is switched off in the access point; no firewall rule helps against it.`;
+  const look =
+    platform === 'linux'
+      ? `ping -c 1 ${address}; ip neigh show ${address}`
+      : platform === 'windows'
+        ? `ping -n 1 ${address}; arp -a ${address}`
+        : `ping -c 1 ${address}; arp -n ${address}`;
+  return { name: 'host_silent', severity: 'failure', about: host, sentence, remedies: remedies.here(look) };
+}
+
+// ----------------------------------------------------------------------------------------------------- handshake
+
+function handshakeFindings(facts: NetworkFacts, given: HostFacts, handshake: HandshakeFacts): Finding[] {
+  const { host, port } = given;
+  const { outcome, detail } = handshake;
+  const about = `${host}:${port}`;
+  switch (outcome) {
+    case 'open':
+      return [];
+    case 'version_mismatch': {
+      const help = remedies.onEach('both', () => 'octaskly version').slice(0, 1);
+      return [{ name: 'version_differs', severity: 'failure', about, sentence: detail, remedies: help }];
+    }
+    case 'wrong_key':
+    case 'wrong_secret': {
+      const sentence = `${about} is of another cluster than this data directory, or this node was removed from it. ${detail}`;
+      const help = remedies.joining(host);
+      return [{ name: 'other_cluster', severity: 'failure', about, sentence, remedies: help }];
+    }
+    case 'refused': {
+      // Without anything to show that is what a careful dispatcher answers.
+      const severity = facts.belonging === null ? 'note' : 'failure';
+      const sentence = `A dispatcher listens at ${about}. ${detail}`;
+      return [{ name: 'not_admitted', severity, about, sentence, remedies: remedies.joining(host) }];
+    }
+    default: {
+      const sentence = `${about} takes connections, but does not speak octaskly's protocol: ${detail} The dispatcher's port for workers is 7878 unless it was given another; the port of its API is not meant here.`;
+      const help = [remedies.at('here, with the port of its workers', `octaskly doctor net ${host}:PORT`)];
+      return [{ name: 'not_octaskly', severity: 'failure', about, sentence, remedies: help }];
+    }
+  }
+}
+
+function announcementFindings(facts: NetworkFacts, given: HostFacts): Finding[] {
+  const { host, address, port, isSelf, sameNetwork, handshake } = given;
+  const { discovery, found, platform } = facts;
+  const isDispatcher =
+    handshake !== null && ['open', 'wrong_key', 'wrong_secret', 'refused'].includes(handshake.outcome);
+  if (!discovery || isSelf || !isDispatcher || address === null) return [];
+  if (found.some((each) => each.addresses.includes(address) && each.port === port)) return [];
+  const dial = `octaskly worker --dispatcher ${port === 7878 ? host : `${host}:${port}`}`;
+  if (sameNetwork === null) {
+    const sentence = `${named(given)} is not in a network of this machine: Multicast DNS does not pass routers, so it is found only when it is named.`;
+    return [{ name: 'other_network', severity: 'note', about: host, sentence, remedies: remedies.here(dial) }];
+  }
+  const sentence = `A dispatcher listens at ${host}:${port}, but its announcement was not heard on ${sameNetwork}: multicast does not pass between the two (client isolation, IGMP snooping, a firewall that drops UDP 5353 there), or it was started with --discovery false.`;
+  const mdns: Port = { protocol: 'udp', number: 5353, purpose: 'Multicast DNS' };
+  const severity = platform === 'termux' ? 'note' : 'warning';
+  const help = [...remedies.here(dial), ...remedies.openThere(host, [mdns])];
+  return [{ name: 'not_announced', severity, about: host, sentence, remedies: help }];
+}
+
+// --------------------------------------------------------------------------------------------------- API and clock
+
+function apiFinding({ host, apiPort, apiReach }: HostFacts): Finding[] {
+  if (apiReach === null || apiReach === 'open') return [];
+  const about = `${host}:${apiPort}`;
+  const how = apiReach === 'refused' ? 'is closed' : 'does not answer';
+  const sentence = `The API at ${about} ${how} from here. Workers do not need it; it is for its own machine only unless the dispatcher was told otherwise.`;
+  const help = [remedies.at(`on ${host}`, 'octaskly dispatcher --api-bind 0.0.0.0 --require-auth true')];
+  return [{ name: 'api_not_reached', severity: 'note', about, sentence, remedies: help }];
+}
+
+function clockFinding({ platform }: NetworkFacts, { host, clockAheadMs }: HostFacts): Finding[] {
+  if (clockAheadMs === null || Math.abs(clockAheadMs) <= clockDifferenceMsMax) return [];
+  const side = clockAheadMs > 0 ? 'ahead of' : 'behind';
+  const seconds = Math.round(Math.abs(clockAheadMs) / 1000);
+  const sentence = `The clock of ${host} is ${seconds} s ${side} that of this machine; they may differ by ${clockDifferenceMsMax / 1000} s at most, or tokens and beacons are taken for old.`;
+  const help = [...remedies.here(remedies.setClock(platform)), ...remedies.onEach(host, remedies.setClock)];
+  return [{ name: 'clock_differs', severity: 'warning', about: host, sentence, remedies: help }];
+}

@@ -1,0 +1,59 @@
+/**
+ * Which addresses belong to a link (RFC 6762 section 11). Addresses are text, a zone (`%eth0`) is of no account. What is
+ * no address is in no network.
+ */
+
+import type { MdnsLink } from './contract.ts';
+
+/** False when networks of that address's family are known on the link, and none of them holds it. */
+export function isOfLink(link: MdnsLink, address: string): boolean {
+  const family = familyOf(address);
+  const networks = (link.networks ?? []).filter((network) => familyOf(network) === family);
+  return networks.length === 0 || networks.some((network) => inNetwork(address, network));
+}
+
+/** 6 for whatever has a colon. */
+export function familyOf(address: string): 4 | 6 {
+  return address.includes(':') ? 6 : 4;
+}
+
+/** Whether `address` lies in `network`, which is written `10.0.0.0/8` or `fe80::/64`; host bits of it are ignored. */
+export function inNetwork(address: string, network: string): boolean {
+  const [base = '', lengthText = ''] = network.split('/');
+  const bits = familyOf(address) === 4 ? 32 : 128;
+  const length = Number(lengthText);
+  if (familyOf(base) !== familyOf(address) || !/^\d+$/.test(lengthText) || length > bits) return false;
+  const one = numberOf(address);
+  const other = numberOf(base);
+  if (one === null || other === null) return false;
+  const hostBits = BigInt(bits - length);
+  return one >> hostBits === other >> hostBits;
+}
+
+function numberOf(address: string): bigint | null {
+  const text = address.replace(/%.*$/, '');
+  return familyOf(text) === 4 ? joined(text.split('.'), /^\d{1,3}$/, '', 4) : numberOf6(text);
+}
+
+function numberOf6(text: string): bigint | null {
+  const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(text);
+  if (dotted !== null) {
+    const [, before = '', ...bytes] = dotted;
+    const hex = bytes.map((byte) => Number(byte).toString(16).padStart(2, '0'));
+    return numberOf6(`${before}${hex.slice(0, 2).join('')}:${hex.slice(2).join('')}`);
+  }
+  const [left = '', right, ...rest] = text.split('::');
+  if (rest.length > 0) return null;
+  const groups = (part: string): string[] => (part === '' ? [] : part.split(':'));
+  if (right === undefined) return joined(groups(left), /^[\da-f]{1,4}$/i, '0x', 8);
+  const missing = 8 - groups(left).length - groups(right).length;
+  if (missing < 1) return null;
+  const all = [...groups(left), ...new Array<string>(missing).fill('0'), ...groups(right)];
+  return joined(all, /^[\da-f]{1,4}$/i, '0x', 8);
+}
+
+function joined(parts: readonly string[], form: RegExp, prefix: string, count: number): bigint | null {
+  if (parts.length !== count || !parts.every((part) => form.test(part))) return null;
+  const shift = count === 4 ? 8n : 16n;
+  return parts.reduce((sum, part) => (sum << shift) | BigInt(prefix + part), 0n);
+}

@@ -1,0 +1,174 @@
+/**
+ * The report of `doctor net` for people: what was looked at in sections, each line marked, and then what was found with
+ * the commands that help. Plain ASCII besides names, no line wider than 100 cells but a command, which must stay whole.
+ */
+
+import { printable } from '../cli/table.ts';
+import { type Finding, isTrouble } from '../discovery/finding.ts';
+import type { HostFacts, MulticastFacts, NetworkFacts } from '../discovery/network-facts.ts';
+
+/** Cells of a line of the report. */
+export const widthMax = 100;
+
+/** What a line is marked with: fine, to be looked at, wrong, only said. */
+type Mark = 'ok' | 'warn' | 'FAIL' | '-';
+
+const markOf: Readonly<Record<Finding['severity'], Mark>> = { failure: 'FAIL', warning: 'warn', note: '-' };
+
+/** The whole report, ended by a newline. */
+export function networkReport(facts: NetworkFacts, findings: readonly Finding[]): string {
+  return [
+    section('Interfaces', interfaceLines(facts, findings)),
+    section('Multicast', multicastLines(facts, findings)),
+    section('Firewall', firewallLines(facts, findings)),
+    section('Dispatchers and nodes', foundLines(facts)),
+    facts.host === null ? '' : section(`Host ${facts.host.host}`, hostLines(facts.host, findings)),
+    findingLines(findings),
+    summaryOf(findings),
+  ].join('');
+}
+
+/** `2 failures, 1 warning.` */
+export function summaryOf(findings: readonly Finding[]): string {
+  const count = (severity: Finding['severity']): string[] => {
+    const number = findings.filter((each) => each.severity === severity).length;
+    return number === 0 ? [] : [`${number} ${severity}${number === 1 ? '' : 's'}`];
+  };
+  const parts = [...count('failure'), ...count('warning')];
+  return parts.length === 0 ? 'Nothing is wrong.\n' : `${parts.join(', ')}.\n`;
+}
+
+/** A heading and its lines; nothing when there are none. */
+export function section(title: string, lines: readonly string[]): string {
+  return lines.length === 0 ? '' : `${printable(title)}\n${lines.join('\n')}\n\n`;
+}
+
+/** `  ok    text`, wrapped and indented behind the mark. */
+export function line(mark: Mark, text: string): string {
+  return wrapped(printable(text), `  ${mark.padEnd(6)}`, ' '.repeat(8));
+}
+
+/** Lines of at most `widthMax` cells; the first begins with `first`, the others with `rest`. */
+export function wrapped(text: string, first: string, rest: string): string {
+  const lines: string[] = [];
+  let current = '';
+  for (const word of text.split(' ')) {
+    const begin = lines.length === 0 ? first : rest;
+    if (current !== '' && Bun.stringWidth(`${begin}${current} ${word}`) > widthMax) {
+      lines.push(begin + current);
+      current = word;
+    } else current = current === '' ? word : `${current} ${word}`;
+  }
+  lines.push((lines.length === 0 ? first : rest) + current);
+  return lines.join('\n');
+}
+
+/** The worst mark of the findings of these names, about this; `ok` when there is none. */
+function markFor(findings: readonly Finding[], names: readonly Finding['name'][], about: string | null = null): Mark {
+  const marks = findings
+    .filter((each) => names.includes(each.name) && (about === null || each.about === about))
+    .map(({ severity }) => markOf[severity]);
+  return (['FAIL', 'warn', '-'] as const).find((mark) => marks.includes(mark)) ?? 'ok';
+}
+
+function interfaceLines({ interfaces }: NetworkFacts, findings: readonly Finding[]): string[] {
+  if (interfaces.length === 0) return [line('-', 'the system tells of none')];
+  return interfaces.map(({ name, addresses, leftOut }) => {
+    const list = addresses.join(', ') || 'no address';
+    if (leftOut !== null) return line('-', `${name}: ${list}; left out: ${leftOut}`);
+    return line(markFor(findings, ['self_assigned_address'], name), `${name}: ${list}; used`);
+  });
+}
+
+function multicastLines({ multicast, discovery, beaconPort }: NetworkFacts, findings: readonly Finding[]): string[] {
+  if (!discovery) return [line('-', 'not tried: --discovery false')];
+  if (multicast.length === 0) return [line('FAIL', 'not tried: no interface to use')];
+  return multicast.map((probe) => {
+    const { interfaceName, address, group, heardOthers } = probe;
+    const where = `${interfaceName} (${address}), ${group === 'mdns' ? 'Multicast DNS, UDP 5353' : `beacons, UDP ${beaconPort}`}`;
+    const others = heardOthers.length === 0 ? 'nobody else heard' : `heard ${heardOthers.slice(0, 4).join(', ')}`;
+    return line(probeMark(probe, findings), `${where}: ${outcomeOf(probe)}; ${others}`);
+  });
+}
+
+function probeMark({ failure, heardOwn, interfaceName }: MulticastFacts, findings: readonly Finding[]): Mark {
+  if (failure === null && heardOwn) return 'ok';
+  return markFor(findings, [failure === null ? 'multicast_not_heard' : 'multicast_not_sent'], interfaceName);
+}
+
+function outcomeOf({ failure, heardOwn }: MulticastFacts): string {
+  if (failure !== null) return failure;
+  return heardOwn ? 'sent, and came back' : 'sent, but did not come back';
+}
+
+function firewallLines({ firewalls, ports }: NetworkFacts, findings: readonly Finding[]): string[] {
+  if (firewalls.length === 0) return [line('ok', 'no tool of a firewall is installed here')];
+  const needed = ports.map(({ protocol, number }) => `${protocol} ${number}`);
+  return firewalls.map(({ tool, state, opens }) => {
+    const open = needed.filter((port) => opens.includes(port));
+    const detail = state === 'active' ? `; lets in ${open.join(', ') || 'none of our ports'}` : '';
+    const mark = state === 'active' ? markFor(findings, ['firewall_closed']) : state === 'inactive' ? 'ok' : '-';
+    return line(mark, `${tool}: ${state}${detail}`);
+  });
+}
+
+function foundLines({ discovery, found, beacons, belonging }: NetworkFacts): string[] {
+  if (!discovery) return [];
+  const lines = found.map(({ instance, addresses, port, fingerprint, cluster }) => {
+    const own = belonging !== null && fingerprint === belonging.fingerprint;
+    const places = addresses.map((address) => `${address} port ${port}`).join(', ');
+    const who = own ? 'the dispatcher of this data directory' : `key ${fingerprint ?? 'not told'}`;
+    return line(own ? 'ok' : '-', `${instance}: ${places}; ${who}; cluster ${cluster ?? 'not told'}`);
+  });
+  if (found.length === 0) lines.push(line('-', 'no dispatcher was found by Multicast DNS'));
+  if (beacons === null)
+    lines.push(line('-', 'beacons not listened for: no cluster secret and no credential in the data directory'));
+  else if (beacons.heard.length === 0) lines.push(line('-', 'no beacon of this cluster was heard'));
+  else lines.push(line('ok', `beacons of ${beacons.heard.slice(0, 8).join(', ')}`));
+  return lines;
+}
+
+function hostLines(host: HostFacts, findings: readonly Finding[]): string[] {
+  const { port, apiPort, addresses, address, unresolved, reach, apiReach, handshake, clockAheadMs } = host;
+  if (unresolved !== null) return [line('FAIL', `name: ${unresolved}`)];
+  const lines = [
+    line('ok', `address: ${address ?? 'none'}${addresses.length > 1 ? ` of ${addresses.join(', ')}` : ''}`),
+  ];
+  if (reach !== null)
+    lines.push(line(reach === 'open' ? 'ok' : 'FAIL', `TCP ${port}, for workers: ${reachWords[reach]}`));
+  if (handshake !== null) {
+    const names = ['version_differs', 'other_cluster', 'not_admitted', 'not_octaskly'] as const;
+    const key = handshake.fingerprint === null ? '' : `, key ${handshake.fingerprint}`;
+    const said = handshake.outcome === 'open' ? `speaks our protocol${key}` : handshake.outcome.replaceAll('_', ' ');
+    lines.push(line(markFor(findings, names, `${host.host}:${port}`), `handshake: ${said}`));
+  }
+  if (apiReach !== null)
+    lines.push(line(apiReach === 'open' ? 'ok' : '-', `TCP ${apiPort}, the API: ${reachWords[apiReach]}`));
+  if (clockAheadMs !== null) {
+    const seconds = Math.round(clockAheadMs / 1000);
+    lines.push(line(markFor(findings, ['clock_differs'], host.host), `clock: ${seconds} s ahead of this one`));
+  }
+  return lines;
+}
+
+const reachWords = {
+  open: 'open',
+  refused: 'closed (refused)',
+  filtered: 'filtered (no answer)',
+  unreachable: 'unreachable',
+} as const;
+
+/** Each finding with its sentence and commands, what is wrong first. */
+export function findingLines(findings: readonly Finding[]): string {
+  const sorted = findings.toSorted((a, b) => Number(isTrouble(b)) - Number(isTrouble(a)));
+  return sorted.map(findingText).join('');
+}
+
+function findingText({ name, severity, about, sentence, remedies }: Finding): string {
+  const title = `${markOf[severity] === '-' ? 'note' : markOf[severity]} ${name}${about === '' ? '' : ` (${about})`}`;
+  const byPlace = [...Map.groupBy(remedies, ({ where }) => where)].flatMap(([where, of]) => [
+    `    ${where}:`,
+    ...of.map(({ command }) => `        ${command}`),
+  ]);
+  return `${[printable(title), wrapped(printable(sentence), '    ', '    '), ...byPlace].join('\n')}\n\n`;
+}

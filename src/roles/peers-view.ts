@@ -1,0 +1,146 @@
+/** What `peers` shows: a table for people, JSON as other commands give it, ids alone, and lines of what changed. */
+
+import { formatDuration } from '../base/duration.ts';
+import { type Column, renderTable } from '../cli/table.ts';
+import type { ClockSkew } from '../discovery/beacon-ear.ts';
+import type { Peer } from '../discovery/peer-table.ts';
+import type { BeaconNode } from '../ports/discovery.ts';
+import { placeOf } from '../runtime/addresses.ts';
+
+const columns: readonly Column[] = [
+  { title: 'NAME' },
+  { title: 'ROLE' },
+  { title: 'STATE' },
+  { title: 'ADDRESS' },
+  { title: 'SLOTS FREE', align: 'right' },
+  { title: 'WAITING', align: 'right' },
+  { title: 'CPUS', align: 'right' },
+  { title: 'MEMORY MB FREE', align: 'right' },
+  { title: 'GPUS', align: 'right' },
+  { title: 'LOAD', align: 'right' },
+  { title: 'HEARD', align: 'right' },
+  { title: 'ID', flexible: true },
+  { title: 'LABELS', flexible: true },
+];
+
+/** Instants at the moment of showing: steady and wall ms. */
+export interface Now {
+  readonly steady: number;
+  readonly wall: number;
+}
+
+/** `host:port` where it takes peers or workers, the bare address where it takes none. */
+export function addressOf({ beacon, from }: Peer): string {
+  return beacon.peerPort === null ? from.address : placeOf(from.address, beacon.peerPort);
+}
+
+/** A worker takes work (`ready`), has no room (`busy`), or takes none (`draining`); a dispatcher is just there. */
+export function stateOf({ beacon }: Peer): 'ready' | 'busy' | 'draining' {
+  if (beacon.draining) return 'draining';
+  return beacon.role === 'worker' && beacon.slotsFree === 0 ? 'busy' : 'ready';
+}
+
+/** The table, `width` cells wide; null = as wide as it needs. */
+export function peersTable(peers: readonly Peer[], now: Now, width: number | null): string {
+  const rows = peers.map((peer) => {
+    const { beacon } = peer;
+    const free = beacon.memoryFreeMb === null ? '?' : String(beacon.memoryFreeMb);
+    return [
+      beacon.name,
+      beacon.role,
+      stateOf(peer),
+      addressOf(peer),
+      beacon.role === 'dispatcher' ? '' : `${beacon.slotsFree}/${beacon.slots}`,
+      String(beacon.waiting),
+      String(beacon.cpuCores),
+      `${free}/${beacon.memoryMb}`,
+      String(beacon.gpu),
+      beacon.load1 === null ? '' : beacon.load1.toFixed(2),
+      formatDuration(now.steady - peer.heardAt),
+      peer.id,
+      Object.entries(beacon.labels)
+        .map(([key, value]) => `${key}=${value}`)
+        .join(' '),
+    ];
+  });
+  return renderTable(columns, rows, { width, textWidth: (text) => Bun.stringWidth(text) });
+}
+
+/** A peer in JSON: snake_case, units last, times in ISO 8601. */
+export function peerJson(peer: Peer, now: Now): Readonly<Record<string, unknown>> {
+  const { beacon, from } = peer;
+  return {
+    id: peer.id,
+    name: beacon.name,
+    role: beacon.role,
+    status: stateOf(peer),
+    address: from.address,
+    peer_port: beacon.peerPort,
+    addresses: beacon.addresses,
+    public_key: beacon.publicKey,
+    version: beacon.version,
+    protocol: beacon.protocol,
+    slots: beacon.slots,
+    slots_free: beacon.slotsFree,
+    waiting: beacon.waiting,
+    draining: beacon.draining,
+    cpu_cores: beacon.cpuCores,
+    memory_mb: beacon.memoryMb,
+    memory_free_mb: beacon.memoryFreeMb,
+    gpu: beacon.gpu,
+    load1: beacon.load1,
+    labels: beacon.labels,
+    platform: beacon.platform,
+    arch: beacon.arch,
+    round_trip_ms: peer.roundTripMs === null ? null : Math.round(peer.roundTripMs * 10) / 10,
+    heard_at: new Date(now.wall - (now.steady - peer.heardAt)).toISOString(),
+  };
+}
+
+/** Everything that was found out, in JSON. */
+export function peersJson(node: Pick<BeaconNode, 'peers' | 'skews' | 'interfaces' | 'counts'>, now: Now): string {
+  const value = {
+    peers: node.peers.all().map((peer) => peerJson(peer, now)),
+    clock_skews: node.skews.map(({ id, name, from, differenceMs }) => ({
+      ...{ id, name, address: from.address },
+      difference_ms: differenceMs,
+    })),
+    interfaces: node.interfaces,
+    datagrams: node.counts,
+  };
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+/** Sentences on what stood in the way, each with what helps. */
+export function hindrances(node: Pick<BeaconNode, 'peers' | 'skews' | 'interfaces' | 'counts'>): readonly string[] {
+  const { counts, interfaces } = node;
+  const found = node.skews.map(skewSentence);
+  if (interfaces.length === 0) {
+    found.push('There is no network interface to listen on; name one with --interface NAME.');
+  }
+  const { other_cluster: foreign = 0, version = 0, openFailed = 0 } = counts;
+  if (foreign > 0)
+    found.push('Nodes of another cluster were heard, whose secret is not the one in this data directory.');
+  if (version > 0) found.push('Datagrams of another version of Octaskly were heard; update the older one.');
+  if (openFailed > 0 && node.peers.size === 0) {
+    found.push('Not every socket could be opened; "octaskly doctor net" says what is in the way.');
+  }
+  if (node.peers.size === 0) {
+    found.push('Nobody was heard. "octaskly doctor net" says what may be in the way.');
+  }
+  return found;
+}
+
+function skewSentence({ id, name, from, differenceMs }: ClockSkew): string {
+  const who = name === null ? `A node at ${from.address}` : `"${name}" (${id}) at ${from.address}`;
+  const side = differenceMs > 0 ? 'ahead of' : 'behind';
+  return `${who} is not believed: its clock is ${formatDuration(Math.abs(differenceMs))} ${side} this machine's. Set both right.`;
+}
+
+/** One line on a peer that came or changed, for `--watch` where nothing can be redrawn. */
+export function changeLine(peer: Peer, what: 'new' | 'changed' | 'gone', now: Now): string {
+  const { beacon } = peer;
+  const slots = beacon.role === 'worker' && what !== 'gone' ? `  ${beacon.slotsFree}/${beacon.slots} slots free` : '';
+  const state = what === 'gone' ? '' : `  ${stateOf(peer)}`;
+  return `${new Date(now.wall).toISOString()}  ${what.padEnd(7)}  ${beacon.name}  ${beacon.role}  ${addressOf(peer)}${state}${slots}\n`;
+}

@@ -1,0 +1,58 @@
+/** By what workers and dispatchers reach each other: TCP always, QUIC beside it where it is wanted. */
+
+import type { LinkListener, Links } from '../ports/links.ts';
+import type { Log } from '../ports/time.ts';
+import type { Transport } from '../ports/transport.ts';
+import { createFallbackTransport } from '../runtime/fallback.ts';
+import { createLinks, type LinksOptions, linkLimits } from '../runtime/links.ts';
+import { createQuicTransport, quicLimits } from '../runtime/quic.ts';
+import { createTcpTransport } from '../runtime/tcp.ts';
+
+/** QUIC connects within a round trip or two; longer than this, and UDP is blocked. */
+const quicPatienceMs = 2000;
+
+/** The transport a worker dials with. */
+export function dialTransport(name: 'tcp' | 'quic', log: Log): Transport {
+  const tcp = createTcpTransport(linkLimits);
+  return name === 'tcp'
+    ? tcp
+    : createFallbackTransport({ better: quic(), other: tcp, patienceMs: quicPatienceMs, log });
+}
+
+function quic(): Transport {
+  return createQuicTransport({ ...linkLimits, ...quicLimits });
+}
+
+/**
+ * Listens for workers by TCP and, where `quic` is true, by QUIC on the UDP port of the same number; both as one. Errors:
+ * `in_use`, `io`.
+ */
+export async function listenForWorkers(
+  options: LinksOptions,
+  { host, port, quic: wantsQuic }: { readonly host: string; readonly port: number; readonly quic: boolean },
+  accept: Parameters<Links['listen']>[1],
+): Promise<LinkListener> {
+  const tcp = await createLinks(options).listen({ host, port }, accept);
+  if (!wantsQuic) return tcp;
+  try {
+    const byQuic = createLinks({ ...options, transport: quic() });
+    return both(tcp, await byQuic.listen({ host, port: tcp.port }, accept));
+  } catch (error) {
+    await tcp.close();
+    throw error;
+  }
+}
+
+function both(first: LinkListener, second: LinkListener): LinkListener {
+  return {
+    port: first.port,
+    get counts() {
+      const sum: Record<string, number> = { ...first.counts };
+      for (const [code, count] of Object.entries(second.counts)) sum[code] = (sum[code] ?? 0) + count;
+      return sum;
+    },
+    close: async () => {
+      await Promise.all([first.close(), second.close()]);
+    },
+  };
+}

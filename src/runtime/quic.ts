@@ -1,0 +1,177 @@
+/**
+ * The `Transport` port over QUIC (RFC 9000) by `node:quic`: a bidirectional stream for each lane, opened by the dialler,
+ * whose first byte says which one it is. Certificates mean nothing here: who the other side is, the session above finds out.
+ *
+ * Traps of the runtime that this file exists to hide:
+ * - A dialler's endpoint binds 127.0.0.1 unless it is told otherwise; an address that is in use shows only when the
+ *   endpoint has closed itself.
+ * - `writeSync` takes all or nothing, at most what `desiredSize` says; then `Stream.drainableProtocol` tells of room.
+ * - Rejections of `opened`, of every `closed` and of endpoints end the process unless they are caught.
+ * - `destroy` without a code says nothing to the other side, which then waits for its idle timeout.
+ * - A peer that is gone shows as a `closed` that resolves, after the idle timeout (whole seconds); heartbeats are faster.
+ */
+
+import { createPrivateKey } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { constants } from 'node:os';
+import type { QuicEndpoint, QuicSession } from 'node:quic';
+import { type OctasklyError, reasonOf } from '../base/errors.ts';
+import type { Carrier, CarrierHandlers, Transport, TransportListener } from '../ports/transport.ts';
+import { lanes } from '../wire/lanes.ts';
+import { passingCertificate } from './certificate.ts';
+import { type Endpoint, formatAddress, listenFailure } from './endpoints.ts';
+import { QuicCarrier } from './quic-carrier.ts';
+import type { CarrierLimits } from './tcp.ts';
+
+export interface QuicLimits extends CarrierLimits {
+  /** Silence after which a connection is lost; whole seconds count. */
+  readonly idleTimeoutMs: number;
+  /** Most connections of a listener, authenticated or not. */
+  readonly connectionsMax: number;
+}
+
+/** Silence that a Wi-Fi in trouble makes is survived; a peer whose host is gone is noticed. */
+export const quicLimits: Omit<QuicLimits, keyof CarrierLimits> = {
+  idleTimeoutMs: 10_000,
+  connectionsMax: 8192,
+};
+
+type Take = (carrier: Carrier) => CarrierHandlers;
+
+const alpn = 'octaskly/4';
+const serverName = 'octaskly';
+
+/** Connections by QUIC. Nothing is loaded before the first of them. */
+export function createQuicTransport(limits: QuicLimits): Transport {
+  return {
+    name: 'quic',
+    listen: (address, take) => listen(address, limits, take),
+    dial: (target, take) => dial(target, limits, take),
+  };
+}
+
+/** The runtime's QUIC, without its warning that it is an experiment: which the user cannot do anything about. */
+async function loadQuic(): Promise<typeof import('node:quic')> {
+  const emitWarning = process.emitWarning;
+  process.emitWarning = ((warning: string | Error, ...rest: unknown[]): void => {
+    if (rest[0] !== 'ExperimentalWarning') Reflect.apply(emitWarning, process, [warning, ...rest]);
+  }) as typeof emitWarning;
+  try {
+    return await import('node:quic');
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}
+
+function transportParams({ idleTimeoutMs }: QuicLimits, streams: number) {
+  return {
+    maxIdleTimeout: Math.ceil(idleTimeoutMs / 1000),
+    initialMaxStreamsBidi: streams,
+    initialMaxStreamsUni: 0,
+    maxDatagramFrameSize: 0,
+  };
+}
+
+async function listen(address: Endpoint, limits: QuicLimits, take: Take): Promise<TransportListener> {
+  const quic = await loadQuic();
+  const { key, cert } = await passingCertificate(serverName);
+  // It is closed and gone when it is asked for what went wrong.
+  const failure = Promise.withResolvers<unknown>();
+  const endpoint = new quic.QuicEndpoint({
+    address: formatAddress(address),
+    maxConnectionsTotal: limits.connectionsMax,
+  });
+  endpoint.closed.then(() => failure.resolve(null), failure.resolve);
+  await quic.listen((session) => accept(session, limits, take), {
+    endpoint,
+    alpn: [alpn],
+    sni: { '*': { keys: [createPrivateKey(key)], certs: [Buffer.from(cert)] } },
+    transportParams: transportParams(limits, lanes.length),
+  });
+  const bound = endpoint.address;
+  if (bound === undefined) throw bindFailure(address, await failure.promise);
+  const { port } = bound;
+  return { port, stop: () => void endpoint.close().catch(() => {}) };
+}
+
+/** The runtime tells the system's error number in words: "Bind failure (98)". */
+function bindFailure(address: Endpoint, error: unknown): OctasklyError {
+  const number = Number(/\((\d+)\)/.exec(reasonOf(error))?.[1]);
+  const { EADDRINUSE, EADDRNOTAVAIL } = constants.errno;
+  const code = { [EADDRINUSE]: 'EADDRINUSE', [EADDRNOTAVAIL]: 'EADDRNOTAVAIL' }[number];
+  const known = Object.assign(new Error(reasonOf(error), { cause: error }), code === undefined ? {} : { code });
+  return listenFailure(address, known, 'UDP port');
+}
+
+function accept(session: QuicSession, limits: QuicLimits, take: Take): void {
+  // Streams may come before the word that the handshake is complete.
+  const carrier = new QuicCarrier(session, { role: 'listener', limits });
+  session.opened.then(
+    ({ remote: { address, port } }) => carrier.open({ host: address, port }, take),
+    // What never was a connection needs no words.
+    () => {},
+  );
+}
+
+async function dial(target: Parameters<Transport['dial']>[0], limits: QuicLimits, take: Take): Promise<void> {
+  const { port, timeoutMs } = target;
+  const deadline = performance.now() + timeoutMs;
+  const quic = await loadQuic();
+  const host = await addressOf(target.host);
+  const endpoint = new quic.QuicEndpoint({ address: isIP(host) === 6 ? '[::]:0' : '0.0.0.0:0' });
+  endpoint.closed.catch(() => {});
+  let session: QuicSession | null = null;
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(noAnswer(timeoutMs))), deadline - performance.now());
+  try {
+    session = await quic.connect(formatAddress({ host, port }), {
+      endpoint,
+      alpn,
+      servername: serverName,
+      verifyPeer: 'manual',
+      handshakeTimeout: timeoutMs,
+      transportParams: transportParams(limits, 0),
+    });
+    const carrier = new QuicCarrier(session, { role: 'dialler', limits });
+    carrier.whenGone(() => void endpoint.close().catch(() => {}));
+    await Promise.race([session.opened, late.promise]);
+    carrier.open({ host, port }, take);
+  } catch (error) {
+    drop(session, endpoint);
+    throw new Error(dialFailure(error, timeoutMs), { cause: error });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function noAnswer(timeoutMs: number): string {
+  return `no answer by UDP within ${timeoutMs / 1000} s`;
+}
+
+/** Transport error codes: 2 is CONNECTION_REFUSED (RFC 9000, 20.1), 296 what the runtime makes of silence. */
+function dialFailure(error: unknown, timeoutMs: number): string {
+  switch (/^QUIC transport error (\d+)/.exec(reasonOf(error))?.[1]) {
+    case '2':
+      return 'nothing listens there';
+    case '296':
+      return noAnswer(timeoutMs);
+    default:
+      return reasonOf(error);
+  }
+}
+
+function drop(session: QuicSession | null, endpoint: QuicEndpoint): void {
+  session?.destroy(undefined, { code: 0 });
+  endpoint.destroy();
+}
+
+/** QUIC dials addresses only. */
+async function addressOf(host: string): Promise<string> {
+  if (isIP(host) !== 0) return host;
+  try {
+    return (await lookup(host)).address;
+  } catch (error) {
+    throw new Error('no such host', { cause: error });
+  }
+}

@@ -1,0 +1,35 @@
+/** Asks a tool of the system something: starts it, reads what it writes, and ends it when that takes too long. */
+
+import { delimiter } from 'node:path';
+
+/** Tools for administrators are outside of most users' search path. */
+const moreDirectories = ['/usr/sbin', '/sbin', '/usr/libexec/ApplicationFirewall'];
+
+/** What a tool wrote (output, then errors) and how it ended; status null = it was ended from here. */
+export interface Answered {
+  readonly status: number | null;
+  readonly text: string;
+}
+
+/** Null when there is no such tool. Runs without input, in English, with nothing of our environment but the path. */
+export async function askTool(argv: readonly [string, ...string[]], timeoutMs: number): Promise<Answered | null> {
+  const path = [process.env.PATH ?? '', ...moreDirectories].join(delimiter);
+  const program = Bun.which(argv[0], { PATH: path });
+  if (program === null) return null;
+  const systemRoot = process.env.SystemRoot;
+  try {
+    const child = Bun.spawn([program, ...argv.slice(1)], {
+      env: { PATH: path, LC_ALL: 'C', ...(systemRoot === undefined ? {} : { SystemRoot: systemRoot }) },
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'pipe',
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+    });
+    const [output, errors] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+    await child.exited;
+    return { status: child.signalCode === null ? child.exitCode : null, text: output + errors };
+  } catch {
+    return null;
+  }
+}

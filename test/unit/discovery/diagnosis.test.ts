@@ -1,0 +1,193 @@
+import { describe, expect, test } from 'bun:test';
+import { diagnose } from '../../../src/discovery/diagnosis.ts';
+import { type Finding, type FindingName, findingNames, isTrouble } from '../../../src/discovery/finding.ts';
+import type { NetworkFacts, Platform } from '../../../src/discovery/network-facts.ts';
+import { announced, healthy, ownFingerprint, probe, reached } from './facts.ts';
+
+const platforms: readonly Platform[] = ['linux', 'macos', 'windows', 'termux'];
+
+const belonging = { by: 'credential', fingerprint: ownFingerprint } as const;
+const beacons = { heard: [], skews: [], foreign: 0 };
+const firewall = { tool: 'nftables', state: 'active', opens: [], chain: 'inet f in' } as const;
+const silentBox = { address: '10.0.0.7', interfaceName: 'eth0', answers: false };
+const handshake = (outcome: string) => ({ outcome, detail: `Said ${outcome}.`, fingerprint: null });
+const host = (changed: Parameters<typeof reached>[0]) => healthy({ found: [announced], host: reached(changed) });
+
+/** One way to each finding, and how bad it is there. */
+const cases: Readonly<Record<FindingName, readonly [Finding['severity'], NetworkFacts]>> = {
+  no_interface: ['failure', healthy({ interfaces: healthy().interfaces.slice(1), multicast: [] })],
+  interface_missing: ['failure', healthy({ wantedInterfaces: ['eth7'] })],
+  self_assigned_address: [
+    'warning',
+    healthy({ interfaces: [{ name: 'eth0', addresses: ['169.254.3.4/16'], leftOut: null }] }),
+  ],
+  discovery_off: ['note', healthy({ discovery: false, multicast: [] })],
+  multicast_not_sent: ['failure', healthy({ multicast: [probe({ failure: 'send: ENETUNREACH', heardOwn: false })] })],
+  multicast_not_heard: ['failure', healthy({ multicast: [probe({ heardOwn: false, heardOthers: [] })] })],
+  nobody_heard: ['note', healthy({ multicast: [probe({ heardOthers: [] })] })],
+  multicast_lock: ['note', healthy({ platform: 'termux' })],
+  firewall_closed: ['warning', healthy({ firewalls: [firewall] })],
+  firewall_unreadable: ['note', healthy({ firewalls: [{ ...firewall, state: 'unreadable' }] })],
+  other_cluster: ['warning', healthy({ belonging, found: [{ ...announced, fingerprint: 'SHA256:other' }] })],
+  dispatcher_not_heard: ['warning', healthy({ belonging })],
+  beacons_foreign: ['warning', healthy({ beacons: { ...beacons, foreign: 3 } })],
+  clock_differs: ['warning', host({ clockAheadMs: -61_000 })],
+  version_differs: ['warning', healthy({ found: [{ ...announced, protocol: 3 }] })],
+  name_not_resolved: ['failure', host({ addresses: [], address: null, unresolved: 'no such name', reach: null })],
+  no_route: ['failure', host({ reach: 'unreachable', handshake: null })],
+  host_silent: ['failure', { ...host({ reach: 'filtered', handshake: null }), neighbours: [silentBox] }],
+  port_filtered: ['failure', host({ reach: 'filtered', handshake: null })],
+  port_closed: ['failure', host({ reach: 'refused', handshake: null })],
+  not_octaskly: ['failure', host({ handshake: handshake('malformed') })],
+  not_admitted: ['note', host({ handshake: handshake('refused') })],
+  not_announced: ['warning', healthy({ host: reached() })],
+  other_network: ['note', healthy({ host: reached({ sameNetwork: null }) })],
+  api_not_reached: ['note', host({ apiReach: 'refused' })],
+};
+
+const named = (facts: NetworkFacts, name: FindingName) => diagnose(facts).filter((finding) => finding.name === name);
+
+describe('diagnose()', () => {
+  test('finds nothing on a healthy network, nor with a healthy host', () => {
+    expect(diagnose(healthy())).toEqual([]);
+    expect(diagnose(host({}))).toEqual([]);
+    expect(diagnose({ ...host({}), belonging, beacons: { ...beacons, heard: ['box'] } })).toEqual([]);
+  });
+
+  test.each(findingNames)('finds %s alone', (name) => {
+    const [severity, facts] = cases[name];
+    const findings = diagnose(facts);
+    expect(findings.map((finding) => finding.name)).toEqual([name]);
+    expect(findings[0]?.severity).toBe(severity);
+    expect(findings[0]?.sentence).toMatch(/\.$/);
+  });
+
+  for (const platform of platforms) {
+    test.each(findingNames)(`gives a command against %s on ${platform}, whole and on one line`, (name) => {
+      for (const finding of named({ ...cases[name][1], platform }, name)) {
+        if (isTrouble(finding)) expect(finding.remedies).not.toEqual([]);
+        for (const { where, command } of finding.remedies) {
+          expect(where).not.toBe('');
+          expect(command).toMatch(/^\S[^\n]*$/);
+          expect(command).not.toMatch(/undefined|null|NaN/);
+        }
+      }
+    });
+  }
+});
+
+describe('diagnose() of this machine', () => {
+  test.each([
+    ['linux', 'sudo ip link set eth0 multicast on && sudo ip route replace 224.0.0.0/4 dev eth0'],
+    ['macos', 'sudo route -n add -net 224.0.0.0/4 -interface eth0'],
+    ['windows', 'Set-NetIPInterface -InterfaceAlias "eth0" -AddressFamily IPv4 -InterfaceMetric 10'],
+    ['termux', 'octaskly worker --dispatcher HOST'],
+  ] as const)('sends multicast on %s by a command of that system', (platform, command) => {
+    const [finding] = named({ ...cases.multicast_not_sent[1], platform }, 'multicast_not_sent');
+    expect(finding?.remedies[0]?.command).toBe(command);
+  });
+
+  test('says who holds a port that is taken', () => {
+    const failure = '0.0.0.0 port 5353: bind EADDRINUSE';
+    const [finding] = named(healthy({ multicast: [probe({ failure, heardOwn: false })] }), 'multicast_not_sent');
+    expect(finding?.remedies[0]?.command).toBe("sudo ss -ulnp 'sport = :5353'");
+  });
+
+  test('takes one family of addresses for enough', () => {
+    const deaf = probe({ family: 6, address: 'fe80::1', heardOwn: false, heardOthers: [] });
+    const [finding] = diagnose(healthy({ multicast: [probe(), deaf] }));
+    expect(finding).toMatchObject({ name: 'multicast_not_heard', severity: 'note' });
+  });
+
+  test.each([
+    ['ufw', null, ['sudo ufw allow 7878/tcp', 'sudo ufw allow 5353/udp']],
+    [
+      'firewalld',
+      null,
+      ['sudo firewall-cmd --permanent --add-port=7878/tcp --add-port=5353/udp', 'sudo firewall-cmd --reload'],
+    ],
+    [
+      'nftables',
+      'inet f in',
+      [
+        "sudo nft insert rule inet f in tcp dport '{ 7878 }' accept",
+        "sudo nft insert rule inet f in udp dport '{ 5353 }' accept",
+      ],
+    ],
+    [
+      'windows',
+      null,
+      [
+        'New-NetFirewallRule -DisplayName "Octaskly tcp" -Protocol TCP -LocalPort 7878',
+        'New-NetFirewallRule -DisplayName "Octaskly udp" -Protocol UDP -LocalPort 5353',
+      ],
+    ],
+  ] as const)('opens the ports of %s by its own commands', (tool, chain, commands) => {
+    const platform = tool === 'windows' ? 'windows' : 'linux';
+    const [finding] = diagnose(healthy({ platform, firewalls: [{ tool, state: 'active', opens: [], chain }] }));
+    expect(finding?.name).toBe('firewall_closed');
+    expect(finding?.remedies.map(({ command }) => command)).toEqual([...commands]);
+  });
+
+  test('is content with a firewall that lets its ports in', () => {
+    expect(diagnose(healthy({ firewalls: [{ ...firewall, opens: ['tcp 7878', 'udp 5353'] }] }))).toEqual([]);
+  });
+
+  test('tells of hosts that answer when nobody is heard: isolation is suspected', () => {
+    const neighbours = [{ address: '10.0.0.8', interfaceName: 'eth0', answers: true }];
+    const [finding] = diagnose(healthy({ neighbours, multicast: [probe({ heardOthers: [] })] }));
+    expect(finding?.sentence).toContain('client isolation');
+    expect(finding?.sentence).toContain('10.0.0.8');
+  });
+
+  test('tells each clock of the cluster that is off', () => {
+    const skews = [{ node: 'pi', aheadMs: -300_000 }];
+    const [finding] = diagnose(healthy({ beacons: { ...beacons, skews } }));
+    expect(finding).toMatchObject({ name: 'clock_differs', about: 'pi' });
+    expect(finding?.sentence).toContain('300 s behind');
+    expect(finding?.remedies.map(({ where }) => where)).toContain('on pi (macOS)');
+  });
+});
+
+describe('diagnose() of a host', () => {
+  test('opens its port on every system it may have', () => {
+    const [finding] = named(cases.port_filtered[1], 'port_filtered');
+    const places = finding?.remedies.map(({ where }) => where).join('; ');
+    for (const part of ['ufw', 'firewalld', 'nftables', 'macOS', 'Windows', 'Termux']) expect(places).toContain(part);
+  });
+
+  test('suspects client isolation of a silent neighbour, and names those who answer', () => {
+    const facts = cases.host_silent[1];
+    const gateway = { address: '10.0.0.1', interfaceName: 'eth0', answers: true };
+    const [finding] = diagnose({ ...facts, neighbours: [...facts.neighbours, gateway] });
+    expect(finding?.sentence).toContain('client isolation');
+    expect(finding?.sentence).toContain('while 10.0.0.1 does');
+  });
+
+  test.each(['wrong_key', 'wrong_secret'])('says of %s that it is another cluster, and how to join that', (outcome) => {
+    const [finding] = diagnose(host({ handshake: handshake(outcome) }));
+    expect(finding).toMatchObject({ name: 'other_cluster', severity: 'failure', about: 'box:7878' });
+    expect(finding?.remedies.map(({ command }) => command)).toEqual([
+      'octaskly invite',
+      'octaskly worker --join TOKEN',
+    ]);
+  });
+
+  test('says both versions of a mismatch', () => {
+    const detail = 'Cannot talk to an older octaskly: this side speaks protocol 4, the other 3.';
+    const [finding] = diagnose(host({ handshake: { outcome: 'version_mismatch', detail, fingerprint: null } }));
+    expect(finding).toMatchObject({ name: 'version_differs', severity: 'failure', sentence: detail });
+  });
+
+  test('finds a member that is refused worse than a stranger that is', () => {
+    const facts = host({ handshake: handshake('refused') });
+    expect(diagnose({ ...facts, belonging })[0]).toMatchObject({ name: 'not_admitted', severity: 'failure' });
+  });
+
+  test.each(platforms)('helps to resolve .local names on %s', (platform) => {
+    const unresolved = { host: 'box.local', addresses: [], address: null, unresolved: 'no such name', reach: null };
+    const [finding] = named({ ...host(unresolved), platform }, 'name_not_resolved');
+    expect(finding?.sentence).toContain('nss-mdns');
+    expect(finding?.remedies.at(-1)?.command).toBe('octaskly doctor net ADDRESS');
+  });
+});
