@@ -17,7 +17,7 @@ import { OctasklyError, reasonOf } from '../base/errors.ts';
 import type { BlobReceiver, BlobStore } from '../ports/files.ts';
 import type { Link } from '../ports/links.ts';
 import type { Clock, Timer } from '../ports/time.ts';
-import { type BlobMessage, type BlobRange, blobDataBytesMax } from '../wire/messages.ts';
+import { type BlobAnswer, type BlobMessage, type BlobRange, blobDataBytesMax } from '../wire/messages.ts';
 import { type Fetch, fetched, otherSize, Waits } from './waits.ts';
 
 /** A link as far as blobs need it. */
@@ -114,7 +114,7 @@ export class Fetcher {
   }
 
   /** What the peer answers. */
-  take(message: Exclude<BlobMessage, { kind: 'blobWanted' }>): void {
+  take(message: BlobAnswer): void {
     if (message.kind === 'blobRefused') {
       const fetching = this.#active.get(message.blob);
       if (fetching === undefined || isWhole(fetching)) this.unaskedParts += 1;

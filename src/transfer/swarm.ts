@@ -17,7 +17,7 @@ import { present } from '../base/assert.ts';
 import { OctasklyError } from '../base/errors.ts';
 import type { BlobReceiver, BlobStore } from '../ports/files.ts';
 import type { Clock, Timer } from '../ports/time.ts';
-import { type BlobMessage, type BlobRange, blobDataBytesMax } from '../wire/messages.ts';
+import { type BlobAnswer, type BlobRange, blobDataBytesMax } from '../wire/messages.ts';
 import type { PeerMessage } from '../wire/peer-messages.ts';
 import { type BlobLink, codedOf, conflictPauseMs, conflictsMax, stallMsMax, triesMax } from './fetching.ts';
 import { type Order, Plan, type SourceTraits } from './plan.ts';
@@ -138,22 +138,28 @@ export class Swarm {
     this.#pumpSoon();
   }
 
-  /** What a source answers; false when none of it was waited for here. */
-  take(key: string, message: Exclude<BlobMessage, { kind: 'blobWanted' }>): boolean {
-    let isKnown = false;
-    if (message.kind === 'blobRefused') {
-      const download = this.#downloads.get(message.blob);
-      isKnown = download !== undefined;
-      if (download !== undefined) this.#refused(download, key, message.detail);
-    } else {
-      for (const part of message.parts) {
-        const download = this.#downloads.get(part.blob);
-        isKnown ||= download !== undefined;
-        if (download !== undefined) this.#takePart(download, key, part);
-      }
-    }
-    if (isKnown) this.#pumpSoon();
-    return isKnown;
+  /** What a source answers. Gives back what of it was not waited for here: it may be somebody else's; null = nothing. */
+  take(key: string, message: BlobAnswer): BlobAnswer | null {
+    const rest = message.kind === 'blobRefused' ? this.#takeRefusal(key, message) : this.#takeParts(key, message);
+    if (rest !== message) this.#pumpSoon();
+    return rest;
+  }
+
+  #takeRefusal(key: string, message: Extract<BlobAnswer, { kind: 'blobRefused' }>): BlobAnswer | null {
+    const download = this.#downloads.get(message.blob);
+    if (download === undefined) return message;
+    this.#refused(download, key, message.detail);
+    return null;
+  }
+
+  #takeParts(key: string, message: Extract<BlobAnswer, { kind: 'blobData' }>): BlobAnswer | null {
+    const others = message.parts.filter((part) => {
+      const download = this.#downloads.get(part.blob);
+      if (download !== undefined) this.#takePart(download, key, part);
+      return download === undefined;
+    });
+    if (others.length === message.parts.length) return message;
+    return others.length === 0 ? null : { kind: 'blobData', parts: others };
   }
 
   #addLast({ plan, isFinishing }: Download): void {

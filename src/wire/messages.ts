@@ -5,7 +5,8 @@
  * older attempt number is ignored. Nothing here assumes that a reply arrives; what matters is repeated after a rejoin.
  *
  * The walk of one attempt:  `assign` → (`report` started) → `output`* → `report` ended → `ack`. Files travel beside it:
- * the worker pulls inputs before it starts the command, the dispatcher pulls outputs before it takes the end in.
+ * the worker pulls inputs before it starts the command, the dispatcher pulls outputs before it takes the end in, unless
+ * they stay with the worker: then it pulls them when somebody wants them, and says `release` when nobody does.
  * Checks of what really arrived are in `worker-messages.ts` and `dispatcher-messages.ts`; here are the shapes and their
  * limits.
  */
@@ -53,6 +54,9 @@ export type BlobMessage =
   /** It is not here, or cannot be read: `detail` says which. All ranges of it that are open are answered by this. */
   | { readonly kind: 'blobRefused'; readonly blob: string; readonly detail: string };
 
+/** What a blob that was wanted is answered with. */
+export type BlobAnswer = Exclude<BlobMessage, { kind: 'blobWanted' }>;
+
 export type WorkerMessage =
   | { readonly kind: 'join'; readonly worker: WorkerDeclaration; readonly held: readonly HeldAttempt[] }
   /** Of a node that is not a member yet (its link is by invite or by nothing): asks for a credential. */
@@ -76,6 +80,8 @@ export type WorkerMessage =
     })
   /** Stdin bytes up to `offset` were taken by the process (or it will take no more). */
   | (AttemptKey & { readonly kind: 'stdinTaken'; readonly offset: number; readonly open: boolean })
+  /** Attempts whose files it keeps, of those that ended before this link. What is no longer wanted is answered with `release`. */
+  | { readonly kind: 'kept'; readonly attempts: readonly AttemptKey[] }
   /** Takes no more work; what runs is finished first. */
   | { readonly kind: 'leaving' }
   /** Given to a peer, which keeps these until they are granted to it: as `returned`, with a wish. */
@@ -99,6 +105,7 @@ export interface Assignment extends AttemptKey {
     | 'stdin'
     | 'inputs'
     | 'outputs'
+    | 'outputsAt'
     | 'maxOutputBytes'
     | 'requires'
   >;
@@ -216,6 +223,8 @@ export type DispatcherMessage =
   | { readonly kind: 'abandon'; readonly attempts: readonly AttemptKey[] }
   /** The end of these is stored; the worker may forget them. */
   | { readonly kind: 'ack'; readonly attempts: readonly AttemptKey[] }
+  /** Files of these attempts, and of earlier ones of their tasks, need not be kept any more. */
+  | { readonly kind: 'release'; readonly attempts: readonly AttemptKey[] }
   | (AttemptKey & { readonly kind: 'stdin'; readonly offset: number; readonly data: Uint8Array; readonly eof: boolean })
   | BlobMessage
   /** Answers a heartbeat. */

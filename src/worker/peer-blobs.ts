@@ -15,7 +15,7 @@ import type { Clock, Timer } from '../ports/time.ts';
 import { BlobServer } from '../transfer/serving.ts';
 import { lastSource, Swarm } from '../transfer/swarm.ts';
 import type { Fetch } from '../transfer/waits.ts';
-import { type BlobHolder, type BlobMessage, type DispatcherMessage, holdersMax } from '../wire/messages.ts';
+import { type BlobAnswer, type BlobHolder, type DispatcherMessage, holdersMax } from '../wire/messages.ts';
 import { blobsAskedMax, type PeerMessage } from '../wire/peer-messages.ts';
 import type { Peer } from './peer.ts';
 import type { PeerPart, Peers } from './peers.ts';
@@ -102,8 +102,8 @@ export class PeerBlobs implements PeerPart, Sharing {
     this.#swarm.detach(lastSource);
   }
 
-  /** What the dispatcher answers; false when it is none of what is fetched here. */
-  take(message: Exclude<BlobMessage, { kind: 'blobWanted' }>): boolean {
+  /** What the dispatcher answers; gives back what of it is not fetched here, null = nothing. */
+  take(message: BlobAnswer): BlobAnswer | null {
     return this.#swarm.take(lastSource, message);
   }
 

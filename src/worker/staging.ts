@@ -14,7 +14,7 @@ import type { Clock } from '../ports/time.ts';
 import { type BlobLink, clauseOf, Fetcher } from '../transfer/fetching.ts';
 import { BlobServer } from '../transfer/serving.ts';
 import type { Fetch } from '../transfer/waits.ts';
-import type { BlobMessage } from '../wire/messages.ts';
+import type { BlobAnswer, BlobMessage } from '../wire/messages.ts';
 
 /** Bytes of the outputs of one attempt, in all. */
 export const outputsBytesMax = 16 * 1024 ** 3;
@@ -46,8 +46,8 @@ export interface Sharing {
   /** The dispatcher welcomed this worker on a new link. */
   attach(link: DispatcherSide): void;
   detach(): void;
-  /** What the dispatcher answers; false when it is none of what is fetched by this. */
-  take(message: Exclude<BlobMessage, { kind: 'blobWanted' }>): boolean;
+  /** What the dispatcher answers, large and small together; gives back what of it is not fetched by this, null = nothing. */
+  take(message: BlobAnswer): BlobAnswer | null;
 }
 
 interface Parts {
@@ -94,7 +94,9 @@ export class Staging {
 
   take(message: BlobMessage): void {
     if (message.kind !== 'blobWanted') {
-      if (this.#parts.sharing?.take(message) !== true) this.#fetcher.take(message);
+      const { sharing } = this.#parts;
+      const rest = sharing === null ? message : sharing.take(message);
+      if (rest !== null) this.#fetcher.take(rest);
       return;
     }
     this.#askedAt = this.#parts.clock.steady();

@@ -183,3 +183,24 @@ test('no more than a few blobs come in at a time, each within its window', async
   expect(new Set(await Promise.all(ends))).toEqual(new Set(['here']));
   expect(planActiveMax * planWindowBytes).toBeLessThanOrEqual(32 * mebibyte);
 });
+
+test('take() gives back what others wait for, when large and small blobs come in one message', async () => {
+  const sources = new Sources();
+  const bytes = content(2 * mebibyte);
+  const blob = sources.source(lastSource).add(bytes);
+  const end = ending(sources.swarm.fetch(blob, bytes.length).done);
+  await sources.carry(1);
+  const small = { blob: `sha256:${'5'.repeat(64)}`, offset: 0, data: content(5) };
+  const first = { blob, offset: 0, data: bytes.slice(0, 10) };
+  const taken = sources.swarm.take(lastSource, { kind: 'blobData', parts: [first, small] });
+  expect(taken).toEqual({ kind: 'blobData', parts: [small] });
+  expect(sources.swarm.take(lastSource, { kind: 'blobData', parts: [small] })).toEqual({
+    kind: 'blobData',
+    parts: [small],
+  });
+  const refused = { kind: 'blobRefused', blob: small.blob, detail: 'gone' } as const;
+  expect(sources.swarm.take(lastSource, refused)).toEqual(refused);
+  expect(sources.swarm.take(lastSource, { ...refused, blob })).toBeNull();
+  await sources.carry();
+  expect(await end).toContain('the dispatcher cannot give it: gone');
+});
