@@ -45,6 +45,8 @@ async function prepareStage(): Promise<Stage> {
   const ports = { workers: await freePort(), api: await freePort() };
   const env = {
     PATH: process.env.PATH ?? '/usr/bin:/bin',
+    // It stays on this machine.
+    OCTASKLY_DISCOVERY: 'false',
     HOME: folder,
     OCTASKLY_DATA_DIR: join(folder, 'data'),
     OCTASKLY_API: `http://127.0.0.1:${ports.api}`,

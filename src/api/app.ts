@@ -149,7 +149,7 @@ async function answer(context: ApiContext, route: Route, shared: RouteContext): 
   const { options, trust } = shared;
   const caller = callerOf(raw.headers, actor.from);
   const holds = (): boolean => identify(options.requireAuth, caller, (token) => trust.verifyToken(token)).ok;
-  const call = { params, query, body, headers: raw.headers, actor, holds, keepOpen };
+  const call = { params, query, body, headers: raw.headers, actor, holds, keepOpen, signal: raw.signal };
   const response = await heldUp(context, actor, trust, () => route.handle(call, shared));
   // Hono answers HEAD by GET and forgets the body; a stream has to be told.
   if (raw.method === 'HEAD') await response.body?.cancel();

@@ -3,9 +3,10 @@
  * Everything durable is durable when a promise resolves. Errors are `OctasklyError`s; nothing else is thrown.
  */
 
+import type { TaskFile } from '../core/files.ts';
 import type { AttemptRecord, TaskSpec } from '../core/task.ts';
 import type { Actor } from '../core/trust.ts';
-import type { BlobStore, CollectedFiles } from '../ports/files.ts';
+import type { BlobStore } from '../ports/files.ts';
 import type { BatchRow, TaskFilter, TaskRow } from '../ports/store.ts';
 import type { Stream } from '../wire/messages.ts';
 import type { Explanation, FeedEvent, Stats, WorkerView } from './schemas.ts';
@@ -16,6 +17,12 @@ export interface NewInput {
   readonly blob: string;
   readonly bytes: number | null;
   readonly executable: boolean;
+}
+
+/** Files a task left: `at` is the name of the worker that keeps one, null when it is here. */
+export interface OutputFiles {
+  readonly files: readonly (TaskFile & { readonly at: string | null })[];
+  readonly problems: readonly string[];
 }
 
 /** A task to submit. `dependsOn` of a batch task may hold names of tasks of the same batch; they are resolved here. */
@@ -83,7 +90,13 @@ export interface Backend {
   /** Output of the current or last attempt from byte `from`; with `follow` until the task ends. Error: `not_found`. */
   output(id: string, stream: Stream, options: { from: number; follow: boolean }): OutputCursor;
   /** The files the last attempt left. Error: `not_found`. */
-  files(id: string): CollectedFiles;
+  files(id: string): OutputFiles;
+  /**
+   * Brings a blob that a worker keeps: its size once it is here, null when no worker is known to keep it. Waits for as
+   * long as bytes come, unless `signal` aborts. Errors: `worker_away` (it may come back), `gone` (for good), `timeout`,
+   * `io`, `storage_unavailable`.
+   */
+  bring(blob: string, signal: AbortSignal): Promise<number | null>;
   explain(id: string): Explanation | null;
   workers(): readonly WorkerView[];
   /** Error: `not_found`. */

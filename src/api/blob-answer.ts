@@ -27,8 +27,31 @@ export const blobRoute = {
     206: { description: 'The range', ...bytes },
     304: { description: 'The bytes are those of the ETag', schema: null },
   },
-  problems: ['not_found', 'range_not_satisfiable', 'storage_unavailable'],
+  problems: ['not_found', 'gone', 'range_not_satisfiable', 'storage_unavailable', 'timeout', 'worker_away'],
 } as const;
+
+/** A connection whose answer begins is given up after this long without progress, seconds. */
+const idleSeconds = 60;
+
+/**
+ * The size of a blob here, after it was brought from the worker that keeps it, if one does; null when nobody has it.
+ * Errors: as `Backend.bring`.
+ */
+export async function sizeOnceHere(
+  backend: Pick<Backend, 'blobs' | 'bring'>,
+  blob: string,
+  { signal, keepOpen }: { readonly signal: AbortSignal; readonly keepOpen: (idleSeconds: number) => void },
+): Promise<number | null> {
+  const size = backend.blobs.size(blob);
+  if (size !== null) return size;
+  // The worker's silence is bounded, and ends this too.
+  keepOpen(0);
+  try {
+    return await backend.bring(blob, signal);
+  } finally {
+    keepOpen(idleSeconds);
+  }
+}
 
 function blobBody(blobs: Backend['blobs'], blob: string, { from, end }: ByteRange): ReadableStream<Uint8Array> {
   let at = from;

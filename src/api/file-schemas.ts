@@ -85,6 +85,14 @@ export const fileSchema = z.object({
   executable: z.boolean(),
 });
 
+/** A file that was collected. */
+export const outputFileSchema = fileSchema.extend({
+  at: z
+    .string()
+    .nullable()
+    .describe('Name of the worker that keeps it until it is asked for; null = the dispatcher has it'),
+});
+
 /** Where an upload stands. */
 export const uploadSchema = z.object({
   blob: z.string(),
@@ -97,7 +105,7 @@ export const missingSchema = z.object({
   missing: z.array(z.object({ blob: z.string(), received: z.number().int().describe('Bytes that came in before') })),
 });
 export const outputFilesSchema = z.object({
-  outputs: z.array(fileSchema),
+  outputs: z.array(outputFileSchema),
   problems: z.array(z.string()).describe('Why something that was to be collected was not'),
   next_cursor: z.null(),
 });

@@ -10,6 +10,7 @@ import { problemMediaType, problemType } from './problem.ts';
 import { type AnswerRule, type Route, templateOf } from './route.ts';
 import * as schemas from './schemas.ts';
 import * as trust from './trust-schemas.ts';
+import * as workers from './worker-schemas.ts';
 
 /** Names of the schemas in the document. */
 const named = {
@@ -22,8 +23,8 @@ const named = {
   BatchRequest: schemas.batchRequestSchema,
   BatchAnswer: schemas.batchAnswerSchema,
   Batch: schemas.batchSchema,
-  Worker: schemas.workerSchema,
-  WorkerList: schemas.workerListSchema,
+  Worker: workers.workerSchema,
+  WorkerList: workers.workerListSchema,
   File: files.fileSchema,
   OutputFiles: files.outputFilesSchema,
   Upload: files.uploadSchema,

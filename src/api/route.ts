@@ -70,6 +70,8 @@ export interface Call<Params, Query, Body> {
   /** For answers that last: false once the caller would not be let in any more, as its token was revoked or has expired. */
   readonly holds: () => boolean;
   readonly keepOpen: Peer['keepOpen'];
+  /** Aborts when the caller goes away. */
+  readonly signal: AbortSignal;
 }
 
 /** One answer a route may give, for the document. `schema` null: no body, unless `mediaType` says bytes or events. */

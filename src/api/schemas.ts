@@ -5,10 +5,10 @@
  */
 
 import { z } from 'zod';
-import { enforcements, limitNames, sandboxLevels } from '../core/isolation.ts';
-import { priorities, taskStatuses } from '../core/task.ts';
+import { outputPlaces, priorities, taskStatuses } from '../core/task.ts';
 import { fileSchema, inputsSchema, outputsSchema, pathsLength } from './file-schemas.ts';
 import { limits } from './limits.ts';
+import { sandboxLevelSchema, type sandboxSchema, type workerListSchema, type workerSchema } from './worker-schemas.ts';
 
 export { limits };
 
@@ -48,7 +48,6 @@ export const requiresSchema = z.strictObject({
   arch: z.enum(['x64', 'arm64', 'arm']).optional(),
 });
 
-export const sandboxLevelSchema = z.enum(sandboxLevels);
 /** Characters of everything in a task that may be long. */
 function textLength(task: {
   command?: string | undefined;
@@ -126,6 +125,12 @@ export const taskRequestSchema = z
     network: z.boolean().optional().describe('The network is needed: strict gives none otherwise, very-strict never'),
     inputs: inputsSchema.optional().describe('Files put into the task directory before the command starts'),
     outputs: outputsSchema.optional().describe('Paths or globs below the task directory, collected after the command'),
+    outputs_at: z
+      .enum(outputPlaces)
+      .optional()
+      .describe(
+        'Where they are kept: brought to the dispatcher, or with the worker until they are wanted or it leaves',
+      ),
     depends_on: z.array(idSchema).max(limits.listMax).optional(),
     on_dependency_failure: z.enum(['cancel', 'run']).optional(),
     tags: labelMap.optional(),
@@ -250,6 +255,7 @@ export const taskSchema = z.object({
   network: z.boolean(),
   inputs: z.array(fileSchema),
   outputs: z.array(z.string()).describe('What was asked for; what was collected is at /tasks/{id}/outputs'),
+  outputs_at: z.enum(outputPlaces),
   exit_code: z.number().int().nullable(),
   signal: z.string().nullable(),
   reason: z.string().nullable(),
@@ -282,55 +288,6 @@ export const batchSchema = z.object({
   size: z.number().int(),
   counts: statusCounts,
 });
-
-/** How one level is made on a worker, and how well it keeps each limit there. */
-const levelSchema = z.object({
-  level: sandboxLevelSchema,
-  mechanism: z.string(),
-  network: z.boolean().describe('A task that asks for the network can have it'),
-  limits: z.record(
-    z.enum(limitNames),
-    z.object({
-      enforcement: z
-        .enum(enforcements)
-        .describe('hard: never exceeded; per-process: not their sum; watched: ended soon after; none: not kept'),
-      mechanism: z.string(),
-    }),
-  ),
-});
-
-const sandboxSchema = z.object({
-  least: sandboxLevelSchema,
-  levels: z.array(levelSchema),
-  missing: z.array(z.object({ level: sandboxLevelSchema, reason: z.string(), remedy: z.string() })),
-});
-
-export const workerSchema = z.object({
-  id: z.string(),
-  name: z.string(),
-  status: z.enum(['online', 'draining', 'silent', 'offline']).describe('silent: its link broke, it may come back'),
-  address: z.string().nullable(),
-  version: z.string(),
-  platform: z.string(),
-  arch: z.string(),
-  slots: z.number().int(),
-  running: z.number().int(),
-  backlog: z.number().int(),
-  cpu_cores: z.number(),
-  memory_mb: z.number(),
-  gpu: z.number(),
-  reserved: z.object({ cpu_cores: z.number(), memory_mb: z.number(), gpu: z.number() }),
-  labels: z.record(z.string(), z.string()),
-  load1: z.number().nullable(),
-  memory_free_mb: z.number().nullable(),
-  battery_percent: z.number().nullable(),
-  charging: z.boolean().nullable(),
-  temperature_c: z.number().nullable(),
-  sandbox: sandboxSchema,
-  first_seen_at: z.string(),
-  last_seen_at: z.string(),
-});
-export const workerListSchema = z.object({ workers: z.array(workerSchema), next_cursor: z.null() });
 
 /** Why a task waits, worker by worker, or what ended it and what to do about it. */
 export const explanationSchema = z.object({

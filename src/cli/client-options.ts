@@ -4,6 +4,7 @@
  */
 
 import { sandboxLevels } from '../core/isolation.ts';
+import { outputPlaces } from '../core/task.ts';
 import { roles } from '../core/trust.ts';
 import {
   boolean,
@@ -48,6 +49,10 @@ const taskOptions = oneCall({
   network: boolean('network', { help: 'The task needs the network (strict gives none otherwise)' }),
   inputs: strings('in', { placeholder: 'PATH', help: 'File or directory to bring along, repeatable' }),
   outputs: strings('out', { placeholder: 'GLOB', help: 'Files to bring back, repeatable' }),
+  outputsAt: choice('outputs-at', outputPlaces, {
+    defaultText: 'dispatcher',
+    help: 'Where files of --out are kept: the dispatcher, or the worker until somebody wants them',
+  }),
   workdir: string('workdir', { placeholder: 'PATH', help: 'Directory on the worker to run in' }),
   after: strings('after', { placeholder: 'ID', help: 'Start when this task is completed, repeatable' }),
   name: string('name', { help: 'Name of the task' }),

@@ -72,8 +72,6 @@ export interface PeerTask {
   >;
   readonly terminal: Terminal;
   readonly dataDir: string;
-  /** Cluster secret that was given; null = what is in the data directory counts. */
-  readonly secret: string | null;
   readonly discoveryPort: number;
   readonly interfaces: readonly string[];
 }

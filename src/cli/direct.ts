@@ -21,6 +21,11 @@ const maxOutputBytesDefault = 10_000_000;
 /** Runs the command on a peer, when `--p2p` asks for it. Errors: `usage` for what needs a dispatcher. */
 export const runDirectly: DirectAction<typeof runOptions> = async ({ roles, terminal }, values, words) => {
   if (!values.p2p) return null;
+  if (!values.discovery) {
+    throw usage(
+      'With --discovery false (or OCTASKLY_DISCOVERY=false) no peer is looked for; leave it out, or leave out --p2p.',
+    );
+  }
   for (const [flag, given] of dispatchersOnly(values)) {
     if (given) throw usage(`${flag} needs a dispatcher; leave it out, or leave out --p2p.`);
   }
@@ -28,13 +33,14 @@ export const runDirectly: DirectAction<typeof runOptions> = async ({ roles, term
   const hasStdin = values.stdin && !stdin.isTTY && !stdin.isEmpty;
   const { dataDir, discoveryPort, interfaces } = values;
   const spec = { ...specOf(values, commandOfWords(words)), stdin: { kind: hasStdin ? 'stream' : 'closed' } } as const;
-  return await roles.runOnPeer({ spec, terminal, dataDir, secret: null, discoveryPort, interfaces });
+  return await roles.runOnPeer({ spec, terminal, dataDir, discoveryPort, interfaces });
 };
 
 function dispatchersOnly(values: RunValues): readonly (readonly [flag: string, given: boolean])[] {
   return [
     ['--in', values.inputs.length > 0],
     ['--out', values.outputs.length > 0],
+    ['--outputs-at worker', values.outputsAt === 'worker'],
     ['--after', values.after.length > 0],
     ['--tag', values.tag.length > 0],
     ['--retries', (values.retries ?? 0) > 0],
@@ -52,6 +58,7 @@ function specOf(values: RunValues, command: string): Omit<PeerTask['spec'], 'std
       workdir: values.workdir ?? null,
     },
     ...{ timeoutMs: values.timeoutMs ?? timeoutMsDefault, env: Object.fromEntries(env), inputs: [], outputs: [] },
+    outputsAt: 'dispatcher',
     maxOutputBytes: values.maxOutputBytes ?? maxOutputBytesDefault,
     requires: {
       ...{ cpuCores: cpus, memoryMb, gpu: gpus, labels: Object.fromEntries(label), platform: null, arch: null },

@@ -40,6 +40,7 @@ export async function requestOf(
     ...(flags.processesMax === undefined ? {} : { max_processes: flags.processesMax }),
     ...(flags.sandbox === undefined ? {} : { sandbox_level: flags.sandbox }),
     ...(flags.network ? { network: true } : {}),
+    ...(flags.outputsAt === undefined ? {} : { outputs_at: flags.outputsAt }),
     ...(Object.keys(requires).length === 0 ? {} : { requires }),
     ...(after.length === 0 ? {} : { depends_on: after }),
     ...(tags.length === 0 ? {} : { tags: Object.fromEntries(tags) }),

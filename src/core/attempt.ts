@@ -34,6 +34,8 @@ export type ReportEntry =
       readonly outputs: readonly TaskFile[];
       /** Why something that was to be collected was not: one sentence each, naming it. At most `problemsMax`. */
       readonly outputProblems: readonly string[];
+      /** The worker keeps all of them beyond the acknowledgement, until it is told to let go. */
+      readonly outputsStay?: true;
     })
   /** Not started and given back. */
   | (AttemptKey & { readonly kind: 'returned' });

@@ -9,8 +9,8 @@
 
 import type { HandedOver } from './events.ts';
 import { adopt, passOn, reportedTask, type Step, takeBack } from './lifecycle.ts';
-import { hasRoomFor, isOpen, matches } from './placement.ts';
-import type { Task, TaskSpec } from './task.ts';
+import { asksForAmounts, hasRoomFor, isOpen, matches } from './placement.ts';
+import type { Requirement, Task, TaskSpec } from './task.ts';
 import type { Worker } from './worker.ts';
 
 /** An attempt of `giver` was handed over: it is there, or it is stale. */
@@ -26,7 +26,15 @@ export function onHandedOver(current: Step, giver: Worker, entry: HandedOver): v
 }
 
 function takes(taker: Worker, { spec: { requires } }: Task): boolean {
-  return isOpen(taker) && matches(taker, requires) && hasRoomFor(taker, requires);
+  return isOpen(taker) && matches(taker, requires) && (hasRoomFor(taker, requires) || mayWaitAt(taker, requires));
+}
+
+/**
+ * As much again as it has slots may wait with a peer, whatever would be sent there ahead: it waited with the giver too,
+ * and whoever is idle gets it as any work that waits.
+ */
+function mayWaitAt({ assigned, declaration }: Worker, requires: Requirement): boolean {
+  return !asksForAmounts(requires) && assigned.size < 2 * declaration.slots;
 }
 
 /** A task known here that this worker does not run as attempt 1 is somebody else's: it is to be forgotten there. */

@@ -142,7 +142,7 @@ export function passOn(step: Step, task: Task, worker: Worker): void {
 
 /** Takes in a task that runs on `worker` already: its attempt 1. */
 export function adopt(step: Step, { id, spec }: { id: string; spec: TaskSpec }, worker: Worker): void {
-  const task = newTask(id, spec, step.wall);
+  const task = newTask(id, { ...spec, adopted: true }, step.wall);
   step.state.tasks.set(id, task);
   step.state.counts.queued += 1;
   task.attempt = 1;
@@ -211,7 +211,9 @@ export function settle(step: Step, task: Task, outcome: AttemptOutcome, usage: A
   } else if (outcome.kind === 'lost') {
     task.losses += 1;
     avoidWorker(task, workerId);
-    if (task.losses >= lossesMax)
+    // Whoever asked is gone with the worker, or is told by it to this day: nobody waits for another run.
+    if (task.spec.adopted === true) finish(step, task, 'failed', sentence);
+    else if (task.losses >= lossesMax)
       finish(step, task, 'failed', `${task.losses} attempts were lost; the last: ${outcome.why}`);
     else tryAgain(step, task, `attempt ${task.attempt} was ${sentence}`);
   } else if (statusOf(outcome) === 'completed' || outcome.kind === 'cancelled') {

@@ -102,7 +102,8 @@ export function hindrances(worker: Worker, requires: Requirement): string[] {
   const { slots } = worker.declaration;
   if (worker.assigned.size >= slots) reasons.push(`all of its ${slots} slots are taken`);
   for (const { key, unit } of amounts) {
-    const free = worker.declaration[key] - worker.reserved[key];
+    // Below nothing while it runs what it adopted beside what it was given.
+    const free = Math.max(0, worker.declaration[key] - worker.reserved[key]);
     if (requires[key] > 0 && requires[key] - free > 1e-6)
       reasons.push(`${free} of its ${worker.declaration[key]} ${unit} are free, the task asks for ${requires[key]}`);
   }

@@ -27,6 +27,10 @@ export function isFinal(status: TaskStatus): status is FinalStatus {
 /** Named priorities; any whole number from -100 to 100 is a priority too. */
 export const priorities = { low: -50, normal: 0, high: 50, critical: 100 } as const;
 
+/** Where the files a task leaves are kept: brought to the dispatcher as it ends, or where they were made until wanted. */
+export const outputPlaces = ['dispatcher', 'worker'] as const;
+export type OutputPlace = (typeof outputPlaces)[number];
+
 /** A lost attempt does not use up a retry, but after this many losses the task fails. */
 export const lossesMax = 5;
 
@@ -86,6 +90,8 @@ export interface TaskSpec {
   readonly inputs: readonly TaskFile[];
   /** Paths or globs below the task directory: what is collected after the command has ended. */
   readonly outputs: readonly string[];
+  /** Where what is collected is kept. */
+  readonly outputsAt: OutputPlace;
   /** Bytes kept of each output stream; more is counted and discarded. */
   readonly maxOutputBytes: number;
   readonly requires: Requirement;
@@ -97,6 +103,8 @@ export interface TaskSpec {
   readonly retryOf: string | null;
   /** Whose it is: the subject of the token it was submitted with; null = the cluster owner's. */
   readonly owner: string | null;
+  /** A worker began it on a peer's word, for whoever asked and while they wait: it is never tried again by itself. */
+  readonly adopted?: true;
 }
 
 /** How one attempt ended. */

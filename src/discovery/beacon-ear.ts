@@ -7,6 +7,7 @@
  *   sealed with another key              other_cluster
  *   the seal is broken                   forged
  *   not newer than the node's last       replayed; duplicate, where the same came another way or a moment late
+ *   from an address that is not its own  replayed: by somebody who recorded it, to whom it has not reached yet
  *   first of its node, other clock       clock_skew   more than two minutes apart from this machine's
  *
  * Against replay: what one node says is strictly ordered by when it started and a sequence. The last of each is remembered
@@ -19,8 +20,9 @@
  */
 
 import { TokenBuckets } from '../core/token-bucket.ts';
-import { type BeaconHead, type BeaconMessage, decodeBeaconMessage } from './beacon-messages.ts';
+import { addressesMax, type BeaconHead, type BeaconMessage, decodeBeaconMessage } from './beacon-messages.ts';
 import { type BeaconKey, openBeacon, type SealCrypto, type Way } from './beacon-seal.ts';
+import { inNetwork } from './mdns/networks.ts';
 import { type PeerAddress, peersMax } from './peer-table.ts';
 
 /** How far apart the clocks of two nodes may be, ms. */
@@ -123,6 +125,7 @@ export class BeaconEar {
   #admit(heard: Heard, now: Now): Heard | null {
     const { message, way, from } = heard;
     const { head } = message;
+    if (!isFromItself(message, from)) return this.#count('replayed');
     this.#forget(now.steady);
     const last = this.#lasts.get(head.id);
     if (last === undefined) {
@@ -162,6 +165,14 @@ export class BeaconEar {
     this.counts[reason] += 1;
     return null;
   }
+}
+
+/** What a node says of itself comes from one of its addresses; those of one link or one machine it does not list. */
+function isFromItself(message: BeaconMessage, { address }: PeerAddress): boolean {
+  if (message.kind !== 'beacon') return true;
+  const { addresses } = message.beacon;
+  if (addresses.includes(address) || addresses.length === addressesMax) return true;
+  return ['fe80::/10', '127.0.0.0/8', '::1/128'].some((network) => inNetwork(address, network));
 }
 
 function isNewer(head: BeaconHead, last: BeaconHead): boolean {

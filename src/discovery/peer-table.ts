@@ -40,6 +40,8 @@ export interface PeerTableView {
   get(id: string): Peer | undefined;
   /** All, by name and then id. */
   all(): readonly Peer[];
+  /** Those that take new work and are made for a task with this requirement, the best first; see `PeerTable.ranked`. */
+  suited(requires: Requirement): readonly Peer[];
   /** Those that can start a task with this requirement just now, the best first; see `PeerTable.ranked`. */
   ranked(requires: Requirement): readonly Peer[];
   /** The first of `ranked`, null when there is none. */
@@ -99,7 +101,12 @@ export class PeerTable implements PeerTableView {
    * each core, then the id.
    */
   ranked(requires: Requirement): readonly Peer[] {
-    const suited = [...this.#peers.values()].filter(({ beacon }) => isReady(beacon) && fits(beacon, requires));
+    return this.suited(requires).filter(({ beacon }) => beacon.slotsFree > 0);
+  }
+
+  /** As `ranked`, and after those whoever has no free slot, the least loaded first. */
+  suited(requires: Requirement): readonly Peer[] {
+    const suited = [...this.#peers.values()].filter(({ beacon }) => takesWork(beacon) && fits(beacon, requires));
     return suited.sort(
       (a, b) => freeShare(b.beacon) - freeShare(a.beacon) || loadOf(a.beacon) - loadOf(b.beacon) || compare(a.id, b.id),
     );
@@ -124,9 +131,9 @@ export class PeerTable implements PeerTableView {
   }
 }
 
-/** Takes a task of a peer just now. */
-function isReady({ role, peerPort, draining, slotsFree }: Beacon): boolean {
-  return role === 'worker' && peerPort !== null && !draining && slotsFree > 0;
+/** Takes tasks of peers. */
+function takesWork({ role, peerPort, draining }: Beacon): boolean {
+  return role === 'worker' && peerPort !== null && !draining;
 }
 
 function fits(has: Beacon, requires: Requirement): boolean {

@@ -18,13 +18,14 @@ import type { Policy, SchedulerState } from '../core/state.ts';
 import type { Actor } from '../core/trust.ts';
 import type { BlobStore, OutputStore } from '../ports/files.ts';
 import type { DispatcherLink, LinkHandlers } from '../ports/links.ts';
-import type { Store, TaskRow } from '../ports/store.ts';
+import type { OrphanedOutputs, Store, TaskRow } from '../ports/store.ts';
 import type { Clock, Log } from '../ports/time.ts';
 import type { Stream, WorkerMessage } from '../wire/messages.ts';
 import { Engine } from './engine.ts';
 import { Feed } from './feed.ts';
 import { Intake } from './intake.ts';
 import { Introductions } from './introductions.ts';
+import { KeptFiles } from './kept.ts';
 import { OutputWatch, openCursor } from './outputs.ts';
 import { putOnRecord } from './record.ts';
 import { Sessions } from './sessions.ts';
@@ -66,6 +67,7 @@ export class Dispatcher implements Backend {
   readonly #trust: DispatcherTrust;
   readonly #intake: Intake;
   readonly #introductions: Introductions | null;
+  readonly #kept: KeptFiles;
   readonly #feed: Feed;
   readonly #watch = new OutputWatch();
   readonly #stdin: LiveStdin;
@@ -99,6 +101,7 @@ export class Dispatcher implements Backend {
       store: parts.store,
       clusterId: parts.clusterId,
       introductions: () => this.#introductions,
+      kept: () => this.#kept,
       engine: () => this.#engine,
       stdin: this.#stdin,
       heartbeatMs: Math.min(heartbeatMsMax, silenceMs / 3),
@@ -123,10 +126,11 @@ export class Dispatcher implements Backend {
       dismiss: (state, workerId, refusal) => this.#sessions.dismiss(state, workerId, refusal),
       inTurn: (action) => this.#inTurn(action),
     });
+    this.#kept = this.#keep();
     this.#introductions = parts.peersAllowed ? this.#introduce() : null;
     this.#intake = new Intake({
       ...{ store: parts.store, blobs: parts.blobs, stdin: this.#stdin, queueMax: parts.policy.queueMax },
-      engine: this.#engine,
+      ...{ engine: this.#engine, kept: this.#kept },
       inTurn: (action) => this.#inTurn(action),
     });
     for (const record of this.#engine.stored.workers) this.#remember(record);
@@ -135,10 +139,25 @@ export class Dispatcher implements Backend {
 
   #introduce(): Introductions {
     const { clock, node, trust } = this.#parts;
-    return new Introductions({
+    const roster = {
       ...{ clock, own: { ...node, publicKey: trust.publicKey } },
       members: () => this.#trust.members(),
       changes: () => this.#trust.memberChanges,
+    };
+    return new Introductions(roster, (blob) => this.#kept.keepersOf(blob));
+  }
+
+  #keep(): KeptFiles {
+    const { store, blobs, log } = this.#parts;
+    return new KeptFiles({
+      ...{ store, blobs, log },
+      files: (workerId) => this.#sessions.filesOf(this.state, workerId),
+      keeper: (workerId) => {
+        const known = this.state.workers.get(workerId) ?? this.#known.get(workerId);
+        return known === undefined ? null : { name: known.name, isMember: !this.#trust.isRevoked(known.publicKey) };
+      },
+      send: (workerId, message) => this.#sessions.send(this.state, workerId, message),
+      inTurn: (action) => this.#inTurn(action),
     });
   }
 
@@ -200,6 +219,7 @@ export class Dispatcher implements Backend {
         turn.afterwards(() => this.#remember(changed));
       }
       turn.apply({ kind: 'drainRequested', workerId, draining });
+      if (draining) turn.afterwards(() => this.#kept.relieve(workerId));
       putOnRecord(turn, { eventType: draining ? 'worker_drained' : 'worker_undrained', actor, workerId });
     });
   }
@@ -248,7 +268,18 @@ export class Dispatcher implements Backend {
 
   files(id: string): ReturnType<Backend['files']> {
     if (this.#parts.store.task(id) === null) throw new OctasklyError('not_found', `There is no task ${id}.`);
-    return this.#parts.store.outputs(id);
+    const { files, problems } = this.#parts.store.outputs(id);
+    const placeOf = this.#kept.placesOf(id);
+    return { files: files.map((file) => ({ ...file, at: placeOf(file) })), problems };
+  }
+
+  bring(blob: string, signal: AbortSignal): Promise<number | null> {
+    return this.#kept.bring(blob, signal);
+  }
+
+  /** Tasks were forgotten: workers need not keep their files any more. */
+  releaseKept(orphaned: readonly OrphanedOutputs[]): void {
+    this.#kept.forgotten(orphaned);
   }
 
   output(id: string, stream: Stream, { from, follow }: { from: number; follow: boolean }): OutputCursor {
@@ -272,11 +303,13 @@ export class Dispatcher implements Backend {
   }
 
   workers(): readonly WorkerView[] {
-    const present = [...this.state.workers.values()].map(workerView);
+    const kept = this.#parts.store.keptCounts();
+    const present = [...this.state.workers.values()].map((worker) => workerView(worker, kept.get(worker.id) ?? 0));
     const offline = [...this.#known.values()].filter(
       ({ declaration, publicKey }) => !this.state.workers.has(declaration.id) && !this.#trust.isRevoked(publicKey),
     );
-    return [...present, ...offline.map(offlineView)].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+    const absent = offline.map((record) => offlineView(record, kept.get(record.declaration.id) ?? 0));
+    return [...present, ...absent].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   }
 
   stats(): Stats {

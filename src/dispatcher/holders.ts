@@ -33,6 +33,12 @@ type Holding = Map<string, Known>;
 export class Holders {
   /** By blob, then by worker, in the order in which they were told to get it. */
   readonly #blobs = new Map<string, Holding>();
+  readonly #keepers: (blob: string) => readonly string[];
+
+  /** `keepers`: ids of workers that have a blob for certain, and the dispatcher has not. */
+  constructor(keepers: (blob: string) => readonly string[] = () => []) {
+    this.#keepers = keepers;
+  }
 
   /** Blobs of which it is known who has them. */
   get size(): number {
@@ -45,6 +51,7 @@ export class Holders {
     const large = files.filter(({ bytes }) => bytes >= hintedBytesMin);
     for (const blob of new Set(large.map(({ blob }) => blob))) {
       const holding = this.#holding(blob);
+      for (const keeper of this.#keepers(blob)) this.#note(holding, keeper, true);
       const at = this.#pick(state, holding, workerId);
       if (at.length > 0) blobs.push({ blob, at });
       this.#note(holding, workerId, false);

@@ -13,6 +13,7 @@ import type { Store } from '../ports/store.ts';
 import type { Engine } from './engine.ts';
 import { rememberAnswer, repeatedAnswer } from './idempotency.ts';
 import { durableBlobs } from './inputs.ts';
+import type { KeptFiles } from './kept.ts';
 import { cancellationEntry, putOnRecord, submissionEntry } from './record.ts';
 import type { LiveStdin } from './stdin.ts';
 import { type Prepared, prepare } from './submission.ts';
@@ -29,6 +30,8 @@ interface Parts {
   readonly store: Store;
   readonly blobs: BlobStore;
   readonly stdin: LiveStdin;
+  /** Files that workers keep may be named as well as those that are here. */
+  readonly kept: Pick<KeptFiles, 'sizeOf'>;
   readonly engine: Engine;
   readonly queueMax: number;
   inTurn<T>(action: (turn: Turn) => T): Promise<T>;
@@ -67,7 +70,7 @@ export class Intake {
         owner: repeats === null ? ownerOf(submission.actor) : repeats.spec.owner,
         isLive: (id) => this.#state.tasks.has(id),
         isVisible: (id) => this.#isVisible(id, scopeOf(submission.actor)),
-        blobSize: (blob) => (durable?.has(blob) ? this.#parts.blobs.size(blob) : null),
+        blobSize: (blob) => (durable?.has(blob) ? this.#parts.blobs.size(blob) : null) ?? this.#parts.kept.sizeOf(blob),
         statuses: (ids) => new Map([...store.statuses(ids), ...turn.savedStatuses(ids)]),
       });
       const { batchId, taskIds } = prepared;
@@ -149,7 +152,7 @@ export class Intake {
     if (spec.stdin.kind === 'stream') {
       throw new OctasklyError('conflict', `The input of task ${id} was passed on as it ran and is gone; run it anew.`);
     }
-    const { batchId: _batch, retryOf: _retry, owner: _owner, ...asked } = spec;
+    const { batchId: _batch, retryOf: _retry, owner: _owner, adopted: _adopted, ...asked } = spec;
     // What it waited for has ended: its own run shows that it may run.
     const tasks = [{ ...asked, dependsOn: [] }];
     const durable = new Set(spec.inputs.map(({ blob }) => blob));

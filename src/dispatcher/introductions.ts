@@ -13,10 +13,12 @@ import { Roster, type RosterParts } from './roster.ts';
 
 export class Introductions {
   readonly #roster: Roster;
-  readonly #holders = new Holders();
+  readonly #holders: Holders;
 
-  constructor(parts: RosterParts) {
+  /** `keepers` as `Holders` wants it. */
+  constructor(parts: RosterParts, keepers?: (blob: string) => readonly string[]) {
     this.#roster = new Roster(parts);
+    this.#holders = new Holders(keepers);
   }
 
   /** A worker is welcome on this link. */

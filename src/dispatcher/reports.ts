@@ -2,7 +2,7 @@
  * What workers report of attempts, as facts for the scheduler and changes to store: starts, ends with their output and
  * files, returns. Nothing is decided here.
  *
- * An end that has files is held back until they are here: it costs one entry for each attempt the worker was given, and
+ * An end that has files, unless they stay with the worker, is held back until they are here: it costs one entry for each attempt the worker was given, and
  * reports of other attempts pass it. When the link breaks before, it is forgotten: the worker reports again.
  */
 
@@ -10,8 +10,10 @@ import type { AttemptKey, ReportEntry } from '../core/attempt.ts';
 import { problemsMax } from '../core/files.ts';
 import type { OutputStore } from '../ports/files.ts';
 import type { DispatcherLink } from '../ports/links.ts';
+import type { Store } from '../ports/store.ts';
 import type { Log } from '../ports/time.ts';
 import type { LinkFiles } from './files.ts';
+import type { KeptFiles } from './kept.ts';
 import type { LiveStdin } from './stdin.ts';
 import type { Turn } from './turn.ts';
 
@@ -32,6 +34,8 @@ interface Parts {
   readonly log: Log;
   readonly outputs: OutputStore;
   readonly stdin: LiveStdin;
+  readonly store: Pick<Store, 'kept'>;
+  readonly kept: () => Pick<KeptFiles, 'settle'>;
   onOutput(taskId: string): void;
   /** Has `handle` take part in a later turn; the link is refused when that cannot be stored. */
   put(link: ReportingLink, handle: (turn: Turn) => void): void;
@@ -58,6 +62,7 @@ export class Reports {
       return entries;
     return entries.map((entry): ReportEntry => {
       if (entry.kind !== 'ended' || entry.outputs.length === 0 || !isCurrent(turn, workerId, entry)) return entry;
+      if (mayStay(turn, workerId, entry)) return entry;
       const { taskId, attempt, startedAt } = entry;
       const key = `${taskId}.${attempt}`;
       if (!session.heldBack.has(key)) {
@@ -82,7 +87,9 @@ export class Reports {
           }
           session.heldBack.delete(`${entry.taskId}.${entry.attempt}`);
           const outputProblems = [...entry.outputProblems, ...problems].slice(0, problemsMax);
-          this.#onReport(turn, session, { workerId, entries: [{ ...entry, outputs: files, outputProblems }] });
+          const { outputsStay, ...brought } = entry;
+          this.#onReport(turn, session, { workerId, entries: [{ ...brought, outputs: files, outputProblems }] });
+          if (outputsStay) this.#settle(turn, workerId, entry);
         });
       },
       (error: unknown) => {
@@ -107,8 +114,9 @@ export class Reports {
           this.gap(session, entry);
           return;
         }
-        this.#finishFiles(turn, entry);
+        this.#finishFiles(turn, workerId, entry);
       }
+      if (entry.outputsStay) this.#settle(turn, workerId, entry);
     }
     turn.apply({ kind: 'workerReported', workerId, session: session.number, entries });
     for (const entry of entries) {
@@ -137,9 +145,22 @@ export class Reports {
   }
 
   /** Files of an ended attempt take the place of those an earlier one left. */
-  #finishFiles(turn: Turn, { taskId, outputs: files, outputProblems: problems }: EndedEntry): void {
+  #finishFiles(turn: Turn, workerId: string, entry: EndedEntry): void {
+    const { taskId, attempt, outputs: files, outputProblems: problems, outputsStay } = entry;
     const asked = turn.state.tasks.get(taskId)?.spec.outputs.length ?? 0;
-    if (asked > 0) turn.change({ kind: 'outputs', taskId, files, problems });
+    if (asked === 0) return;
+    if (attempt > 1) this.#replaced(turn, { taskId, attempt });
+    turn.change({ kind: 'outputs', taskId, files, problems, ...(outputsStay ? { keptAt: workerId } : {}) });
+  }
+
+  /** Workers that keep what an earlier attempt left need not, once this is stored. */
+  #replaced(turn: Turn, { taskId, attempt }: AttemptKey): void {
+    const keepers = new Set(this.#parts.store.kept({ taskId }).map(({ workerId }) => workerId));
+    for (const keeper of keepers) this.#settle(turn, keeper, { taskId, attempt: attempt - 1 });
+  }
+
+  #settle(turn: Turn, workerId: string, { taskId, attempt }: AttemptKey): void {
+    turn.afterwards(() => this.#parts.kept().settle(workerId, [{ taskId, attempt }]));
   }
 
   /** What a lost attempt has written so far is all there will be of it; of one that was taken back nothing is kept. */
@@ -147,7 +168,9 @@ export class Reports {
     const { outputs } = this.#parts;
     for (const { taskId, attempt } of turn.lost) {
       turn.change({ kind: 'output', taskId, ...outputs.finish(taskId, attempt) });
-      if (attempt > 1) turn.change({ kind: 'outputs', taskId, files: [], problems: [] });
+      if (attempt === 1) continue;
+      this.#replaced(turn, { taskId, attempt });
+      turn.change({ kind: 'outputs', taskId, files: [], problems: [] });
     }
     for (const { taskId, attempt } of turn.over) outputs.discard(taskId, attempt);
   }
@@ -157,6 +180,13 @@ export class Reports {
     this.#parts.log.warn('output of an attempt has a gap', { taskId, attempt, from: session.link.remote });
     session.link.close(`output of task ${taskId} has a gap`);
   }
+}
+
+/** The files of this end may stay where they are: the task asks for it, and the worker is not about to go. */
+function mayStay(turn: Turn, workerId: string, { taskId, outputsStay }: EndedEntry): boolean {
+  const worker = turn.state.workers.get(workerId);
+  if (outputsStay !== true || worker === undefined || worker.draining || worker.leaving) return false;
+  return turn.state.tasks.get(taskId)?.spec.outputsAt === 'worker';
 }
 
 /** The attempt is the one the worker was given last for that task. */

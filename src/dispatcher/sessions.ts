@@ -17,6 +17,7 @@ import { takeAdopted } from './adoption.ts';
 import type { Engine } from './engine.ts';
 import { LinkFiles } from './files.ts';
 import type { Introductions } from './introductions.ts';
+import type { KeptFiles } from './kept.ts';
 import { isCurrent, type ReportingLink, Reports } from './reports.ts';
 import type { LiveStdin } from './stdin.ts';
 import type { JoinRefusal } from './trust/members.ts';
@@ -55,7 +56,8 @@ interface Parts {
   readonly gate: () => Gate;
   readonly outputs: OutputStore;
   readonly blobs: BlobStore;
-  readonly store: Pick<Store, 'task'>;
+  readonly store: Pick<Store, 'task' | 'kept'>;
+  readonly kept: () => KeptFiles;
   /** 16 hex digits. */
   readonly clusterId: string;
   /** What workers are told of each other; null = no peer-to-peer traffic. */
@@ -81,10 +83,11 @@ export class Sessions {
 
   /** A link that was authenticated, by whatever. */
   accept(link: DispatcherLink): LinkHandlers<WorkerMessage> {
-    const { clock, blobs, gate } = this.#parts;
+    const { clock, blobs, gate, kept } = this.#parts;
     const { by } = link.admission;
     if (by === 'invite' || by === 'nothing') return gate().stranger(link);
-    const files = new LinkFiles({ clock, blobs, link });
+    const bring = (blob: string) => (kept().sizeOf(blob) === null ? null : kept().bring(blob, null));
+    const files = new LinkFiles({ clock, blobs, link, bring });
     const open = { joinedAs: null, workerId: null, joinTimer: null, dismissal: null };
     const session: Session = { number: this.#next, link, files, heldBack: new Set(), ...open };
     this.#next += 1;
@@ -127,7 +130,9 @@ export class Sessions {
     for (const [workerId, messages] of turn.outgoing) {
       const link = this.#linkOf(turn.state, workerId);
       if (link === null) continue;
-      for (const message of messages) {
+      for (const outgoing of messages) {
+        const message = currentOf(turn, workerId, outgoing);
+        if (message === null) continue;
         const first = this.#parts.introductions()?.before(turn.state, workerId, message) ?? null;
         if (first !== null) link.send(first);
         link.send(message);
@@ -138,6 +143,12 @@ export class Sessions {
   /** Sends outside a turn: only what needs no saving. */
   send(state: SchedulerState, workerId: string, message: DispatcherMessage): void {
     this.#linkOf(state, workerId)?.send(message);
+  }
+
+  /** The files of a worker's link; null when it has none. */
+  filesOf(state: SchedulerState, workerId: string): LinkFiles | null {
+    const session = this.#sessions.get(state.workers.get(workerId)?.session ?? -1);
+    return session?.workerId === workerId ? session.files : null;
   }
 
   /** Tells every worker the same. */
@@ -239,8 +250,12 @@ export class Sessions {
       case 'adopted':
         takeAdopted(turn, this.#parts.store, { ...from, tasks: message.tasks });
         return;
+      case 'kept':
+        turn.afterwards(() => this.#onKept(turn, workerId, message.attempts));
+        return;
       case 'leaving':
         turn.apply({ kind: 'workerLeaving', ...from });
+        turn.afterwards(() => this.#parts.kept().relieve(workerId));
         return;
       case 'goodbye':
         turn.apply({ kind: 'workerLeft', ...from });
@@ -248,6 +263,12 @@ export class Sessions {
       default:
         unreachable(message);
     }
+  }
+
+  #onKept(turn: Turn, workerId: string, attempts: readonly AttemptKey[]): void {
+    this.#parts.kept().settle(workerId, attempts);
+    const worker = turn.state.workers.get(workerId);
+    if (worker?.draining || worker?.leaving) this.#parts.kept().relieve(workerId);
   }
 
   #onJoin(turn: Turn, session: Session, message: Extract<WorkerMessage, { kind: 'join' }>): void {
@@ -295,6 +316,21 @@ export class Sessions {
       abort: () => undefined,
     });
   }
+}
+
+/**
+ * The message without attempts that this very turn took back: its worker came and went within it, and what was meant for
+ * the link before would be begun on this one. Null = nothing is left.
+ */
+function currentOf(turn: Turn, workerId: string, message: DispatcherMessage): DispatcherMessage | null {
+  const stays = (key: AttemptKey): boolean => isCurrent(turn, workerId, key);
+  if (message.kind === 'assign') {
+    const attempts = message.attempts.filter(stays);
+    return attempts.length === 0 ? null : { kind: 'assign', attempts };
+  }
+  if (message.kind !== 'granted') return message;
+  const entries = message.entries.filter(stays);
+  return entries.length === 0 ? null : { kind: 'granted', entries };
 }
 
 function refuse(link: DispatcherLink, { code, detail }: JoinRefusal): void {

@@ -23,7 +23,7 @@ const attemptsPerMessage = 1024;
 type Published = Extract<Effect, { kind: 'publish' }>;
 type ToSession = Extract<Effect, { kind: 'welcome' | 'refuse' | 'replaceSession' }>;
 type Granted = Extract<DispatcherMessage, { kind: 'granted' }>['entries'][number];
-type KeyedKind = 'recall' | 'cancel' | 'abandon' | 'ack';
+type KeyedKind = 'recall' | 'cancel' | 'abandon' | 'ack' | 'release';
 
 /** What leaves for a worker, in order; lists grow while the turn lasts. */
 type Outgoing =
@@ -36,9 +36,9 @@ type Outgoing =
 export type Fact = SchedulerEvent extends infer E ? (E extends unknown ? Omit<E, 'at' | 'wall'> : never) : never;
 
 export function assignmentOf(task: Task, attempt: number): Assignment {
-  const { command, argv, name, priority, timeoutMs, env, workdir, stdin, inputs, outputs } = task.spec;
+  const { command, argv, name, priority, timeoutMs, env, workdir, stdin, inputs, outputs, outputsAt } = task.spec;
   const { maxOutputBytes, requires } = task.spec;
-  const run = { command, argv, name, priority, timeoutMs, env, workdir, stdin, inputs, outputs };
+  const run = { command, argv, name, priority, timeoutMs, env, workdir, stdin, inputs, outputs, outputsAt };
   return {
     taskId: task.id,
     attempt,

@@ -34,8 +34,8 @@ function sandboxView({ least, levels, missing }: Isolation): SandboxView {
   };
 }
 
-/** A worker the scheduler knows. */
-export function workerView(worker: Worker): WorkerView {
+/** A worker the scheduler knows. `keptOutputs`: files that are there and nowhere else. */
+export function workerView(worker: Worker, keptOutputs: number): WorkerView {
   const { declaration, vitals, reserved } = worker;
   const running = [...worker.assigned.values()].filter(({ task }) => task.phase === 'started').length;
   return {
@@ -51,13 +51,14 @@ export function workerView(worker: Worker): WorkerView {
     battery_percent: vitals?.batteryPercent ?? null,
     charging: vitals?.charging ?? null,
     temperature_c: vitals?.temperatureC ?? null,
+    kept_outputs: keptOutputs,
     first_seen_at: iso(worker.firstSeenAt),
     last_seen_at: iso(worker.lastSeenAt),
   };
 }
 
 /** A worker that is only on record. */
-export function offlineView(record: RememberedWorker): WorkerView {
+export function offlineView(record: RememberedWorker, keptOutputs: number): WorkerView {
   return {
     ...declared(record.declaration),
     name: record.name,
@@ -71,6 +72,7 @@ export function offlineView(record: RememberedWorker): WorkerView {
     battery_percent: null,
     charging: null,
     temperature_c: null,
+    kept_outputs: keptOutputs,
     first_seen_at: iso(record.firstSeenAt),
     last_seen_at: iso(record.lastSeenAt),
   };

@@ -3,6 +3,7 @@
  * worker.
  */
 
+import type { AttemptKey } from '../core/attempt.ts';
 import type { TaskFile } from '../core/files.ts';
 import type { Stream } from '../wire/messages.ts';
 
@@ -87,6 +88,17 @@ export interface BlobCache extends BlobStore {
   /** Keeps a blob from being deleted, here or still to come, until as many releases. */
   hold(blob: string): void;
   release(blob: string): void;
+}
+
+/** Files of an attempt that a worker keeps until nobody wants them any more. */
+export interface KeptAttempt extends AttemptKey {
+  readonly files: readonly Pick<TaskFile, 'blob' | 'bytes'>[];
+}
+
+/** The memory of what a worker keeps, over restarts. */
+export interface KeptList {
+  /** Replaces what is remembered; it survives a loss of power when this returns. Error: `io`. */
+  save(attempts: readonly KeptAttempt[]): void;
 }
 
 /** Files of attempts, between blobs and task directories. Errors are sentences that name the file. */

@@ -1,5 +1,6 @@
 /** Durable memory of the dispatcher: what one commit holds, and what is read back. */
 
+import type { AttemptKey } from '../core/attempt.ts';
 import type { TaskFile } from '../core/files.ts';
 import type { RememberedWorker } from '../core/restore.ts';
 import type { AttemptRecord, Task, TaskStatus } from '../core/task.ts';
@@ -17,7 +18,11 @@ export type Change =
       readonly taskId: string;
       readonly files: readonly TaskFile[];
       readonly problems: readonly string[];
+      /** Id of the worker that keeps them, where they are not brought here. */
+      readonly keptAt?: string;
     }
+  /** A file that this worker kept is here, and durable: for every task that left it there. */
+  | { readonly kind: 'outputHere'; readonly workerId: string; readonly blob: string }
   | {
       readonly kind: 'batch';
       readonly id: string;
@@ -72,6 +77,16 @@ export interface TaskRow {
   readonly stderr: StoredOutput | null;
 }
 
+/** A file of an ended attempt that a worker keeps. `attempt`: the present one of its task. */
+export interface KeptOutput extends AttemptKey, Pick<TaskFile, 'path' | 'blob' | 'bytes'> {
+  readonly workerId: string;
+}
+
+/** Files of a task that was deleted, with the worker that kept them. `attempt`: the last one of the task. */
+export interface OrphanedOutputs extends AttemptKey {
+  readonly workerId: string;
+}
+
 /** A batch as it is read back. */
 export interface BatchRow {
   readonly id: string;
@@ -123,6 +138,12 @@ export interface Store {
   attempts(taskId: string): readonly AttemptRecord[];
   /** Files the last attempt of a task left, by path; empty when none were collected. */
   outputs(taskId: string): CollectedFiles;
+  /** Those of these files that a worker keeps: of a task, at a worker, or with this content. */
+  kept(
+    of: { readonly taskId: string } | { readonly workerId: string } | { readonly blob: string },
+  ): readonly KeptOutput[];
+  /** Files kept at each worker that keeps any. */
+  keptCounts(): ReadonlyMap<string, number>;
   batch(id: string): BatchRow | null;
   /** A setting that was committed; null = it never was. */
   setting(key: string): string | null;
@@ -131,8 +152,14 @@ export interface Store {
   audit(filter: AuditFilter, page: { limit: number; after: number }): readonly AuditEntry[];
   /** Reads the whole record and checks its chain, up to and including the last entry written. Takes 1 s a million entries, about. */
   verifyAudit(): AuditFinding;
-  /** Deletes ended tasks completed before `wallMs` with all that hangs on them; returns how many and their blobs. */
-  prune(wallMs: number, limit: number): { readonly tasks: number; readonly blobs: readonly string[] };
+  /**
+   * Deletes ended tasks completed before `wallMs` with all that hangs on them; returns how many, their blobs, and which
+   * workers may let go of what. One whose files a worker keeps stays for as long as another task wants them as inputs.
+   */
+  prune(
+    wallMs: number,
+    limit: number,
+  ): { readonly tasks: number; readonly blobs: readonly string[]; readonly orphaned: readonly OrphanedOutputs[] };
   /** Consistent copy while running, to a file that must not exist. Errors: `conflict`, `io`. */
   backup(file: string): void;
   close(): void;

@@ -37,7 +37,7 @@ export interface Carrier {
   /** The lanes it really has: all, or `control` alone, by which then everything goes. */
   readonly lanes: readonly Lane[];
   congested(lane: Lane): boolean;
-  /** Queues a copy; leaves at the end of this turn. After the end it does nothing. */
+  /** Queues `bytes`, which are the carrier's own from now on; they leave at the end of this turn. After the end it does nothing. */
   write(lane: Lane, bytes: Uint8Array): void;
   /** Sends what is queued, then ends in good order; `onClose` follows. Idempotent. */
   finish(): void;

@@ -65,10 +65,12 @@ export function announceWorker(setup: {
   readonly publicKey: string;
   readonly blobs: Pick<FileBlobCache, 'recent'>;
   readonly worker: () => { readonly name: string; readonly offer: Offer } | null;
+  /** TCP port for peers just now; null = none are taken. */
+  readonly peerPort: () => number | null;
   readonly log: Log;
 }): RunningBeacons {
-  const { values, declaration, dataDir, directory, given, publicKey, blobs, worker, log } = setup;
-  const { id, peerPort, slots, cpuCores, memoryMb, gpu, labels, platform, arch } = declaration;
+  const { values, declaration, dataDir, directory, given, publicKey, blobs, worker, peerPort, log } = setup;
+  const { id, slots, cpuCores, memoryMb, gpu, labels, platform, arch } = declaration;
   return startBeacons({
     ...{ id, values, log, directory, keys: memberKeys({ dataDir, directory, given }, { clock: systemClock, log }) },
     offer: () => worker()?.offer ?? null,
@@ -76,7 +78,7 @@ export function announceWorker(setup: {
       const { load1, memoryFreeMb } = readVitals();
       return {
         ...{ id, publicKey, version, protocol: protocolVersion, role: 'worker', load1, memoryFreeMb },
-        ...{ peerPort, slots, cpuCores, memoryMb, gpu, labels, platform, arch },
+        ...{ peerPort: peerPort(), slots, cpuCores, memoryMb, gpu, labels, platform, arch },
         name: worker()?.name ?? declaration.name,
         blobs: bloomOf(blobs.recent(bloomCapacity(bloomBytesMax))),
       };

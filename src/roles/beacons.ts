@@ -11,7 +11,7 @@ import type { Log, Timer } from '../ports/time.ts';
 import { openBeacons } from '../runtime/beacons.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
 import { type ClusterKeys, sealKeys } from '../runtime/cluster-keys.ts';
-import { placesOf, readCachedPeers, writeCachedPeers } from '../runtime/peers-cache.ts';
+import { cachedPeersMax, mergedPeers, placesOf, readCachedPeers, writeCachedPeers } from '../runtime/peers-cache.ts';
 
 /** Whom it hears is written so long after a change, and at most this often, ms. */
 const cacheDelayMs = 2000;
@@ -85,6 +85,8 @@ export function startBeacons(setup: BeaconSetup): RunningBeacons {
 /** Whom was heard before, and the file that is brought up to date soon after a change, but not often. */
 function openPeersCache(directory: string, log: Log) {
   const before = readCachedPeers(directory);
+  /** Those of this run count too when they have left: all may be started anew together. */
+  let kept = before;
   let writtenAt = Number.NEGATIVE_INFINITY;
   let due: { readonly timer: Timer; readonly peers: PeerTableView } | null = null;
   const write = (): void => {
@@ -94,7 +96,8 @@ function openPeersCache(directory: string, log: Log) {
     if (peers.length === 0) return;
     writtenAt = systemClock.steady();
     try {
-      writeCachedPeers(directory, peers, before);
+      kept = mergedPeers(peers, kept);
+      writeCachedPeers(directory, peers, kept);
     } catch (error) {
       log.warn('cannot keep whom was heard for the next start', { reason: reasonOf(error) });
     }
@@ -102,6 +105,8 @@ function openPeersCache(directory: string, log: Log) {
   return {
     before,
     changed: (peers: PeerTableView): void => {
+      // Who has left by the time of writing should be known too; of a crowd only some can be kept anyway.
+      if (peers.size <= cachedPeersMax) kept = mergedPeers(peers.all(), kept);
       const delayMs = Math.max(cacheDelayMs, writtenAt + cacheIntervalMs - systemClock.steady());
       due ??= { peers, timer: systemClock.after(delayMs, write) };
     },

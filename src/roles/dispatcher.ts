@@ -118,16 +118,14 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
     closers.push(() => api?.stop(stopGraceMs));
     // First of all what others are told, then the sockets, then the files.
     closers.push(() => dispatcher.close());
-    const retention = startRetention({ store, blobs, log, retentionMs: values.retentionMs });
+    const retention = startRetention({ store, blobs, log, dispatcher, retentionMs: values.retentionMs });
     closers.push(() => retention.stop());
     dispatcher.trust.noteStart({ version, ...startDetails(values, { api: api.url }) });
     closers.push(announceApi(dataDir, localUrlOf(tls === null ? 'http' : 'https', apiBind, api.port), log));
     if (tls?.notice) log.warn(tls.notice);
-    const certificate = tls === null ? {} : { certificate: tls.fingerprint };
-    const facts = { workers: placeOf(values.bind, listener.port), api: api.url, data: dataDir, version };
     // Files that options name, which may be descriptors of the caller, were read by now.
     shieldMemory();
-    log.info('dispatcher ready', { ...facts, ...certificate });
+    log.info('dispatcher ready', placesOf(values, { port: listener.port, api: api.url, dataDir, tls }));
     const publicKey = staticKeypair.publicKey.toHex();
     const shown = { values, dataDir, keyring, clusterId, publicKey, port: listener.port, apiPort: api.port, log };
     closers.push(beSeen(dispatcher, { ...shown, scheme: tls === null ? 'http' : 'https' }));
@@ -136,6 +134,20 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
     await stop();
     throw error;
   }
+}
+
+interface Places {
+  readonly port: number;
+  readonly api: string;
+  readonly dataDir: string;
+  readonly tls: { readonly fingerprint: string } | null;
+}
+
+/** Where it is found, for the log. */
+function placesOf({ bind, quic }: DispatcherValues, { port, api, dataDir, tls }: Places): Record<string, string> {
+  const transports = quic ? { transports: 'tcp, quic' } : {};
+  const certificate = tls === null ? {} : { certificate: tls.fingerprint };
+  return { workers: placeOf(bind, port), ...transports, api, data: dataDir, version, ...certificate };
 }
 
 function policyOf({ maxWorkers, maxQueueSize, heartbeatTimeoutMs }: DispatcherValues): Policy {

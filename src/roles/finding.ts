@@ -22,6 +22,7 @@ import {
 import type { MdnsNode } from '../ports/discovery.ts';
 import type { Log } from '../ports/time.ts';
 import { systemClock } from '../runtime/clock.ts';
+import { surveyInterfaces } from '../runtime/interfaces.ts';
 import { openMdns } from '../runtime/mdns.ts';
 import { acceptsConnections } from '../runtime/probe.ts';
 import type { Address, Whereabouts } from '../worker/redial.ts';
@@ -34,6 +35,19 @@ const toldMax = 32;
 interface DiscoveryValues {
   readonly discovery: boolean;
   readonly interfaces: readonly string[];
+}
+
+/** Interfaces named that are not there: they may come later, or nobody will ever come by them. */
+async function tellMissing(named: readonly string[], log: Log): Promise<void> {
+  if (named.length === 0) return;
+  const present = (await surveyInterfaces(named)).map(({ name }) => name);
+  for (const name of named) {
+    if (present.includes(name)) continue;
+    log.warn('no network interface of this name has an address; it is used as soon as it has', {
+      interface: name,
+      present: present.join(', '),
+    });
+  }
 }
 
 // ------------------------------------------------------------------------------------------------ the dispatcher
@@ -54,6 +68,7 @@ export function advertise({ values, facts, port, log }: Announced): () => Promis
     log.info('not announced on the network: only this machine reaches it', { bind });
     return () => Promise.resolve();
   }
+  void tellMissing(values.interfaces, log);
   let told = '';
   const onNews = (news: MdnsNews): void => {
     if (news.kind === 'renamed')
@@ -100,6 +115,7 @@ export interface Finder {
 /** Looks for dispatchers until it is closed, and lists them in the log. Null when that is not wanted. Never throws. */
 export function openFinder({ discovery, interfaces }: DiscoveryValues, log: Log): Finder | null {
   if (!discovery) return null;
+  void tellMissing(interfaces, log);
   const startedAt = systemClock.steady();
   const listeners = new Set<() => void>();
   const told = new Set<string>();

@@ -6,114 +6,101 @@
  * its pace. Files do not: for those there is the dispatcher.
  */
 
-import { OctasklyError } from '../base/errors.ts';
-import type { PeerTask } from '../cli/context.ts';
+import { OctasklyError, reasonOf } from '../base/errors.ts';
+import { BrokenPipe, type InterruptSignal, note, type PeerTask } from '../cli/context.ts';
 import { exitOfSignal, exitOwnFailure, exitTimedOut } from '../cli/status.ts';
 import type { ReportEntry } from '../core/attempt.ts';
 import { nextId } from '../core/ids.ts';
 import { type AttemptOutcome, describeOutcome } from '../core/task.ts';
-import type { Peer as KnownPeer, PeerTableView } from '../discovery/peer-table.ts';
+import type { Peer as KnownPeer } from '../discovery/peer-table.ts';
 import type { Log } from '../ports/time.ts';
 import { openBeacons } from '../runtime/beacons.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
-import { keysInDirectory, sealKeys, workerFolders } from '../runtime/cluster-keys.ts';
-import { keptCredential } from '../runtime/credential.ts';
-import { nodeKey } from '../runtime/data-dir.ts';
+import { sealKeys, workerFolders } from '../runtime/cluster-keys.ts';
 import { peerPsk } from '../runtime/keys.ts';
+import { givenEnvironment } from '../runtime/own-secrets.ts';
 import { createPeerLinks } from '../runtime/peer-links.ts';
+import { placesOf, readCachedPeers } from '../runtime/peers-cache.ts';
 import { version } from '../version.ts';
 import { outputChunkBytesMax, type Stream } from '../wire/messages.ts';
 import type { PeerMessage } from '../wire/peer-messages.ts';
 import type { Peer } from '../worker/peer.ts';
 import { PeerRoster } from '../worker/peer-roster.ts';
 import { type PeerPart, Peers } from '../worker/peers.ts';
-
-/** How long peers are listened for. */
-const findMs = 2000;
-const lookMs = 50;
+import { type Belonging, belongingsIn, findPeers } from './p2p-finding.ts';
 
 type Ended = Extract<ReportEntry, { kind: 'ended' }>;
 
 const quiet: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** Runs the task; returns the exit status. Errors: `forbidden` without a key of a cluster, `unreachable` without a peer. */
+/**
+ * Runs the task; returns the exit status. Errors: `not_found` without a key of a cluster or a peer that suits, `refused`
+ * when none took the task.
+ */
 export async function runOnPeer(task: PeerTask): Promise<number> {
-  const { dataDir, secret, discoveryPort, interfaces } = task;
-  const keys = keysInDirectory(dataDir, secret, systemClock.wall());
-  if (keys.length === 0) {
+  const { dataDir, discoveryPort, interfaces } = task;
+  const belongings = belongingsIn(dataDir, givenEnvironment().OCTASKLY_SECRET || null, quiet);
+  if (belongings.length === 0) {
     throw new OctasklyError(
-      'forbidden',
-      `There is no key of a cluster in ${dataDir}. Run this where a worker has joined or where the dispatcher is, or name its folder with --data-dir.`,
+      'not_found',
+      `No node of a cluster has its key in "${dataDir}", and workers take tasks of none else. Run this where a worker has joined or where the dispatcher is, name its data directory with --data-dir, or let this device join: octaskly join TOKEN, then octaskly worker.`,
     );
   }
   const id = `run-${systemRandom.bytes(6).toHex()}`;
+  const folders = [dataDir, ...workerFolders(dataDir)];
   const beacons = openBeacons({
-    ...{ id, port: discoveryPort, interfaces, keys: sealKeys(() => keys), self: () => null, known: [] },
+    ...{ id, port: discoveryPort, interfaces, self: () => null },
+    keys: sealKeys(() => belongings.flatMap(({ beaconKeys }) => beaconKeys)),
+    known: placesOf(folders.flatMap(readCachedPeers), discoveryPort),
     ...{ clock: systemClock, random: systemRandom, onChange: () => undefined },
   });
   try {
     await beacons.opened;
-    const found = await findPeers(beacons.peers, task);
-    return await runOnOneOf(found, { id, keys, task });
+    const found = await findPeers(beacons, task.spec.requires);
+    const reasons = new Set<string>();
+    for (const belonging of belongings) {
+      const status = await runOnOneOf(found, { id, belonging, task, reasons });
+      if (status !== null) return status;
+    }
+    throw new OctasklyError('refused', `No worker took the task. ${[...reasons].join(' ')}`);
   } finally {
     await beacons.close();
   }
 }
 
-/** Waits until somebody suits the task. */
-async function findPeers(table: PeerTableView, task: PeerTask): Promise<readonly KnownPeer[]> {
-  for (const until = systemClock.steady() + findMs; ; ) {
-    const suited = table.ranked(task.spec.requires);
-    if (suited.length > 0) return suited;
-    if (systemClock.steady() >= until) break;
-    await new Promise<void>((resolve) => systemClock.after(lookMs, resolve));
-  }
-  const heard = table.all().filter(({ beacon }) => beacon.role === 'worker').length;
-  throw new OctasklyError(
-    'unreachable',
-    heard === 0
-      ? 'No worker of the cluster was heard on this network. "octaskly doctor net" says why; without --p2p the dispatcher places the task.'
-      : `None of the ${heard} workers heard takes this task now: they have no free slot, take no work, or are not made for it. "octaskly peers" lists them.`,
-  );
-}
-
-/** The key by which this machine is known to peers. */
-function ownKey(dataDir: string): ReturnType<typeof nodeKey> {
-  const joined = workerFolders(dataDir).find((folder) => keptCredential(folder) !== null);
-  return nodeKey(joined ?? dataDir);
-}
-
 interface Call {
   readonly id: string;
-  readonly keys: readonly Uint8Array[];
+  readonly belonging: Belonging;
   readonly task: PeerTask;
+  /** Takes in why somebody did not take the task. */
+  readonly reasons: Set<string>;
 }
 
-async function runOnOneOf(found: readonly KnownPeer[], { id, keys, task }: Call): Promise<number> {
-  const staticKeypair = ownKey(task.dataDir);
+/** Asks one after the other; null when none took it. */
+async function runOnOneOf(found: readonly KnownPeer[], { id, belonging, task, reasons }: Call): Promise<number | null> {
+  const { keypair: staticKeypair, beaconKeys } = belonging;
   // Whoever has sent a beacon has the key of the cluster.
   const members = found.map(({ beacon }) => ({ id: beacon.id, name: beacon.name, publicKey: beacon.publicKey }));
   const roster = new PeerRoster(systemClock, { load: () => members, save: () => undefined });
-  const psks = (): readonly Uint8Array[] => keys.map(peerPsk);
+  const psks = (): readonly Uint8Array[] => beaconKeys.map(peerPsk);
   const links = createPeerLinks({ staticKeypair, psks, admits: () => false, log: quiet });
   const self = { id, name: id, version, publicKey: staticKeypair.publicKey.toHex() };
   const peers = new Peers({ clock: systemClock, log: quiet, links, roster, self, psk: () => psks()[0] ?? null });
   try {
-    const reasons: string[] = [];
     for (const { beacon, from } of found) {
       const { publicKey, peerPort, name } = beacon;
       const dialled = await peers.dial({ publicKey, host: from.address, port: peerPort ?? 0 });
       if (!dialled.ok) {
-        reasons.push(`${name}: ${dialled.detail}`);
+        reasons.add(`${name}: ${dialled.detail}`);
         continue;
       }
       const run = new PeerRun(dialled.peer, task);
       peers.add(run);
       const refusal = await run.begin();
       if (refusal === null) return await run.finish();
-      reasons.push(`${name}: ${refusal}`);
+      reasons.add(`${name}: ${refusal}`);
     }
-    throw new OctasklyError('unreachable', `No peer took the task. ${reasons.join(' ')}`);
+    return null;
   } finally {
     await peers.close();
   }
@@ -136,6 +123,10 @@ class PeerRun implements PeerPart {
   readonly #shown: Record<Stream, number> = { stdout: 0, stderr: 0 };
   /** Output is written one piece after the other. */
   #writing: Promise<void> = Promise.resolve();
+  #signal: InterruptSignal | null = null;
+  /** Whoever reads the output is gone. */
+  #readerGone = false;
+  #inputFailed = false;
   #taken = Promise.withResolvers<{ readonly offset: number; readonly open: boolean }>();
 
   constructor(peer: Peer, task: PeerTask) {
@@ -151,23 +142,46 @@ class PeerRun implements PeerPart {
 
   async finish(): Promise<number> {
     const { terminal, spec } = this.#task;
-    let signal: string | null = null;
-    const stop = terminal.onSignal((given) => {
-      if (signal !== null) this.#end.resolve(null);
-      signal ??= given;
-      this.#cancel();
-    });
+    const stop = terminal.onSignal((signal) => this.#interrupt(signal));
     try {
-      if (spec.stdin.kind === 'stream') this.#feed().catch(() => this.#cancel());
+      if (spec.stdin.kind === 'stream') this.#feed().catch((error: unknown) => this.#lostInput(error));
       const end = await this.#end.promise;
       await this.#writing;
-      if (end !== null && (signal === null || end.outcome.kind !== 'cancelled')) return await this.#tell(end.outcome);
-      if (signal !== null) return exitOfSignal(signal);
-      await this.#note(`The link with ${this.#peer.name} broke; the task is ended there.`);
-      return exitOwnFailure;
+      return await this.#settle(end?.outcome ?? null);
     } finally {
       stop();
     }
+  }
+
+  /** The first signal cancels the task and waits for its end, the second leaves. */
+  #interrupt(signal: InterruptSignal): void {
+    if (this.#signal !== null) this.#end.resolve(null);
+    else
+      this.#tellNow(
+        `Cancelling task ${this.#key.taskId}${signal === 'SIGINT' ? ' (Ctrl-C again: leave at once)' : ''}.`,
+      );
+    this.#signal ??= signal;
+    this.#cancel();
+  }
+
+  /** A command that saw half of its input must not look as if it had seen all of it. */
+  #lostInput(error: unknown): void {
+    this.#inputFailed = true;
+    this.#tellNow(`Cannot pass standard input on, cancelling task ${this.#key.taskId}: ${reasonOf(error)}`);
+    this.#cancel();
+  }
+
+  async #settle(outcome: AttemptOutcome | null): Promise<number> {
+    const wasCancelled = outcome === null || outcome.kind === 'cancelled';
+    if (wasCancelled && this.#signal !== null) return exitOfSignal(this.#signal);
+    if (wasCancelled && this.#readerGone) return exitOfSignal('SIGPIPE');
+    if (this.#inputFailed) return exitOwnFailure;
+    if (outcome !== null) return await this.#tell(outcome);
+    const { taskId } = this.#key;
+    await this.#note(
+      `The link with ${this.#peer.name} broke. It ends task ${taskId} when it still runs; a dispatcher that knows of the task and loses that worker places it again (octaskly show ${taskId}).`,
+    );
+    return exitOwnFailure;
   }
 
   onMessage(peer: Peer, message: PeerMessage): void {
@@ -204,8 +218,14 @@ class PeerRun implements PeerPart {
     if (fresh.length === 0) return;
     this.#shown[stream] += fresh.length;
     const sink = this.#task.terminal[stream];
-    // A reader that went away wants no more of it.
-    this.#writing = this.#writing.then(() => sink.write(fresh)).catch(() => this.#cancel());
+    this.#writing = this.#writing
+      .then(() => sink.write(fresh))
+      .catch((error: unknown) => {
+        // A reader that went away wants no more of it.
+        this.#readerGone = error instanceof BrokenPipe;
+        if (!this.#readerGone) this.#tellNow(reasonOf(error));
+        this.#cancel();
+      });
   }
 
   async #feed(): Promise<void> {
@@ -242,7 +262,12 @@ class PeerRun implements PeerPart {
     return outcome.kind === 'signaled' ? exitOfSignal(outcome.signal) : exitOwnFailure;
   }
 
+  /** Says something while the task goes on; a reader of it that is gone misses it. */
+  #tellNow(message: string): void {
+    this.#note(message).catch(() => undefined);
+  }
+
   #note(message: string): Promise<void> {
-    return this.#task.terminal.stderr.write(`octaskly: ${message}\n`);
+    return note(this.#task.terminal, message);
   }
 }

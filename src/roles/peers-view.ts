@@ -116,7 +116,9 @@ export function hindrances(node: Pick<BeaconNode, 'peers' | 'skews' | 'interface
   const { counts, interfaces } = node;
   const found = node.skews.map(skewSentence);
   if (interfaces.length === 0) {
-    found.push('There is no network interface to listen on; name one with --interface NAME.');
+    found.push(
+      'There is no network interface to listen on: none that --interface names is there, or none leads to other devices. "octaskly doctor net" lists them.',
+    );
   }
   const { other_cluster: foreign = 0, version = 0, openFailed = 0 } = counts;
   if (foreign > 0)

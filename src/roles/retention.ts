@@ -6,6 +6,7 @@
  */
 
 import { reasonOf } from '../base/errors.ts';
+import type { Dispatcher } from '../dispatcher/dispatcher.ts';
 import type { Log } from '../ports/time.ts';
 import type { FileBlobStore } from '../runtime/blobs.ts';
 import type { SqliteStore } from '../store/store.ts';
@@ -19,6 +20,8 @@ interface Parts {
   readonly blobs: Pick<FileBlobStore, 'deleteOlder' | 'sweep'>;
   readonly log: Log;
   readonly retentionMs: number;
+  /** Has workers let go of files that they keep for nobody. */
+  readonly dispatcher: Pick<Dispatcher, 'releaseKept'>;
 }
 
 /** Starts looking for what is old. `stop` resolves when nothing is deleted any more; idempotent. */
@@ -44,7 +47,7 @@ export function startRetention(parts: Parts): { stop(): Promise<void> } {
 }
 
 async function forgetOlder(
-  { store, blobs, log }: Parts,
+  { store, blobs, log, dispatcher }: Parts,
   { wallMs, isStopped }: { readonly wallMs: number; readonly isStopped: () => boolean },
 ): Promise<void> {
   let tasks = 0;
@@ -52,6 +55,7 @@ async function forgetOlder(
   for (let isMore = true; isMore && !isStopped(); ) {
     const pruned = store.prune(wallMs, tasksAtOnce);
     tasks += pruned.tasks;
+    if (pruned.orphaned.length > 0) dispatcher.releaseKept(pruned.orphaned);
     files += pruned.blobs.filter((blob) => blobs.deleteOlder(blob, wallMs)).length;
     isMore = pruned.tasks === tasksAtOnce;
     await new Promise((resolve) => setImmediate(resolve));

@@ -8,15 +8,17 @@ import { createLinks, type LinksOptions, linkLimits } from '../runtime/links.ts'
 import { createQuicTransport, quicLimits } from '../runtime/quic.ts';
 import { createTcpTransport } from '../runtime/tcp.ts';
 
-/** QUIC connects within a round trip or two; longer than this, and UDP is blocked. */
-const quicPatienceMs = 2000;
+/** QUIC connects within a round trip or two: what takes longer is nobody there, a packet that was lost, or UDP blocked. */
+const quicBriefMs = 1000;
+/** When the dispatcher is known to be there; a lost packet is sent again within a second. */
+const quicPatienceMs = 1500;
 
 /** The transport a worker dials with. */
 export function dialTransport(name: 'tcp' | 'quic', log: Log): Transport {
   const tcp = createTcpTransport(linkLimits);
   return name === 'tcp'
     ? tcp
-    : createFallbackTransport({ better: quic(), other: tcp, patienceMs: quicPatienceMs, log });
+    : createFallbackTransport({ better: quic(), other: tcp, briefMs: quicBriefMs, patienceMs: quicPatienceMs, log });
 }
 
 function quic(): Transport {
@@ -32,13 +34,14 @@ export async function listenForWorkers(
   { host, port, quic: wantsQuic }: { readonly host: string; readonly port: number; readonly quic: boolean },
   accept: Parameters<Links['listen']>[1],
 ): Promise<LinkListener> {
-  const tcp = await createLinks(options).listen({ host, port }, accept);
-  if (!wantsQuic) return tcp;
+  const tcp = createLinks(options);
+  if (!wantsQuic) return tcp.listen({ host, port }, accept);
+  // First of all QUIC: a worker that gets through by TCP and not by QUIC stays with TCP.
+  const byQuic = await createLinks({ ...options, transport: quic() }).listen({ host, port }, accept);
   try {
-    const byQuic = createLinks({ ...options, transport: quic() });
-    return both(tcp, await byQuic.listen({ host, port: tcp.port }, accept));
+    return both(await tcp.listen({ host, port: byQuic.port }, accept), byQuic);
   } catch (error) {
-    await tcp.close();
+    await byQuic.close();
     throw error;
   }
 }

@@ -16,6 +16,7 @@ import { keptCredential, setIdentityAside } from '../runtime/credential.ts';
 import { nativeCrypto } from '../runtime/crypto.ts';
 import { ensurePrivateDir, nodeId, nodeKey, workerHome } from '../runtime/data-dir.ts';
 import { detectResources, readVitals } from '../runtime/host.ts';
+import { keptOutputsFile } from '../runtime/kept-outputs-file.ts';
 import { createLauncher } from '../runtime/launcher.ts';
 import { createLinks } from '../runtime/links.ts';
 import { shieldMemory } from '../runtime/own-secrets.ts';
@@ -23,6 +24,7 @@ import { createTaskFiles } from '../runtime/task-files.ts';
 import { findTaskUser } from '../runtime/task-user.ts';
 import { createWorkspace } from '../runtime/workspace.ts';
 import { version } from '../version.ts';
+import { KeptOutputs } from '../worker/kept-outputs.ts';
 import { offersOf } from '../worker/offers.ts';
 import { createSandbox } from '../worker/sandbox.ts';
 import { Worker, type WorkerEnd } from '../worker/worker.ts';
@@ -81,7 +83,7 @@ export async function startWorker(values: WorkerValues, log: Log): Promise<Runni
   const id = values.id ?? nodeId(home.directory);
   const ground = await prepareGround(values, { id, dataDir, directory: home.directory, log });
   const { root, kept, workspace, launcher, host, isolation } = ground;
-  const blobs = createBlobCache({ directory: join(kept, 'blobs'), bytesMax: values.cacheMb * mebibyte, log });
+  const { blobs, outputs } = openCache(kept, values.cacheMb * mebibyte, log);
   const key = nodeKey(home.directory);
   const transport = dialTransport(values.transport, log);
   const links = createLinks({ crypto: nativeCrypto, staticKeypair: key, log, transport });
@@ -95,6 +97,7 @@ export async function startWorker(values: WorkerValues, log: Log): Promise<Runni
     ...{ values, declaration, dataDir, blobs, log, given: secret, directory: home.directory },
     publicKey: key.publicKey.toHex(),
     worker: () => started,
+    peerPort: () => sharing?.peers.port ?? null,
   });
   sharing?.blobs.hears(beacons.peers);
   return running({
@@ -118,6 +121,7 @@ export async function startWorker(values: WorkerValues, log: Log): Promise<Runni
         readVitals,
         peers: sharing === null ? null : { ...sharing, table: beacons.peers },
         files: createTaskFiles({ cache: blobs, log }),
+        kept: outputs,
         sandbox: createSandbox(host, { least: values.sandboxLevel, ownEnvironment: process.env }),
         onStatus: (sentence) => log.info(sentence),
       });
@@ -153,6 +157,14 @@ async function prepareGround(
   const kept = values.workDir === undefined ? directory : root;
   if (kept !== root) log.info(`tasks run below ${root}: the data directory is closed to ${taskUser?.name}`);
   return { root, kept, workspace, launcher: createLauncher({ log, cgroups }), host, isolation };
+}
+
+/** The files kept in the folder `directory`, with those among them that tasks want to stay here. */
+function openCache(directory: string, bytesMax: number, log: Log) {
+  const { list, found } = keptOutputsFile(directory, log);
+  const held = found.flatMap(({ files }) => files.map(({ blob }) => blob));
+  const blobs = createBlobCache({ directory: join(directory, 'blobs'), bytesMax, log, held });
+  return { blobs, outputs: new KeptOutputs({ blobs, list, found, bytesMax, log }) };
 }
 
 interface Stages {

@@ -59,9 +59,11 @@ export function createBlobCache(options: {
   readonly directory: string;
   readonly bytesMax: number;
   readonly log: Log;
+  /** Blobs held from the start, each as often as it is named. */
+  readonly held?: readonly string[];
 }): FileBlobCache {
   const store = createBlobStore(options);
-  return onDisk('read the folder of cached files', () => new Cache(store, options.bytesMax));
+  return onDisk('read the folder of cached files', () => new Cache(store, options.bytesMax, options.held ?? []));
 }
 
 class Cache implements FileBlobCache {
@@ -74,9 +76,10 @@ class Cache implements FileBlobCache {
   #bytes = 0;
   #writes = 0;
 
-  constructor(store: FileBlobStore, bytesMax: number) {
+  constructor(store: FileBlobStore, bytesMax: number, held: readonly string[]) {
     this.#store = store;
     this.#bytesMax = bytesMax;
+    for (const blob of held) this.hold(blob);
     for (const { blob, file, bytes, changedAt } of store.listIncoming()) {
       if (changedAt < Date.now() - partsMsMax) storeFiles.remove(file);
       else this.#setIncoming(blob, { bytes, open: false });

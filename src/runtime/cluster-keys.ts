@@ -21,8 +21,9 @@ import { beaconSealKey, keySet } from './keys.ts';
 
 /** How long a worker still believes what is sealed with a key that was replaced, ms. */
 export const formerKeyMs = 600_000;
-/** How often files are read again, ms. */
+/** How often files are read again, ms; and while there is no key yet: who has just joined is to be heard soon. */
 const lookMs = 2000;
+const firstLookMs = 200;
 
 /** Keys that are valid just now, 32 bytes each, the present one first. */
 export type ClusterKeys = () => readonly Uint8Array[];
@@ -58,7 +59,7 @@ export function memberKeys(
   };
   return () => {
     const now = clock.steady();
-    if (now - lookedAt >= lookMs) {
+    if (now - lookedAt >= (present.length === 0 ? firstLookMs : lookMs)) {
       lookedAt = now;
       try {
         look(now);

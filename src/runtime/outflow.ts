@@ -3,6 +3,8 @@
  * turn leave together, a writer that ignores `congested` is stopped, and so is a peer that takes nothing for too long.
  * Knows no sockets.
  *
+ * Small writes are merged, by copying them into blocks; a large one is a block by itself, and not copied.
+ *
  * Invariant: whoever saw `congested` hears `onDrain`, also when a scheduled flush empties the queue before the system ever
  * said that it was full.
  */
@@ -27,15 +29,28 @@ export interface OutflowSink {
   onStall(detail: string): void;
 }
 
-const keptBufferBytes = 16 * 1024;
-const noBytes = new Uint8Array(0);
+/** A write of so many bytes is large. */
+const largeBytesMin = 16 * 1024;
+/** Block that is kept while nothing is queued: enough for a link that is not busy. */
+const keptBlockBytes = 16 * 1024;
+/** Block for small writes behind others. */
+const blockBytes = 64 * 1024;
+
+/** Bytes that leave in a row: those of `buffer` between `start` and `end`; behind `end` is room, unless it is `full`. */
+interface Block {
+  readonly buffer: Uint8Array;
+  readonly full: boolean;
+  start: number;
+  end: number;
+}
 
 export class Outflow {
   readonly #limits: OutflowLimits;
   readonly #sink: OutflowSink;
-  #queue: Uint8Array = noBytes;
-  #start = 0;
-  #end = 0;
+  /** Oldest first. */
+  readonly #blocks: Block[] = [];
+  #spare: Block | null = null;
+  #queuedBytes = 0;
   /** The system took less than it was given: `drained` will come. */
   #blocked = false;
   #flushScheduled = false;
@@ -54,15 +69,20 @@ export class Outflow {
   }
 
   get queuedBytes(): number {
-    return this.#end - this.#start;
+    return this.#queuedBytes;
   }
 
-  /** Queues a copy of `bytes`; they leave at the end of this turn. After `finish` or `stop` it does nothing. */
+  /** Queues `bytes`, which are its own from now on; they leave at the end of this turn. After `finish` or `stop` nothing happens. */
   push(bytes: Uint8Array): void {
     if (this.#stopped || this.#finishing) return;
-    this.#makeRoom(bytes.length);
-    this.#queue.set(bytes, this.#end);
-    this.#end += bytes.length;
+    if (bytes.length >= largeBytesMin) {
+      this.#blocks.push({ buffer: bytes, full: true, start: 0, end: bytes.length });
+    } else {
+      const block = this.#blockWithRoom(bytes.length);
+      block.buffer.set(bytes, block.end);
+      block.end += bytes.length;
+    }
+    this.#queuedBytes += bytes.length;
     if (this.queuedBytes >= this.#limits.highWaterBytes) this.#congested = true;
     if (this.queuedBytes > this.#limits.queuedBytesMax) {
       this.#sink.onStall(`More than ${this.#limits.queuedBytesMax} bytes wait for the other side.`);
@@ -88,26 +108,19 @@ export class Outflow {
   stop(): void {
     this.#stopped = true;
     if (this.#stallTimer !== null) clearTimeout(this.#stallTimer);
-    this.#queue = noBytes;
-    this.#start = 0;
-    this.#end = 0;
+    this.#blocks.length = 0;
+    this.#spare = null;
+    this.#queuedBytes = 0;
   }
 
-  #makeRoom(bytes: number): void {
-    if (this.#end + bytes <= this.#queue.length) return;
-    const needed = this.queuedBytes + bytes;
-    const queued = this.#queue.subarray(this.#start, this.#end);
-    // Moved to the front of the same buffer when that leaves it at most half full, else to one twice as large: either way
-    // a byte is moved a constant number of times on average.
-    if (needed <= this.#queue.length >> 1) {
-      this.#queue.copyWithin(0, this.#start, this.#end);
-    } else {
-      const grown = new Uint8Array(Math.max(needed, this.#queue.length * 2, keptBufferBytes));
-      grown.set(queued);
-      this.#queue = grown;
-    }
-    this.#end -= this.#start;
-    this.#start = 0;
+  #blockWithRoom(bytes: number): Block {
+    const last = this.#blocks.at(-1);
+    if (last !== undefined && !last.full && last.end + bytes <= last.buffer.length) return last;
+    let block: Block;
+    if (last === undefined) block = this.#spare ??= newBlock(keptBlockBytes);
+    else block = newBlock(last.full ? keptBlockBytes : blockBytes);
+    this.#blocks.push(block);
+    return block;
   }
 
   #scheduleFlush(): void {
@@ -122,13 +135,11 @@ export class Outflow {
   #flush(): void {
     if (this.#stopped) return;
     if (this.queuedBytes > 0) {
-      const taken = this.#sink.take(this.#queue, this.#start, this.queuedBytes);
-      // Negative: whoever closed it says why.
-      if (taken < 0) return;
-      this.#start += taken;
+      const before = this.queuedBytes;
+      // Closed: whoever closed it says why.
+      if (!this.#hand()) return;
       this.#blocked = this.queuedBytes > 0;
-      this.#watchStall(taken);
-      if (!this.#blocked) this.#emptied();
+      this.#watchStall(before - this.queuedBytes);
     }
     if (this.#finishing) {
       if (this.queuedBytes === 0) this.#sink.onFlushed();
@@ -138,10 +149,18 @@ export class Outflow {
     }
   }
 
-  #emptied(): void {
-    this.#start = 0;
-    this.#end = 0;
-    if (this.#queue.length > this.#limits.highWaterBytes) this.#queue = noBytes;
+  /** Hands over block by block until one is not taken whole; false when it is closed. */
+  #hand(): boolean {
+    for (let block = this.#blocks[0]; block !== undefined; block = this.#blocks[0]) {
+      const taken = this.#sink.take(block.buffer, block.start, block.end - block.start);
+      if (taken < 0 || this.#stopped) return false;
+      this.#queuedBytes -= taken;
+      block.start += taken;
+      if (block.start < block.end) return true;
+      this.#blocks.shift();
+      if (block === this.#spare) [block.start, block.end] = [0, 0];
+    }
+    return true;
   }
 
   /** The clock of a stall runs while something is queued, and starts again with every byte taken. */
@@ -156,4 +175,8 @@ export class Outflow {
       this.#sink.onStall(`The other side took nothing for ${stallTimeoutMs / 1000} s.`);
     }, stallTimeoutMs);
   }
+}
+
+function newBlock(bytes: number): Block {
+  return { buffer: new Uint8Array(bytes), full: false, start: 0, end: 0 };
 }

@@ -8,7 +8,8 @@
  * - `writeSync` takes all or nothing, at most what `desiredSize` says; then `Stream.drainableProtocol` tells of room.
  * - Rejections of `opened`, of every `closed` and of endpoints end the process unless they are caught.
  * - `destroy` without a code says nothing to the other side, which then waits for its idle timeout.
- * - A peer that is gone shows as a `closed` that resolves, after the idle timeout (whole seconds); heartbeats are faster.
+ * - A peer that is gone shows as a `closed` that resolves, after the idle timeout (whole seconds); one that was started
+ *   anew, as `quic-forgotten.ts` says.
  */
 
 import { createPrivateKey } from 'node:crypto';
@@ -22,6 +23,7 @@ import { lanes } from '../wire/lanes.ts';
 import { passingCertificate } from './certificate.ts';
 import { type Endpoint, formatAddress, listenFailure } from './endpoints.ts';
 import { QuicCarrier } from './quic-carrier.ts';
+import { watchForgotten } from './quic-forgotten.ts';
 import type { CarrierLimits } from './tcp.ts';
 
 export interface QuicLimits extends CarrierLimits {
@@ -31,13 +33,17 @@ export interface QuicLimits extends CarrierLimits {
   readonly connectionsMax: number;
 }
 
-/** Silence that a Wi-Fi in trouble makes is survived; a peer whose host is gone is noticed. */
+/** The runtime keeps nothing alive by itself for long: longer than the wait between two heartbeats, which is 5 s. */
 export const quicLimits: Omit<QuicLimits, keyof CarrierLimits> = {
-  idleTimeoutMs: 10_000,
+  idleTimeoutMs: 8000,
   connectionsMax: 8192,
 };
 
 type Take = (carrier: Carrier) => CarrierHandlers;
+
+const everywhere = '0.0.0.0';
+/** Where one socket serves both, addresses of IPv4 come as `::ffff:10.0.0.2` (RFC 4291, 2.5.5.2). */
+const mapped = /^::ffff:(?=\d+\.)/i;
 
 const alpn = 'octaskly/4';
 const serverName = 'octaskly';
@@ -73,7 +79,17 @@ function transportParams({ idleTimeoutMs }: QuicLimits, streams: number) {
   };
 }
 
+/** Every interface of this machine means by IPv6 as well, where the system has it: one socket for both. */
 async function listen(address: Endpoint, limits: QuicLimits, take: Take): Promise<TransportListener> {
+  if (address.host !== everywhere) return listenAt(address, limits, take);
+  try {
+    return await listenAt({ ...address, host: '::' }, limits, take);
+  } catch {
+    return listenAt(address, limits, take);
+  }
+}
+
+async function listenAt(address: Endpoint, limits: QuicLimits, take: Take): Promise<TransportListener> {
   const quic = await loadQuic();
   const { key, cert } = await passingCertificate(serverName);
   // It is closed and gone when it is asked for what went wrong.
@@ -108,7 +124,7 @@ function accept(session: QuicSession, limits: QuicLimits, take: Take): void {
   // Streams may come before the word that the handshake is complete.
   const carrier = new QuicCarrier(session, { role: 'listener', limits });
   session.opened.then(
-    ({ remote: { address, port } }) => carrier.open({ host: address, port }, take),
+    ({ remote: { address, port } }) => carrier.open({ host: address.replace(mapped, ''), port }, take),
     // What never was a connection needs no words.
     () => {},
   );
@@ -134,7 +150,11 @@ async function dial(target: Parameters<Transport['dial']>[0], limits: QuicLimits
       transportParams: transportParams(limits, 0),
     });
     const carrier = new QuicCarrier(session, { role: 'dialler', limits });
-    carrier.whenGone(() => void endpoint.close().catch(() => {}));
+    const unwatch = watchForgotten(session, endpoint, (detail) => carrier.cut({ cause: 'lost', detail }));
+    carrier.whenGone(() => {
+      unwatch();
+      void endpoint.close().catch(() => {});
+    });
     await Promise.race([session.opened, late.promise]);
     carrier.open({ host, port }, take);
   } catch (error) {

@@ -27,6 +27,11 @@ type Take = (carrier: Carrier) => CarrierHandlers;
 type CarrierSocket = Socket<{ carrier: TcpCarrier | null }>;
 
 const onlyControl: readonly Lane[] = ['control'];
+/**
+ * Every interface of this machine, whatever it speaks. IPv6 has a socket of its own: one for both would show addresses of
+ * IPv4 as `::ffff:10.0.0.2`.
+ */
+const everywhere = '0.0.0.0';
 
 /** Connections by TCP. */
 export function createTcpTransport(limits: CarrierLimits): Transport {
@@ -35,19 +40,36 @@ export function createTcpTransport(limits: CarrierLimits): Transport {
     // Async, so that an address that cannot be had rejects instead of throwing.
     listen: async (address, take) => {
       try {
-        const server = Bun.listen({
-          hostname: address.host,
-          port: address.port,
-          data: { carrier: null },
-          socket: socketHandlers(limits, take),
-        });
-        return { port: server.port, stop: () => server.stop(false) };
+        const data: CarrierSocket['data'] = { carrier: null };
+        const options = { data, socket: socketHandlers(limits, take) };
+        const server = Bun.listen({ ...options, hostname: address.host, port: address.port });
+        const servers = address.host === everywhere ? [server, ...byIpv6(options, server.port)] : [server];
+        return {
+          port: server.port,
+          stop: () => {
+            for (const each of servers) each.stop(false);
+          },
+        };
       } catch (error) {
         throw listenFailure(address, error);
       }
     },
     dial: (target, take) => dial(target, limits, take),
   };
+}
+
+/** The same port by IPv6: none where the system has no IPv6, or somebody else has the port there. */
+function byIpv6(
+  options: { readonly data: CarrierSocket['data']; readonly socket: SocketHandler<CarrierSocket['data']> },
+  port: number,
+): { stop(force: boolean): void }[] {
+  // Its types do not know `ipv6Only`, the runtime does.
+  const place = { hostname: '::', port, ipv6Only: true };
+  try {
+    return [Bun.listen({ ...options, ...place })];
+  } catch {
+    return [];
+  }
 }
 
 function dial(target: Parameters<Transport['dial']>[0], limits: CarrierLimits, take: Take): Promise<void> {

@@ -56,21 +56,32 @@ function wrapped(socket: Socket, { onTrouble }: Pick<UdpOptions, 'onTrouble'>): 
   };
   let underWay = 0;
   let onIdle: (() => void) | null = null;
-  const ended = (done: Done, failure: string | null): void => {
+  const ended = (done: Done, error: unknown): void => {
     underWay -= 1;
-    done(failure);
+    done(error === null ? null : textOf(error));
     if (underWay === 0) onIdle?.();
+  };
+  const sendOnce = (
+    bytes: Uint8Array,
+    to: { readonly address: string; readonly port: number },
+    told: (error: unknown) => void,
+  ): void => {
+    try {
+      socket.send(bytes, to.port, to.address, (error) => told(error ?? null));
+    } catch (error) {
+      told(error);
+    }
   };
   return {
     port: socket.address().port,
     attempt,
     send: (bytes, to, done) => {
       underWay += 1;
-      try {
-        socket.send(bytes, to.port, to.address, (error) => ended(done, error ? textOf(error) : null));
-      } catch (error) {
-        ended(done, textOf(error));
-      }
+      sendOnce(bytes, to, (error) => {
+        // Linux tells that an earlier packet was turned away by failing the next one, whoever that one is for.
+        if (codeOf(error) !== 'ECONNREFUSED') ended(done, error);
+        else sendOnce(bytes, to, (again) => ended(done, again));
+      });
     },
     close: async () => {
       socket.removeAllListeners('message');

@@ -6,7 +6,7 @@
  * Invariants: a task is new once, and every other change of it finds its row; both are asserted.
  */
 
-import { eq, type SQL, sql } from 'drizzle-orm';
+import { and, eq, isNotNull, type SQL, sql } from 'drizzle-orm';
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
 import { assert, unreachable } from '../base/assert.ts';
 import type { Task } from '../core/task.ts';
@@ -76,7 +76,7 @@ function compileStatements(connection: Connection) {
   const attempt = slots(attempts, 'taskId', 'attempt', 'workerId', 'startedAt', 'endedAt', ...end);
   const blob = slots(blobs, 'hash', 'bytes');
   const inputBlob = slots(inputBlobs, 'taskId', 'blob');
-  const file = slots(outputs, 'taskId', 'path', 'blob', 'bytes', 'executable', 'problem');
+  const file = slots(outputs, 'taskId', 'path', 'blob', 'bytes', 'executable', 'problem', 'keptAt');
   const batch = slots(batches, 'id', 'name', 'createdAt', 'size', 'owner');
   const answer = slots(idempotency, 'key', 'bodyHash', 'answer', 'createdAt');
   const worker = slots(workers, 'name', 'publicKey', 'firstSeenAt', 'lastSeenAt', 'draining', 'declaration');
@@ -92,6 +92,12 @@ function compileStatements(connection: Connection) {
       orm.delete(outputs).where(eq(outputs.taskId, file.taskId)),
     ),
     file: connection.compile<Insert<typeof outputs>>(orm.insert(outputs).values(file)),
+    fileHere: connection.compile<{ keptAt: string | null; blob: string }>(
+      orm
+        .update(outputs)
+        .set({ keptAt: null })
+        .where(and(isNotNull(outputs.keptAt), eq(outputs.keptAt, file.keptAt), eq(outputs.blob, file.blob))),
+    ),
     batch: connection.compile<Insert<typeof batches>>(orm.insert(batches).values(batch)),
     idempotency: connection.compile<Insert<typeof idempotency>>(orm.insert(idempotency).values(answer)),
     worker: connection.compile<Insert<typeof workers>>(
@@ -196,6 +202,7 @@ export class Commits {
         case 'setting':
           this.#write.setting(change);
           break;
+        case 'outputHere':
         case 'audit':
           break;
         default:
@@ -203,7 +210,11 @@ export class Commits {
       }
     }
     for (const output of streams.values()) this.#output(output);
-    for (const change of changes) if (change.kind === 'outputs') this.#files(change);
+    for (const change of changes) {
+      if (change.kind === 'outputs') this.#files(change);
+      // In order: what an attempt left before it is here.
+      if (change.kind === 'outputHere') this.#write.fileHere({ keptAt: change.workerId, blob: change.blob });
+    }
     this.#appends.append(changes.filter((change) => change.kind === 'audit'));
   }
 
@@ -259,12 +270,12 @@ export class Commits {
   }
 
   /** What an earlier attempt left makes way. */
-  #files({ taskId, files, problems }: ChangeOf<'outputs'>): void {
+  #files({ taskId, files, problems, keptAt }: ChangeOf<'outputs'>): void {
     const earlier = this.#filesOf.all({ taskId }).flatMap(({ blob }) => blob ?? []);
     this.#write.noFiles({ taskId });
     for (const { path, blob, bytes, executable } of files) {
       this.#write.blob({ hash: blob, bytes });
-      this.#write.file({ taskId, path, blob, bytes, executable, problem: null });
+      this.#write.file({ taskId, path, blob, bytes, executable, problem: null, keptAt: keptAt ?? null });
     }
     for (const [number, problem] of problems.entries()) {
       // No path begins with a slash, so this is none of a file.
@@ -275,6 +286,7 @@ export class Commits {
         bytes: 0,
         executable: false,
         problem,
+        keptAt: null,
       });
     }
     pruneBlobs(this.#connection.orm, earlier);

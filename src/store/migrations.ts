@@ -187,11 +187,17 @@ CREATE INDEX audit_log_timestamp ON audit_log (timestamp);
 INSERT INTO marks (name, value) SELECT 'audit_head', coalesce(max(id), 0) FROM audit_log;
 `;
 
+/** Files that stay with the worker they were made by. */
+const v5 = `
+ALTER TABLE outputs ADD COLUMN kept_at TEXT;
+CREATE INDEX outputs_kept ON outputs (kept_at, task_id) WHERE kept_at IS NOT NULL;
+`;
+
 /** The first version whose record has a mark at its end. */
 export const auditHeadSince = 4;
 
 /** Every migration, oldest first; the position (from 1) is the version it leads to. */
-export const migrations: readonly string[] = [v1, v2, v3, v4];
+export const migrations: readonly string[] = [v1, v2, v3, v4, v5];
 
 /**
  * Applies what the database lacks of `list`; each migration happens whole or not at all. Returns how many were applied.

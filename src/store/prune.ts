@@ -6,7 +6,8 @@
  * Invariant: the greatest id ever given out is remembered although its row goes.
  */
 
-import { and, eq, inArray, isNotNull, lt, max, notExists, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNotNull, lt, max, ne, notExists, sql } from 'drizzle-orm';
+import type { OrphanedOutputs } from '../ports/store.ts';
 import type { Connection } from './connection.ts';
 import { batches, blobs, idempotency, inputBlobs, marks, outputs, tasks } from './schema.ts';
 
@@ -14,6 +15,8 @@ interface Pruned {
   readonly tasks: number;
   /** Blobs whose files can go. */
   readonly blobs: readonly string[];
+  /** Files that workers keep for nobody now. */
+  readonly orphaned: readonly OrphanedOutputs[];
 }
 
 type Orm = Connection['orm'];
@@ -24,11 +27,11 @@ export function prune(orm: Orm, wallMs: number, limit: number): Pruned {
   const old = orm
     .select({ id: tasks.id, batchId: tasks.batchId, stdoutBlob: tasks.stdoutBlob, stderrBlob: tasks.stderrBlob })
     .from(tasks)
-    .where(lt(tasks.completedAt, wallMs))
+    .where(and(lt(tasks.completedAt, wallMs), notExists(keptForOthers(orm))))
     .orderBy(tasks.completedAt)
     .limit(limit)
     .all();
-  if (old.length === 0) return { tasks: 0, blobs: [] };
+  if (old.length === 0) return { tasks: 0, blobs: [], orphaned: [] };
   rememberLastId(orm);
   const ids = old.map(({ id }) => id);
   const files = [inputBlobs, outputs].flatMap((table) =>
@@ -39,13 +42,29 @@ export function prune(orm: Orm, wallMs: number, limit: number): Pruned {
       .all()
       .map(({ blob }) => blob),
   );
+  const orphaned = orm
+    .selectDistinct({ taskId: tasks.id, attempt: tasks.attempt, workerId: outputs.keptAt })
+    .from(outputs)
+    .innerJoin(tasks, eq(tasks.id, outputs.taskId))
+    .where(and(inArray(outputs.taskId, listed(ids)), isNotNull(outputs.keptAt)))
+    .all()
+    .flatMap(({ workerId, ...key }) => (workerId === null ? [] : [{ ...key, workerId }]));
   orm
     .delete(tasks)
     .where(inArray(tasks.id, listed(ids)))
     .run();
   pruneBatches(orm, unique(old.map(({ batchId }) => batchId)));
   const candidates = unique([...files, ...old.flatMap(({ stdoutBlob, stderrBlob }) => [stdoutBlob, stderrBlob])]);
-  return { tasks: old.length, blobs: pruneBlobs(orm, candidates) };
+  return { tasks: old.length, blobs: pruneBlobs(orm, candidates), orphaned };
+}
+
+/** Files of a task in `tasks` that are only with a worker, and that another task has as inputs: with the row went the way to them. */
+function keptForOthers(orm: Orm) {
+  return orm
+    .select({ blob: outputs.blob })
+    .from(outputs)
+    .innerJoin(inputBlobs, eq(inputBlobs.blob, outputs.blob))
+    .where(and(eq(outputs.taskId, tasks.id), isNotNull(outputs.keptAt), ne(inputBlobs.taskId, outputs.taskId)));
 }
 
 function listed(values: readonly string[]) {

@@ -8,14 +8,29 @@
  * until the page is full, in the worst case over all tasks.
  */
 
-import { and, asc, count, desc, eq, getTableColumns, gt, gte, inArray, lt, max, type SQL, sql } from 'drizzle-orm';
+import {
+  and,
+  asc,
+  count,
+  desc,
+  eq,
+  getTableColumns,
+  gt,
+  gte,
+  inArray,
+  isNotNull,
+  lt,
+  max,
+  type SQL,
+  sql,
+} from 'drizzle-orm';
 import type { SQLiteColumn, SQLiteSelect } from 'drizzle-orm/sqlite-core';
 import { firstIdAt } from '../core/ids.ts';
 import type { RememberedWorker } from '../core/restore.ts';
 import { type AttemptRecord, isFinal, type Task, type TaskStatus, taskStatuses } from '../core/task.ts';
 import type { AuditEntry, InviteRecord, NodeRecord, TokenRecord } from '../core/trust.ts';
 import type { CollectedFiles } from '../ports/files.ts';
-import type { AuditFilter, Loaded, Store, TaskFilter, TaskRow } from '../ports/store.ts';
+import type { AuditFilter, KeptOutput, Loaded, Store, TaskFilter, TaskRow } from '../ports/store.ts';
 import type { Connection } from './connection.ts';
 import { attemptOf, type BareTaskRow, dependenciesOf, outputOf, taskOf, workerOf } from './rows.ts';
 import {
@@ -113,6 +128,35 @@ export class Reads {
       blob === null ? [] : [{ path, blob, bytes, executable }],
     );
     return { files, problems: rows.flatMap(({ problem }) => problem ?? []) };
+  }
+
+  kept(of: Parameters<Store['kept']>[0]): readonly KeptOutput[] {
+    const where =
+      'taskId' in of
+        ? eq(outputs.taskId, of.taskId)
+        : 'workerId' in of
+          ? eq(outputs.keptAt, of.workerId)
+          : and(isNotNull(outputs.blob), eq(outputs.blob, of.blob));
+    const rows = this.#orm
+      .select({ file: outputs, attempt: tasks.attempt })
+      .from(outputs)
+      .innerJoin(tasks, eq(tasks.id, outputs.taskId))
+      .where(and(where, isNotNull(outputs.keptAt)))
+      .orderBy(outputs.taskId, outputs.path)
+      .all();
+    return rows.flatMap(({ attempt, file: { taskId, path, blob, bytes, keptAt: workerId } }) =>
+      blob === null || workerId === null ? [] : [{ taskId, attempt, path, blob, bytes, workerId }],
+    );
+  }
+
+  keptCounts(): ReadonlyMap<string, number> {
+    const rows = this.#orm
+      .select({ workerId: outputs.keptAt, files: count() })
+      .from(outputs)
+      .where(isNotNull(outputs.keptAt))
+      .groupBy(outputs.keptAt)
+      .all();
+    return new Map(rows.flatMap(({ workerId, files }) => (workerId === null ? [] : [[workerId, files]])));
   }
 
   batch(id: string): ReturnType<Store['batch']> {

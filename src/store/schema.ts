@@ -195,10 +195,13 @@ export const outputs = sqliteTable(
     bytes: integer('bytes').notNull(),
     executable: integer('executable', { mode: 'boolean' }).notNull(),
     problem: text('problem'),
+    /** Worker that keeps it, until it is brought here. */
+    keptAt: text('kept_at'),
   },
   (table) => [
     primaryKey({ columns: [table.taskId, table.path] }),
     index('outputs_blob').on(table.blob).where(sql`blob IS NOT NULL`),
+    index('outputs_kept').on(table.keptAt, table.taskId).where(sql`kept_at IS NOT NULL`),
   ],
 );
 

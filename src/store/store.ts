@@ -136,6 +136,8 @@ function storeOn(connection: Connection, files: StoreFiles): SqliteStore {
     statuses: (ids) => read(() => reads.statuses(ids)),
     attempts: (taskId) => read(() => reads.attempts(taskId)),
     outputs: (taskId) => read(() => reads.outputs(taskId)),
+    kept: (of) => read(() => reads.kept(of)),
+    keptCounts: () => read(() => reads.keptCounts()),
     batch: (id) => read(() => reads.batch(id)),
     setting: (key) => read(() => reads.setting(key)),
     idempotency: (key) => read(() => reads.idempotency(key)),

@@ -9,23 +9,15 @@ import { type BlobMessage, type BlobRange, blobDataBytesMax, blobRangesMax } fro
 
 const hashBytes = 32;
 const prefix = 'sha256:';
-const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
 /** The hash in a blob's name. */
 export function packBlob(blob: string): Uint8Array {
-  const packed = new Uint8Array(hashBytes);
-  for (let i = 0; i < hashBytes; i++) {
-    packed[i] = Number.parseInt(blob.slice(prefix.length + 2 * i, prefix.length + 2 * i + 2), 16);
-  }
-  return packed;
+  return Uint8Array.fromHex(blob.slice(prefix.length));
 }
 
 /** A blob's name of its hash. */
 export function readBlob(value: unknown): string {
-  const hash = bytesOf(value, 'blob', hashBytes);
-  let name = prefix;
-  for (const byte of hash) name += hexOfByte[byte];
-  return name;
+  return prefix + bytesOf(value, 'blob', hashBytes).toHex();
 }
 
 export function packBlobMessage(message: BlobMessage): unknown[] {

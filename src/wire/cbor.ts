@@ -13,6 +13,7 @@
 
 import { Encoder } from 'cbor-x/encode';
 import { MalformedMessage } from './fields.ts';
+import { concat } from './noise.ts';
 
 /** Deepest nesting of arrays; the deepest message has 8. */
 export const nestingMax = 12;
@@ -29,6 +30,52 @@ const viewedBytesMin = 64 * 1024;
  */
 export function encodeCbor(value: unknown): Uint8Array {
   return plain(codec.encode(value));
+}
+
+/**
+ * The bytes of `value` as parts in a row: what `encodeCbor` gives, with every byte string of `viewedBytesMin` or more a part
+ * of its own, not copied. Such byte strings are looked for in arrays alone.
+ */
+export function encodeCborParts(value: unknown): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  /** Small parts in a row: merged at the next large one. */
+  let small: Uint8Array[] = [];
+  const close = (): void => {
+    if (small.length > 0) parts.push(concat(...small));
+    small = [];
+  };
+  const write = (item: unknown): void => {
+    if (isLarge(item)) {
+      small.push(headOf(2, item.length));
+      close();
+      parts.push(item);
+    } else if (Array.isArray(item) && holdsLarge(item)) {
+      small.push(headOf(4, item.length));
+      for (const each of item) write(each);
+    } else {
+      small.push(encodeCbor(item));
+    }
+  };
+  write(value);
+  close();
+  return parts;
+}
+
+function isLarge(item: unknown): item is Uint8Array {
+  return item instanceof Uint8Array && item.length >= viewedBytesMin;
+}
+
+function holdsLarge(item: unknown): boolean {
+  return isLarge(item) || (Array.isArray(item) && item.some(holdsLarge));
+}
+
+/** RFC 8949, section 3: major type and argument in their shortest form. */
+function headOf(major: 2 | 4, argument: number): Uint8Array {
+  const type = major << 5;
+  if (argument < 24) return Uint8Array.of(type | argument);
+  if (argument < 2 ** 8) return Uint8Array.of(type | 24, argument);
+  if (argument < 2 ** 16) return Uint8Array.of(type | 25, argument >>> 8, argument);
+  return Uint8Array.of(type | 26, argument >>> 24, argument >>> 16, argument >>> 8, argument);
 }
 
 /**

@@ -17,6 +17,9 @@ const flagBytes = 1;
 const finalPiece = 0;
 const furtherPiece = 1;
 const noBytes = new Uint8Array(0);
+/** A message of fewer bytes is put together before it is sealed: copying it costs less than sealing it in parts. */
+const copiedBytesMax = 4096;
+const flags = [Uint8Array.of(finalPiece), Uint8Array.of(furtherPiece)] as const;
 
 const pieceDataBytesMax = noiseMessageBytesMax - tagBytes - flagBytes;
 const piecesMax = Math.ceil(frameBytesMax / noiseMessageBytesMax);
@@ -27,7 +30,7 @@ export const messageBytesMax = frameBytesMax - piecesMax * (tagBytes + flagBytes
 /** Pieces after which a direction takes a new key. Both sides must agree. */
 export const rekeyPiecesDefault = 2 ** 20;
 
-/** Seals what one side sends. `data` must not exceed `messageBytesMax`, which the caller sees to. */
+/** Seals what one side sends: at most `messageBytesMax`, which the caller sees to. */
 export class SealingChannel {
   readonly #cipher: CipherState;
   readonly #rekeyPieces: number;
@@ -38,28 +41,78 @@ export class SealingChannel {
     this.#rekeyPieces = rekeyPieces;
   }
 
-  /** The body of the frame of a message, with `headBytes` left free in front of it. */
-  seal(data: Uint8Array, headBytes = 0): Uint8Array {
-    const count = Math.max(1, Math.ceil(data.length / pieceDataBytesMax));
-    const body = new Uint8Array(headBytes + data.length + count * (tagBytes + flagBytes));
+  /**
+   * The body of the frame of a message, which is all the parts in a row, with `headBytes` left free in front of it. Those
+   * of a message that is not small are not copied: they are sealed into their place.
+   */
+  seal(parts: readonly Uint8Array[], headBytes = 0): Uint8Array {
+    let bytes = 0;
+    for (const { length } of parts) bytes += length;
+    const count = Math.max(1, Math.ceil(bytes / pieceDataBytesMax));
+    const body = this.#cipher.memory(headBytes + bytes + count * (tagBytes + flagBytes));
+    if (bytes < copiedBytesMax) {
+      body.set(this.#cipher.encrypt(noBytes, inOnePiece(parts, bytes)), headBytes);
+      this.#sealed();
+      return body;
+    }
+    const row = new Row(parts);
     for (let i = 0; i < count; i++) {
-      const piece = data.subarray(i * pieceDataBytesMax, (i + 1) * pieceDataBytesMax);
-      body.set(
-        this.#sealPiece(piece, i === count - 1 ? finalPiece : furtherPiece),
-        headBytes + i * noiseMessageBytesMax,
-      );
+      const at = headBytes + i * noiseMessageBytesMax;
+      const flag = flags[i === count - 1 ? finalPiece : furtherPiece];
+      this.#sealPiece([flag, ...row.next(pieceDataBytesMax)], body.subarray(at, at + noiseMessageBytesMax));
     }
     return body;
   }
 
-  #sealPiece(data: Uint8Array, flag: number): Uint8Array {
-    const plaintext = new Uint8Array(flagBytes + data.length);
-    plaintext[0] = flag;
-    plaintext.set(data, flagBytes);
-    const sealed = this.#cipher.encrypt(noBytes, plaintext);
+  #sealPiece(parts: readonly Uint8Array[], into: Uint8Array): void {
+    this.#cipher.encryptInto(parts, into);
+    this.#sealed();
+  }
+
+  #sealed(): void {
     this.#pieces += 1;
     if (this.#pieces % this.#rekeyPieces === 0) this.#cipher.rekey();
-    return sealed;
+  }
+}
+
+/** The plaintext of a message of a single piece. */
+function inOnePiece(parts: readonly Uint8Array[], bytes: number): Uint8Array {
+  const plaintext = new Uint8Array(flagBytes + bytes);
+  plaintext[0] = finalPiece;
+  let at = flagBytes;
+  for (const part of parts) {
+    plaintext.set(part, at);
+    at += part.length;
+  }
+  return plaintext;
+}
+
+/** Parts in a row, taken off its front as views. */
+class Row {
+  readonly #parts: readonly Uint8Array[];
+  /** The part that is next, and how much of it is gone. */
+  #index = 0;
+  #start = 0;
+
+  constructor(parts: readonly Uint8Array[]) {
+    this.#parts = parts;
+  }
+
+  /** The next `bytes`, or all that is left. */
+  next(bytes: number): Uint8Array[] {
+    const views: Uint8Array[] = [];
+    for (let wanted = bytes; wanted > 0; ) {
+      const part = this.#parts[this.#index];
+      if (part === undefined) break;
+      const view = part.subarray(this.#start, this.#start + wanted);
+      views.push(view);
+      wanted -= view.length;
+      this.#start += view.length;
+      if (this.#start < part.length) continue;
+      this.#index += 1;
+      this.#start = 0;
+    }
+    return views;
   }
 }
 
@@ -78,7 +131,7 @@ export class OpeningChannel {
   open(body: Uint8Array): Uint8Array | null {
     if (body.length <= noiseMessageBytesMax) return this.#openPiece(body, finalPiece);
     const count = Math.ceil(body.length / noiseMessageBytesMax);
-    const data = new Uint8Array(Math.max(0, body.length - count * (tagBytes + flagBytes)));
+    const data = this.#cipher.memory(Math.max(0, body.length - count * (tagBytes + flagBytes)));
     for (let i = 0; i < count; i++) {
       const sealed = body.subarray(i * noiseMessageBytesMax, (i + 1) * noiseMessageBytesMax);
       const piece = this.#openPiece(sealed, i === count - 1 ? finalPiece : furtherPiece);

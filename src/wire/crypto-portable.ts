@@ -7,7 +7,7 @@ import { gcm } from '@noble/ciphers/aes.js';
 import { x25519 } from '@noble/curves/ed25519.js';
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
-import type { KeyPair, NoiseCrypto } from './noise.ts';
+import { concat, type KeyPair, type NoiseCrypto } from './noise.ts';
 
 /** `randomBytes` must be cryptographically strong. */
 export function createPortableCrypto(randomBytes: (count: number) => Uint8Array): NoiseCrypto {
@@ -17,6 +17,7 @@ export function createPortableCrypto(randomBytes: (count: number) => Uint8Array)
   };
   return {
     generateKeypair: () => keypairOf(randomBytes(32)),
+    memory: (bytes) => new Uint8Array(bytes),
     randomBytes,
     keypairOf,
     dh: (privateKey, publicKey) => {
@@ -29,6 +30,7 @@ export function createPortableCrypto(randomBytes: (count: number) => Uint8Array)
     sha256: (data) => sha256(data),
     hmacSha256: (key, data) => hmac(sha256, key, data),
     seal: ({ key, nonce, ad, data }) => gcm(key, nonce, ad).encrypt(data),
+    sealInto: ({ key, nonce, ad }, parts, into) => into.set(gcm(key, nonce, ad).encrypt(concat(...parts))),
     open: ({ key, nonce, ad, data }) => {
       try {
         return gcm(key, nonce, ad).decrypt(data);

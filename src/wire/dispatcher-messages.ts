@@ -85,6 +85,7 @@ export function packDispatcherMessage(message: DispatcherMessage): unknown[] {
     case 'cancel':
     case 'abandon':
     case 'ack':
+    case 'release':
       return [message.kind, message.attempts.map(packKey)];
     case 'stdin':
       return ['stdin', message.taskId, message.attempt, message.offset, packBytes(message.data), message.eof];
@@ -141,6 +142,7 @@ export function checkDispatcherMessage(value: unknown): DispatcherMessage {
     case 'cancel':
     case 'abandon':
     case 'ack':
+    case 'release':
       return { kind, attempts: list(row(value, 2, kind)[1], 'attempts', readKey) };
     case 'stdin': {
       const fields = row(value, 6, kind);
@@ -183,7 +185,8 @@ export function halveDispatcherMessage(
     case 'recall':
     case 'cancel':
     case 'abandon':
-    case 'ack': {
+    case 'ack':
+    case 'release': {
       const [first, second] = halves<AttemptKey>(message.attempts);
       const { kind } = message;
       return first.length === 0

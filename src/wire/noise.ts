@@ -22,6 +22,8 @@ export interface KeyPair {
 /** The primitives of Noise sections 4.1 to 4.3 (DH, cipher, hash functions). All synchronous. */
 export interface NoiseCrypto {
   generateKeypair(): KeyPair;
+  /** Memory in which anything may stand, for what is written over at once. */
+  memory(bytes: number): Uint8Array;
   /** Cryptographically strong. */
   randomBytes(count: number): Uint8Array;
   /** The pair of a 32-byte private key. Throws `RangeError` for another length. */
@@ -32,6 +34,8 @@ export interface NoiseCrypto {
   hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array;
   /** AES-256-GCM with a 12-byte nonce: ciphertext, then the 16-byte tag. */
   seal(input: AeadInput): Uint8Array;
+  /** As `seal` of all the parts in a row, written into `into`, which has room for exactly that. */
+  sealInto(input: Omit<AeadInput, 'data'>, parts: readonly Uint8Array[], into: Uint8Array): void;
   /** The plaintext, as a plain `Uint8Array`; null when the tag does not fit. */
   open(input: AeadInput): Uint8Array | null;
 }
@@ -96,12 +100,24 @@ export class CipherState {
     return this.#key !== null;
   }
 
+  /** As of `NoiseCrypto`. */
+  memory(bytes: number): Uint8Array {
+    return this.#crypto.memory(bytes);
+  }
+
   /** EncryptWithAd. */
   encrypt(ad: Uint8Array, plaintext: Uint8Array): Uint8Array {
     if (this.#key === null) return plaintext;
     const sealed = this.#crypto.seal({ key: this.#key, nonce: this.#nonce, ad, data: plaintext });
     this.#advance();
     return sealed;
+  }
+
+  /** EncryptWithAd of all the parts in a row, without data that goes with them; `into` has room for them and the tag. */
+  encryptInto(parts: readonly Uint8Array[], into: Uint8Array): void {
+    const key = present(this.#key, 'the key of a cipher that seals messages');
+    this.#crypto.sealInto({ key, nonce: this.#nonce, ad: noBytes }, parts, into);
+    this.#advance();
   }
 
   /** DecryptWithAd: null when authentication fails; the counter stays where it was then. */

@@ -265,7 +265,7 @@ export class Opening {
         return unopened('forged', 'The other side shows another key or number than it committed to.');
     }
     const { sealing } = this.#split(handshake);
-    this.#transmit(prefixed(frameKinds.accept, sealing.seal(noBytes)));
+    this.#transmit(prefixed(frameKinds.accept, sealing.seal([])));
     return this.#opened(handshake);
   }
 

@@ -22,7 +22,7 @@
 
 import { present } from '../base/assert.ts';
 import type { Admission } from './admission.ts';
-import { decodeCbor, encodeCbor } from './cbor.ts';
+import { decodeCbor, encodeCbor, encodeCborParts } from './cbor.ts';
 import { messageBytesMax } from './channel.ts';
 import { MalformedMessage } from './fields.ts';
 import { encodeFrame, FrameDecoder, frameBytesMax, frameHeaderBytes, withLength } from './frame.ts';
@@ -40,7 +40,7 @@ export interface SessionEnd {
 
 /** Where a session's results go. All calls come from inside `start`, `receive`, `send` or `endOfInput`. */
 export interface SessionSink<Receives> {
-  /** Bytes for the other side; whole frames. */
+  /** Bytes for the other side; whole frames, the sink's to keep. */
   transmit(frame: Uint8Array, lane: Lane): void;
   /** Both sides are authenticated; `remoteKey` is the other's static public key, 32 bytes. */
   onOpen(remoteKey: Uint8Array, admission: Admission): void;
@@ -62,8 +62,6 @@ export interface SessionOptions<Sends, Receives> extends OpeningOptions {
   readonly sink: SessionSink<Receives>;
 }
 
-const noBytes = new Uint8Array(0);
-
 type Phase = 'opening' | 'open' | 'ended';
 
 /** What a session knows of a lane. */
@@ -77,15 +75,17 @@ interface Track {
 
 export class Session<Sends extends { readonly kind: string }, Receives> {
   readonly #options: SessionOptions<Sends, Receives>;
-  readonly #control: Track = newTrack();
+  readonly #control: Track;
   /** The lanes of the connection; what belongs on one it does not have goes over `control`. */
-  readonly #tracks = new Map<Lane, Track>([['control', this.#control]]);
+  readonly #tracks: Map<Lane, Track>;
   #phase: Phase = 'opening';
   /** Null once it is over. */
   #handshake: Opening | null;
 
   constructor(options: SessionOptions<Sends, Receives>) {
     this.#options = options;
+    this.#control = this.#newTrack();
+    this.#tracks = new Map([['control', this.#control]]);
     this.#handshake = new Opening(options, (body) => options.sink.transmit(encodeFrame(body), 'control'));
   }
 
@@ -98,7 +98,7 @@ export class Session<Sends extends { readonly kind: string }, Receives> {
    * connection has, `control` among them.
    */
   start(lanes: readonly Lane[] = ['control']): void {
-    for (const lane of lanes) if (lane !== 'control') this.#tracks.set(lane, newTrack());
+    for (const lane of lanes) if (lane !== 'control') this.#tracks.set(lane, this.#newTrack());
     this.#handshake?.start();
   }
 
@@ -131,14 +131,16 @@ export class Session<Sends extends { readonly kind: string }, Receives> {
     const { sealing } = present(this.#tracks.get(lane)?.channels, 'an open session');
     const row = this.#options.dialect.pack(message);
     const tooMany = row.some((field) => Array.isArray(field) && field.length > entriesMax);
-    const encoded = tooMany ? null : encodeCbor(row);
-    if (encoded !== null && encoded.length <= messageBytesMax) {
-      this.#options.sink.transmit(withLength(sealing.seal(encoded, frameHeaderBytes)), lane);
+    // Messages of files are the ones with byte strings so large that it pays to look for them.
+    const parts = tooMany ? null : wanted === 'blobs' ? encodeCborParts(row) : [encodeCbor(row)];
+    const encodedBytes = (parts ?? []).reduce((sum, { length }) => sum + length, 0);
+    if (parts !== null && encodedBytes <= messageBytesMax) {
+      this.#options.sink.transmit(withLength(sealing.seal(parts, frameHeaderBytes)), lane);
       return;
     }
     const halves = this.#options.dialect.halve(message);
     if (halves === null) {
-      const size = encoded === null ? `more than ${entriesMax} entries` : `${encoded.length} bytes`;
+      const size = parts === null ? `more than ${entriesMax} entries` : `${encodedBytes} bytes`;
       this.#end('oversized', `Cannot send a message of ${size}; ${messageBytesMax} bytes are allowed.`);
       return;
     }
@@ -157,6 +159,10 @@ export class Session<Sends extends { readonly kind: string }, Receives> {
   stop(): void {
     this.#phase = 'ended';
     this.#handshake = null;
+  }
+
+  #newTrack(): Track {
+    return { decoder: new FrameDecoder(handshakeFrameBytesMax), channels: null, awaitsFirst: false };
   }
 
   #isMidFrame(): boolean {
@@ -198,7 +204,7 @@ export class Session<Sends extends { readonly kind: string }, Receives> {
       track.channels = lane === 'control' ? channels : channelsOf(lane);
       if (lane === 'control') continue;
       if (side.role === 'responder') track.awaitsFirst = true;
-      else sink.transmit(withLength(track.channels.sealing.seal(noBytes, frameHeaderBytes)), lane);
+      else sink.transmit(withLength(track.channels.sealing.seal([], frameHeaderBytes)), lane);
     }
   }
 
@@ -223,8 +229,4 @@ export class Session<Sends extends { readonly kind: string }, Receives> {
     }
     this.#options.sink.onMessage(message);
   }
-}
-
-function newTrack(): Track {
-  return { decoder: new FrameDecoder(handshakeFrameBytesMax), channels: null, awaitsFirst: false };
 }

@@ -7,7 +7,13 @@ import { unreachable } from '../base/assert.ts';
 import type { AttemptKey } from '../core/attempt.ts';
 import { filesMax, patternsMax, type TaskFile } from '../core/files.ts';
 import { type IsolationDemand, noDemand, sandboxLevels } from '../core/isolation.ts';
-import type { AttemptOutcome, AttemptUsage, Requirement, StdinSpec } from '../core/task.ts';
+import {
+  type AttemptOutcome,
+  type AttemptUsage,
+  outputPlaces,
+  type Requirement,
+  type StdinSpec,
+} from '../core/task.ts';
 import { packBlob, readBlob } from './blob-messages.ts';
 import {
   amount,
@@ -240,11 +246,12 @@ export function packAssignment(assignment: Assignment): unknown[] {
     spec.outputs,
     spec.maxOutputBytes,
     packRequirement(spec.requires),
+    spec.outputsAt,
   ];
 }
 
 export function readAssignment(value: unknown): Assignment {
-  const fields = row(value, 14, 'assignment');
+  const fields = row(value, 15, 'assignment');
   const command = nullOr(fields[2], (given) => text(given, 'command', fieldLimits.commandLengthMax));
   const argv = nullOr(fields[3], (given) => list(given, 'argv', readArgument, fieldLimits.argvMax));
   if ((command === null) === (argv === null)) throw wrong('command', 'given when argv is not, and only then', command);
@@ -264,6 +271,7 @@ export function readAssignment(value: unknown): Assignment {
       outputs: list(fields[11], 'outputs', readPattern, patternsMax),
       maxOutputBytes: count(fields[12], 'maxOutputBytes'),
       requires: readRequirement(fields[13]),
+      outputsAt: oneOf(fields[14], 'outputsAt', outputPlaces),
     },
   };
 }

@@ -44,11 +44,13 @@ import {
   packAssignment,
   packBytes,
   packFile,
+  packKey,
   packOutcome,
   packUsage,
   readAssignment,
   readAttempt,
   readFile,
+  readKey,
   readOutcome,
   readUsage,
 } from './shapes.ts';
@@ -88,6 +90,8 @@ export function packWorkerMessage(message: WorkerMessage): unknown[] {
         'adopted',
         message.tasks.map(({ assignment, from, adoptedAt }) => [packAssignment(assignment), from, adoptedAt]),
       ];
+    case 'kept':
+      return ['kept', message.attempts.map(packKey)];
     case 'leaving':
     case 'goodbye':
       return [message.kind];
@@ -147,6 +151,8 @@ export function checkWorkerMessage(value: unknown): WorkerMessage {
       return { kind, entries: list(row(value, 2, kind)[1], 'entries', readHandedOver) };
     case 'adopted':
       return { kind, tasks: list(row(value, 2, kind)[1], 'tasks', readAdopted) };
+    case 'kept':
+      return { kind, attempts: list(row(value, 2, kind)[1], 'attempts', readKey) };
     case 'leaving':
     case 'goodbye':
       row(value, 1, kind);
@@ -205,6 +211,7 @@ export function packEntry(entry: ReportEntry): unknown[] {
         packBytes(entry.stderr),
         entry.outputs.map(packFile),
         entry.outputProblems,
+        entry.outputsStay === true,
       ];
     case 'returned':
       return ['returned', entry.taskId, entry.attempt];
@@ -226,7 +233,7 @@ export function readEntry(value: unknown): ReportEntry {
       };
     }
     case 'ended': {
-      const fields = row(value, 10, kind);
+      const fields = row(value, 11, kind);
       return {
         kind,
         taskId: taskId(fields[1]),
@@ -238,6 +245,7 @@ export function readEntry(value: unknown): ReportEntry {
         stderr: bytes(fields[7], 'stderr', inlineOutputBytesMax),
         outputs: list(fields[8], 'outputs', readFile, filesMax),
         outputProblems: list(fields[9], 'outputProblems', readProblem, problemsMax),
+        ...(bool(fields[10], 'outputsStay') ? { outputsStay: true } : {}),
       };
     }
     case 'returned': {

@@ -14,8 +14,9 @@ import type { AttemptOutcome } from '../core/task.ts';
 import type { WorkerLink } from '../ports/links.ts';
 import type { AdoptedTask, Assignment, DispatcherMessage } from '../wire/messages.ts';
 import { Backlog, type Capacity } from './backlog.ts';
-import { type Execution, type ExecutionEvents, type ExecutorParts, execute } from './executor.ts';
+import { type Execution, type ExecutionEvents, type ExecutorParts, execute, type Result } from './executor.ts';
 import type { StdinChunk, StdinProgress } from './input.ts';
+import type { KeptOutputs } from './kept-outputs.ts';
 import { Reporter } from './reporter.ts';
 import { cancelledUnstarted } from './unstarted.ts';
 
@@ -26,6 +27,7 @@ type Resume = Extract<DispatcherMessage, { kind: 'welcome' }>['resume'];
 
 interface Parts extends ExecutorParts {
   readonly capacity: Capacity;
+  readonly kept: KeptOutputs;
   /** Something ended or was forgotten. */
   onChange(): void;
 }
@@ -79,7 +81,19 @@ export class Attempts {
     const known = new Set(resume.map(({ taskId }) => taskId));
     const tasks = [...this.#adopted.values()].filter(({ assignment }) => !known.has(assignment.taskId));
     if (tasks.length > 0) link.send({ kind: 'adopted', tasks });
+    // Of those that are not acknowledged the dispatcher may not know yet.
+    const kept = this.#parts.kept.keys().filter((key) => !this.#isUnstored(key));
+    if (kept.length > 0) link.send({ kind: 'kept', attempts: kept });
     this.#reporter.attach(link, resume);
+  }
+
+  #isUnstored({ taskId, attempt }: AttemptKey): boolean {
+    return this.#reporter.attemptOf(taskId) === attempt;
+  }
+
+  /** Nobody wants the files of these any more. */
+  letGo(keys: readonly AttemptKey[]): void {
+    this.#parts.kept.release(keys.filter((key) => !this.#isUnstored(key)));
   }
 
   detach(): void {
@@ -136,6 +150,7 @@ export class Attempts {
   abandon(key: AttemptKey): void {
     if (!this.take(key) && this.isRunning(key)) this.#running.get(key.taskId)?.execution.kill();
     this.#forget(key);
+    this.#parts.kept.release([key]);
   }
 
   /** The end is stored. */
@@ -201,7 +216,7 @@ export class Attempts {
         if (this.isRunning(key)) this.#running.delete(taskId);
         this.#backlog.release(spec.requires);
         this.startNext();
-        this.#reporter.ended(key, result, this.#backlog.waiting > 0);
+        this.#reporter.ended(key, this.#keeping(assignment, result), this.#backlog.waiting > 0);
         watcher?.onResult(result);
         this.#parts.onChange();
       },
@@ -210,6 +225,13 @@ export class Attempts {
     this.#running.set(taskId, { assignment, execution: kept });
     this.#reporter.started(key, kept);
     return kept;
+  }
+
+  /** The result, with its files kept here where the task wants it and there is room for them. */
+  #keeping({ spec, ...key }: Assignment, result: Result): Result {
+    const { outputs } = result;
+    if (spec.outputsAt !== 'worker' || outputs.length === 0 || !this.#isUnstored(key)) return result;
+    return this.#parts.kept.keep(key, outputs) ? { ...result, outputsStay: true } : result;
   }
 
   #forget(key: AttemptKey): void {

@@ -37,6 +37,8 @@ export interface Result {
   readonly usage: AttemptUsage;
   readonly outputs: readonly TaskFile[];
   readonly outputProblems: readonly string[];
+  /** The files are kept here until the dispatcher lets go of them. */
+  readonly outputsStay?: true;
 }
 
 /** An attempt that was begun. */

@@ -8,16 +8,18 @@
  *                                   └──(5 s, or the dispatcher's link lost)──> forgotten
  *
  * Gives when an operator drains the worker, when it leaves, is hot, or has gone on battery; and to whoever is idle and
- * asks. Takes only what it could start at once. Nothing happens while there is no dispatcher: it alone decides, and what
+ * asks. Asks only for what it could start at once; of those who have to be rid of their work it takes as much again as it
+ * has slots, to wait. Nothing happens while there is no dispatcher: it alone decides, and what
  * was taken is never started before it is granted. So an answer that is lost costs time, and nothing else.
  */
 
 import type { AttemptKey } from '../core/attempt.ts';
-import { suits } from '../core/placement.ts';
+import { asksForAmounts, suits } from '../core/placement.ts';
 import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
+import type { Beacon } from '../discovery/beacon.ts';
 import type { PeerTableView } from '../discovery/peer-table.ts';
 import type { WorkerLink } from '../ports/links.ts';
-import type { Clock, Timer } from '../ports/time.ts';
+import type { Clock, Log, Timer } from '../ports/time.ts';
 import type { Assignment, DispatcherMessage } from '../wire/messages.ts';
 import { offeredMax, type PeerMessage } from '../wire/peer-messages.ts';
 import type { Attempts } from './attempts.ts';
@@ -38,6 +40,7 @@ type Granted = Extract<DispatcherMessage, { kind: 'granted' }>['entries'];
 
 interface Parts {
   readonly clock: Clock;
+  readonly log: Log;
   readonly peers: Pick<Peers, 'add' | 'dial'>;
   /** Who is there, by their beacons. */
   readonly table: PeerTableView;
@@ -168,20 +171,26 @@ export class Handover implements PeerPart {
     this.#parts.onChange();
   }
 
-  /** Offers what waits to peers with free slots, each as much as it has room for. */
+  /** Offers what waits to peers, each as much as it has room for. */
   #offerAll(): void {
     if (this.#link === null) return;
-    const { table, attempts, declaration } = this.#parts;
-    const byPeer = new Map<Node, Assignment[]>();
-    for (const assignment of attempts.backlog.youngest(Number.MAX_SAFE_INTEGER)) {
-      const peer = table.ranked(assignment.spec.requires).find(({ id, beacon }) => {
-        const promised = byPeer.get(beacon)?.length ?? 0;
-        return id !== declaration.id && promised < Math.min(beacon.slotsFree, offeredMax);
-      });
-      if (peer === undefined) continue;
-      byPeer.set(peer.beacon, [...(byPeer.get(peer.beacon) ?? []), assignment]);
+    const byPeer = new Map<Beacon, Assignment[]>();
+    for (const assignment of this.#parts.attempts.backlog.youngest(Number.MAX_SAFE_INTEGER)) {
+      const peer = this.#takerOf(assignment, byPeer);
+      if (peer !== null) byPeer.set(peer, [...(byPeer.get(peer) ?? []), assignment]);
     }
     for (const [node, offered] of byPeer) this.#offer(node, offered);
+  }
+
+  /** Who could start it, besides what is meant for it already; else who could have it wait. */
+  #takerOf({ spec: { requires } }: Assignment, meant: ReadonlyMap<Beacon, readonly Assignment[]>): Beacon | null {
+    const { table, declaration } = this.#parts;
+    const suited = table.suited(requires).flatMap(({ id, beacon }) => (id === declaration.id ? [] : [beacon]));
+    const first = (roomOf: (beacon: Beacon) => number): Beacon | undefined =>
+      suited.find((beacon) => (meant.get(beacon)?.length ?? 0) < Math.min(roomOf(beacon), offeredMax));
+    const starts = first(({ slotsFree }) => slotsFree);
+    if (starts !== undefined || asksForAmounts(requires)) return starts ?? null;
+    return first(({ slotsFree, slots, waiting }) => slotsFree + slots - waiting) ?? null;
   }
 
   #offer(to: Node, offered: readonly Assignment[]): void {
@@ -221,6 +230,7 @@ export class Handover implements PeerPart {
       return attempts.take(offered.key);
     });
     if (entries.length > 0) {
+      this.#parts.log.info('handed waiting tasks to a peer', { peer: peer.name, tasks: entries.length });
       this.#link?.send({ kind: 'handedOver', entries: entries.map((key) => ({ ...key, to: peer.id })) });
     }
     // Of the rest it has declined all that was answered here.
@@ -247,10 +257,10 @@ export class Handover implements PeerPart {
 
   // ------------------------------------------------------------------------------------------------- taking
 
-  /** What could start at once if it were here. */
+  /** How much could start at once if it were here; below 0 = so much waits already. */
   get #room(): number {
     const { free, waiting } = this.#parts.attempts.backlog;
-    return this.#link === null || this.isUnwilling ? 0 : free - waiting - this.#taken.size;
+    return this.#link === null || this.isUnwilling ? Number.NEGATIVE_INFINITY : free - waiting - this.#taken.size;
   }
 
   #askLater(): void {
@@ -289,7 +299,9 @@ export class Handover implements PeerPart {
     const { taskId, attempt, spec } = assignment;
     const known = this.#taken.get(taskId)?.assignment.attempt;
     if (known !== undefined) return known === attempt;
-    if (this.#room <= 0 || !suits(declaration, spec.requires) || attempts.attemptOf(taskId) !== null) return false;
+    const ahead = asksForAmounts(spec.requires) ? 0 : declaration.slots;
+    if (this.#room + ahead <= 0 || !suits(declaration, spec.requires)) return false;
+    if (attempts.attemptOf(taskId) !== null) return false;
     this.#taken.set(taskId, { assignment, timer: clock.after(grantMsMax, () => this.#forget(taskId)) });
     return true;
   }

@@ -15,9 +15,10 @@ interface HeartbeatParts {
   beat(): void;
 }
 
-/** A dispatcher that is asked whether it is still there has this long to answer, ms, and is not asked again sooner. */
-const answerMsMax = 2000;
-const askIntervalMs = 10_000;
+/** A dispatcher that is asked whether it is still there has this long to answer, ms. */
+const answerMsMax = 1000;
+/** Least time from one such question to the next, ms: what gives reason to doubt comes from anybody on the network. */
+const askIntervalMs = 2000;
 
 /** Beats until `stop`; the first beat is at once. */
 export class Heartbeat {
@@ -30,6 +31,8 @@ export class Heartbeat {
   #askedAt = Number.NEGATIVE_INFINITY;
   /** While an answer is waited for. */
   #patience: Timer | null = null;
+  /** Until it may be asked again. */
+  #postponed: Timer | null = null;
 
   constructor({ clock, link, pace, beat }: HeartbeatParts) {
     this.#clock = clock;
@@ -49,9 +52,15 @@ export class Heartbeat {
 
   /** There is reason to doubt that the dispatcher is still at the other end: it has to say something soon. */
   ask(): void {
-    const at = this.#clock.steady();
-    if (at - this.#askedAt < askIntervalMs) return;
-    this.#askedAt = at;
+    if (this.#patience !== null || this.#postponed !== null) return;
+    const waitMs = this.#askedAt + askIntervalMs - this.#clock.steady();
+    if (waitMs <= 0) this.#askNow();
+    else this.#postponed = this.#clock.after(waitMs, () => this.#askNow());
+  }
+
+  #askNow(): void {
+    this.#postponed = null;
+    this.#askedAt = this.#clock.steady();
     this.#beat();
     this.#patience = this.#clock.after(answerMsMax, () => {
       this.#link.close('it does not answer there any more, and may be at another address');
@@ -62,6 +71,7 @@ export class Heartbeat {
   stop(): void {
     this.#timer?.cancel();
     this.#patience?.cancel();
+    this.#postponed?.cancel();
   }
 
   #next(): void {

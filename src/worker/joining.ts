@@ -141,6 +141,7 @@ class Enrolment {
       case 'cancel':
       case 'abandon':
       case 'ack':
+      case 'release':
       case 'stdin':
       case 'blobWanted':
       case 'blobData':

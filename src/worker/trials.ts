@@ -69,6 +69,7 @@ export function trialPlan(host: HostIsolation, candidate: Candidate, area: TaskA
         stdin: { kind: 'closed' },
         inputs: [],
         outputs: [],
+        outputsAt: 'dispatcher',
         maxOutputBytes: 0,
         requires: { cpuCores: 0, memoryMb: 0, gpu: 0, labels: {}, platform: null, arch: null, isolation },
       },

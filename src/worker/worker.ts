@@ -14,14 +14,16 @@ import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
 import type { PeerTableView } from '../discovery/peer-table.ts';
 import type { BlobCache, TaskFiles } from '../ports/files.ts';
 import type { LinkEnd, LinkHandlers, Links, Proof, WorkerLink } from '../ports/links.ts';
-import type { Clock, Log, Random, Timer } from '../ports/time.ts';
+import type { Clock, Log, Random } from '../ports/time.ts';
 import { type DispatcherMessage, isLasting } from '../wire/messages.ts';
 import { nameOf, sentenceOn } from './advice.ts';
 import { Attempts } from './attempts.ts';
 import { Dialling } from './dialling.ts';
 import type { ExecutorParts } from './executor.ts';
+import { Farewell } from './farewell.ts';
 import { Handover } from './handover.ts';
 import { Heartbeat } from './heartbeat.ts';
+import type { KeptOutputs } from './kept-outputs.ts';
 import type { PeerBlobs } from './peer-blobs.ts';
 import { PeerRuns } from './peer-runs.ts';
 import type { Peers } from './peers.ts';
@@ -29,8 +31,6 @@ import { Proofs } from './proofs.ts';
 import { type Address, Redial, type Whereabouts } from './redial.ts';
 import { type Sharing, Staging } from './staging.ts';
 
-/** After leaving, results that cannot be delivered are waited for this long after files of them were last asked for. */
-const farewellMs = 15_000;
 /** A dispatcher that neither welcomes nor refuses a join is given up after this long. */
 const welcomeMsMax = 15_000;
 
@@ -38,6 +38,8 @@ export interface WorkerParts extends Omit<ExecutorParts, 'workerName' | 'staging
   readonly clock: Clock;
   readonly blobs: BlobCache;
   readonly files: TaskFiles;
+  /** Files of ended attempts that stay here. */
+  readonly kept: KeptOutputs;
   readonly random: Random;
   readonly links: Links;
   readonly log: Log;
@@ -79,6 +81,7 @@ export class Worker {
   readonly #redial: Redial;
   readonly #dialling: Dialling;
   readonly #proofs: Proofs;
+  readonly #farewell: Farewell;
   readonly #unlisten: () => void;
   #name: string;
   #link: WorkerLink | null = null;
@@ -90,7 +93,6 @@ export class Worker {
   #told: string | null = null;
   #leaving = false;
   #draining = false;
-  #farewell: Timer | null = null;
   #end: ((end: WorkerEnd) => void) | null = null;
 
   constructor(parts: WorkerParts) {
@@ -101,6 +103,12 @@ export class Worker {
       ...{ ...parts, staging: this.#staging, capacity: parts.declaration },
       workerName: () => this.#name,
       onChange: () => this.#endIfIdle(),
+    });
+    this.#farewell = new Farewell({
+      ...{ ...parts, attempts: this.#attempts, staging: this.#staging },
+      isJoined: () => this.#joined !== null,
+      goodbye: () => this.#joined?.link.send({ kind: 'goodbye' }),
+      finish: (detail) => this.#finish(detail === null ? { ok: true } : { ok: false, detail }),
     });
     this.#handover = parts.peers === null ? null : this.#withPeers(parts.peers);
     const { whereabouts } = parts;
@@ -116,10 +124,10 @@ export class Worker {
   }
 
   #withPeers({ peers, table }: WorkerPeers): Handover {
-    const { clock, declaration } = this.#parts;
+    const { clock, declaration, log } = this.#parts;
     const shared = { clock, declaration, peers, attempts: this.#attempts };
     new PeerRuns({ ...shared, unwilling: () => this.#unwilling() });
-    return new Handover({ ...shared, table, onChange: () => this.#endIfIdle() });
+    return new Handover({ ...shared, log, table, onChange: () => this.#endIfIdle() });
   }
 
   /** As the dispatcher calls it; before it has joined, as it wants to be called. */
@@ -153,7 +161,9 @@ export class Worker {
 
   /** Ends now: what runs is killed and handed back as lost. */
   stop(): void {
+    this.#farewell.hurry();
     this.leave();
+    this.#endIfIdle();
     for (const taskId of this.#attempts.killAll({ kind: 'lost', why: `worker ${this.#name} was stopped` })) {
       this.#parts.log.info('killed a running task', { taskId });
     }
@@ -263,6 +273,10 @@ export class Worker {
         for (const key of message.attempts) this.#attempts.stored(key);
         this.#endIfIdle();
         return;
+      case 'release':
+        this.#attempts.letGo(message.attempts);
+        this.#endIfIdle();
+        return;
       case 'stdin':
         void this.#onStdin(link, message);
         return;
@@ -356,22 +370,8 @@ export class Worker {
 
   // -------------------------------------------------------------------------------------------------- the end
 
-  /** When leaving and nothing runs: says goodbye once all ends are stored, or gives up on that after a while. */
   #endIfIdle(): void {
-    if (!this.#leaving || !this.#attempts.isIdle || this.#attempts.backlog.waiting > 0 || this.#end === null) return;
-    if (this.#attempts.unstored === 0) {
-      this.#joined?.link.send({ kind: 'goodbye' });
-      this.#finish({ ok: true });
-    } else this.#farewell ??= this.#parts.clock.after(farewellMs, () => this.#giveUp());
-  }
-
-  #giveUp(): void {
-    this.#farewell = null;
-    const left = this.#attempts.unstored;
-    const detail = `The results of ${left} tasks could not be delivered; they will run again elsewhere.`;
-    // Files of results may take longer than any fixed time.
-    if (left > 0 && this.#staging.wasAskedWithin(farewellMs)) this.#endIfIdle();
-    else this.#finish(left === 0 ? { ok: true } : { ok: false, detail });
+    if (this.#leaving && this.#end !== null) this.#farewell.look();
   }
 
   #finish(end: WorkerEnd): void {
@@ -380,7 +380,7 @@ export class Worker {
     this.#end = null;
     this.#dialling.stop();
     this.#unlisten();
-    this.#farewell?.cancel();
+    this.#farewell.cancel();
     this.#joined?.heartbeat.stop();
     this.#link?.close('the worker stops');
     resolve(end);

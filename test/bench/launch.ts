@@ -32,7 +32,13 @@ function planAt(host: HostIsolation, level: SandboxLevel, workspace: Workspace):
   const isolation = { ...noDemand, level };
   const requires = { cpuCores: 1, memoryMb: 0, gpu: 0, labels: {}, platform: null, arch: null, isolation };
   const task = { command: null, argv: program, name: null, priority: 0, timeoutMs: 60_000, env: {}, workdir: null };
-  const files = { stdin: { kind: 'closed' }, inputs: [], outputs: [], maxOutputBytes: 1000 } as const;
+  const files = {
+    stdin: { kind: 'closed' },
+    inputs: [],
+    outputs: [],
+    maxOutputBytes: 1000,
+    outputsAt: 'dispatcher',
+  } as const;
   return sandbox.plan(
     { taskId: 'bench', attempt: 1, spec: { ...task, ...files, requires } },
     { prepared, area: workspace.createArea(prepared.area), marker: 'bench.1', workerName: 'bench' },

@@ -4,9 +4,12 @@
  */
 
 import { cpus, release, totalmem } from 'node:os';
+import { cannotNetwork } from '../network/namespaces.ts';
+import { measureCrowd } from './crowd.ts';
 import { measureFlood } from './flood.ts';
 import { measureFootprint } from './footprint.ts';
 import { measureLaunch } from './launch.ts';
+import { measureLoss } from './loss.ts';
 import { measureNetwork } from './network.ts';
 import { measurePeerBlobs } from './peer-blobs.ts';
 import { measureProcesses } from './processes.ts';
@@ -67,6 +70,18 @@ add('n  added to p50 by a link over TCP', `${(network.tcp.p50Ms - network.bare.p
 const carried = network.tcp.megabytesPerSecond / network.bare.megabytesPerSecond;
 add('n  ratio of MB/s, a link over TCP to bare TCP', carried.toFixed(2), '>= 0.5');
 
+const lossy =
+  cannotNetwork('signs of life beside a transfer where packets get lost') === null
+    ? await measureLoss({ roundTripsMs: [2, 20], ...(short ? { seconds: 1, rounds: 1 } : { seconds: 10, rounds: 3 }) })
+    : [];
+for (const { roundTripMs, tcp, quic } of lossy) {
+  const name = `n  1 % loss at ${roundTripMs} ms, sign of life beside a transfer`;
+  for (const [carrier, { p99Ms, megabytesPerSecond }] of Object.entries({ TCP: tcp, QUIC: quic })) {
+    add(`${name}, ${carrier}, p99`, `${p99Ms.toFixed(1)} ms, ${megabytesPerSecond.toFixed(0)} MB/s`, '');
+  }
+  add(`${name}, ratio of p99, QUIC to TCP`, (quic.p99Ms / tcp.p99Ms).toFixed(2), '<= 0.5');
+}
+
 const staging = await measureStaging(
   short ? { bytes: 50_000_000, files: 1000, rounds: 1 } : { bytes: 500_000_000, files: 10_000, rounds: 3 },
 );
@@ -101,6 +116,11 @@ add(
   'about 1 (<= 1.3)',
 );
 add('g  … MB/s, all workers together', whole(shared.megabytesPerSecond), '');
+
+const crowd = await measureCrowd(short ? { workers: 200, restMs: 2000 } : { workers: 1000, restMs: 30_000 });
+const of = `${whole(crowd.workers)} workers connected, at rest`;
+add(`h  ${of}: memory of the dispatcher`, `${crowd.residentMb.toFixed(0)} MB`, '<= 300 MB');
+add(`h  ${of}: share of one core`, `${(crowd.cpuShare * 100).toFixed(1)} %`, '<= 10 %');
 
 const width = Math.max(...rows.map(([name]) => name.length));
 const processor = cpus()[0]?.model ?? 'unknown processor';

@@ -53,6 +53,14 @@ test('BlobCache: what is held stays though the limit is exceeded, which is kept 
   expect(() => cache.release(a)).toThrow('more often');
 });
 
+test('BlobCache: what is held from the start outlives a restart with less room', () => {
+  const [a, b] = [add('a'), add('b')];
+  cache = createBlobCache({ directory, bytesMax: 10, log, held: [a] });
+  expect(here(a, b)).toEqual([true, false]);
+  cache.release(a);
+  expect(here(a)).toEqual([false]);
+});
+
 test('BlobCache: what is coming in makes room when it is announced, and counts while it is open', async () => {
   const [a, b] = [add('a'), add('b')];
   const receiver = cache.receive(blobOf(content('c')), 40);

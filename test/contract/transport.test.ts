@@ -132,13 +132,13 @@ describe.each(transports)('a Transport over %s', (_name, create) => {
     }
   });
 
-  test('takes a copy of what is written', async () => {
+  test('carries small and large writes in their order', async () => {
     const { near, far } = await connected(create(usual));
-    const bytes = Uint8Array.of(1, 2, 3);
-    near.carrier.write('control', bytes);
-    bytes.fill(9);
-    await until('it is there', () => far.bytes('control') === 3);
-    expect(Buffer.concat(far.received.get('control') ?? [])).toEqual(Buffer.from([1, 2, 3]));
+    const written = Array.from({ length: 40 }, (_, i) => new Uint8Array(i % 3 === 0 ? 50_000 : 7000 * (i % 5)).fill(i));
+    const all = Buffer.concat(written);
+    for (const bytes of written) near.carrier.write('control', bytes);
+    await until('all of it is there', () => far.bytes('control') >= all.length);
+    expect(Buffer.compare(Buffer.concat(far.received.get('control') ?? []), all)).toBe(0);
   });
 
   test('finish() sends what is queued on every lane, then ends both sides, each once', async () => {

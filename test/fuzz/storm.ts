@@ -244,7 +244,7 @@ class Storm<Sends extends { readonly kind: string }, Receives> {
   #sealed({ channels: { sealing } }: Opened): Uint8Array {
     const content =
       this.#draw(4) === 0 ? this.#content() : mutatedContent(this.#draw, this.#content(), this.#content());
-    return encodeFrame(sealing.seal(content));
+    return encodeFrame(sealing.seal([content]));
   }
 
   /** In one piece or in several. */

@@ -248,7 +248,7 @@ describe('blob() and outputFile()', () => {
     const file = { path: 'a b/c%d?#.bin', blob, bytes: content.length, executable: false };
     backend.collected = { files: [file], problems: ['p'] };
     const found = await client.outputFiles('000000000001');
-    expect([found.outputs, found.problems]).toEqual([[file], ['p']]);
+    expect([found.outputs, found.problems]).toEqual([[{ ...file, at: null }], ['p']]);
     const { stream } = await client.outputFile('000000000001', file.path);
     expect(await read(stream)).toEqual(content);
     await expect(client.outputFile('000000000001', '../x')).rejects.toMatchObject({ code: 'not_found' });

@@ -76,6 +76,17 @@ describe('openMulticast()', () => {
     expect(asking.heard[0]?.direct).toBe(true);
   });
 
+  test('reaches a host right after another has turned a packet away', async () => {
+    const [nobody, port] = [await freeUdpPort(), await freeUdpPort()];
+    const there = await opened({ port });
+    const asking = await opened({ port, join: false });
+    for (let count = 0; count < 5; count += 1) {
+      asking.node.toHost(null, { address: '127.0.0.1', port: nobody }, new Uint8Array([0]));
+      asking.node.toHost(null, { address: '127.0.0.1', port }, new Uint8Array([count]));
+    }
+    await until('all have come', () => there.heard.length === 5);
+  });
+
   test('closes once what was sent has left, and hears nothing any more', async () => {
     const port = await freeUdpPort();
     const listening = await opened({ port });

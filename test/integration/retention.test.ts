@@ -43,7 +43,13 @@ test('startRetention() deletes ended tasks and files nobody refers to, and says 
 
   const said = Promise.withResolvers<unknown>();
   const log = { ...silentLog, info: (message: string, fields: unknown) => said.resolve([message, fields]) };
-  const retention = startRetention({ store, blobs, log, retentionMs: dayMs });
+  const retention = startRetention({
+    store,
+    blobs,
+    log,
+    retentionMs: dayMs,
+    dispatcher: { releaseKept: () => undefined },
+  });
   expect(await said.promise).toEqual(['deleted ended tasks past their retention', { tasks: 1, blobs: 2 }]);
   await retention.stop();
   expect([ofOld, ofLive, again, unused, fresh].map((blob) => blobs.size(blob ?? '') !== null)).toEqual([

@@ -74,6 +74,18 @@ describe.skipIf(without !== null)('on a network', () => {
     console.log(`joined again at the new address ${Math.round(at)} ms after the start`);
   }, 60_000);
 
+  test('a network that has IPv6 alone is enough, with nothing but link-local addresses', async () => {
+    const { hosts } = openLan(2);
+    const [home, device] = hosts as [Host, Host];
+    for (const host of hosts) host.ip('addr', 'flush', 'dev', 'eth0', 'scope', 'global');
+    await (await dispatcher(home)).line(/announced by mDNS/);
+    const invited = await octaskly(home, 'invite', '-o', 'quiet');
+    const token = (await invited.line(/^\S{40,}$/)).line.trim();
+    const joining = await worker(device, '--join', token);
+    const { at } = await joining.line(/Joined the dispatcher at \[fe80:\S+%eth0\]:7878/);
+    console.log(`joined by IPv6 alone after ${Math.round(at)} ms`);
+  }, 60_000);
+
   test('of two dispatchers a worker lists both and takes the one its credential belongs to', async () => {
     const [home, other, device] = openLan(3).hosts as [Host, Host, Host];
     const [own, foreign] = await Promise.all([dispatcher(home), dispatcher(other)]);
@@ -153,7 +165,7 @@ describe.skipIf(without !== null)('a stranger', () => {
     home.ip('addr', 'del', `${home.address()}/24`, 'dev', 'eth0');
     home.ip('addr', 'add', '10.79.0.99/24', 'dev', 'eth0');
     const running = await worker(device, '--name', 'pi');
-    await running.line(joinedAt('10.79.0.99'));
+    await running.line(/Joined the dispatcher at (?:10\.79\.0\.99|\[f\S+\]):/);
     expect(running.lines.join('\n')).not.toContain(`Joined the dispatcher at ${stranger.address()}`);
   }, 60_000);
 });

@@ -45,9 +45,17 @@ export class MdnsPeer {
       publish,
       browse = false,
       interfaces = [],
-    }: { publish?: MdnsService; browse?: boolean; interfaces?: readonly string[] } = {},
+      preload = [],
+    }: {
+      publish?: MdnsService;
+      browse?: boolean;
+      interfaces?: readonly string[];
+      /** Files of this folder that are loaded before. */
+      preload?: readonly string[];
+    } = {},
   ) {
-    this.process = host.start([process.execPath, join(import.meta.dir, 'mdns-node.ts'), ...interfaces]);
+    const before = preload.flatMap((file) => ['--preload', join(import.meta.dir, file)]);
+    this.process = host.start([process.execPath, ...before, join(import.meta.dir, 'mdns-node.ts'), ...interfaces]);
     if (publish !== undefined) this.order({ publish });
     if (browse) this.order({ browse: serviceType });
   }

@@ -119,6 +119,20 @@ describe.skipIf(skipped)('openMdns() on a network', () => {
     expect((await named.tells('open')).interfaces).toEqual(['docker0', 'wg0']);
   }, 60_000);
 
+  test('where the system does not list interfaces, works by the address packets leave from', async () => {
+    const { host } = lanOf(2);
+    host(1).ip('route', 'add', 'default', 'via', '10.79.0.254');
+    const phone = new MdnsPeer(host(1), {
+      publish: serviceOf('phone'),
+      browse: true,
+      preload: ['no-interface-list.ts'],
+    });
+    expect((await phone.tells('open')).interfaces).toEqual(['default']);
+    const other = new MdnsPeer(host(2), { publish: serviceOf('alpha'), browse: true });
+    await other.finds('phone', (each) => addressesOf(each).includes('10.79.0.1'));
+    await phone.finds('alpha', (each) => addressesOf(each).includes('10.79.0.2'));
+  }, 60_000);
+
   test('packets that are none, floods, and packets from outside of the network do no harm', async () => {
     const { host } = lanOf(3);
     const target = new MdnsPeer(host(1), { publish: serviceOf('alpha') });

@@ -5,7 +5,7 @@
 
 import type { ReportEntry } from '../../src/core/attempt.ts';
 import { nextId } from '../../src/core/ids.ts';
-import { noRequirement } from '../../src/core/task.ts';
+import type { Requirement } from '../../src/core/task.ts';
 import type { Beacon } from '../../src/discovery/beacon.ts';
 import { PeerTable } from '../../src/discovery/peer-table.ts';
 import type { Log } from '../../src/ports/time.ts';
@@ -20,7 +20,7 @@ import type { Program } from './processes.ts';
 import type { Host, World } from './world.ts';
 
 /** How often each host hears of the others, ms. */
-const beaconMs = 2000;
+const beaconMs = 1000;
 /** A person who heard nothing of its task for so long gives up. */
 const patienceMs = 120_000;
 
@@ -28,6 +28,7 @@ const patienceMs = 120_000;
 export interface Handed {
   readonly id: string;
   readonly program: Program;
+  readonly requires: Requirement;
   readonly host: string;
   /** What the worker said to it; null = nothing yet. */
   answer: 'runs' | 'refused' | null;
@@ -79,7 +80,7 @@ export class Askers {
     this.#dice = dice;
   }
 
-  hand(program: Program, from: Host, to: Host): void {
+  hand({ program, requires }: Pick<Handed, 'program' | 'requires'>, from: Host, to: Host): void {
     this.#count += 1;
     const { timeline, journal } = this.#world;
     const name = `a${this.#count}`;
@@ -93,7 +94,8 @@ export class Askers {
     const log: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
     const peers = peersOf({ hosts: this.#world.hosts, network: this.#world.network, machine, host: from, log }, name);
     const id = handedId(machine.clock.wall(), this.#count);
-    const handed: Handed = { id, program, host: to.name, answer: null, output: { stdout: [], stderr: [] }, end: null };
+    const output = { stdout: [], stderr: [] };
+    const handed: Handed = { id, program, requires, host: to.name, answer: null, output, end: null };
     this.handed.push(handed);
     const leave = (): void => {
       void peers.close();
@@ -120,14 +122,14 @@ function handedId(wall: number, count: number): string {
   return `${nextId('', wall).slice(0, 8)}z${count.toString().padStart(3, '0')}`;
 }
 
-function assignmentOf({ id, program }: Handed): Assignment {
+function assignmentOf({ id, program, requires }: Handed): Assignment {
   return {
     taskId: id,
     attempt: 1,
     spec: {
       ...{ command: JSON.stringify(program), argv: null, name: null, priority: 0, timeoutMs: 60_000, env: {} },
       ...{ workdir: null, stdin: { kind: 'closed' }, inputs: [], outputs: [], maxOutputBytes: 10_000_000 },
-      requires: noRequirement,
+      ...{ requires, outputsAt: 'dispatcher' },
     },
   };
 }

@@ -11,8 +11,10 @@ import type { StoredOutput } from '../../src/ports/files.ts';
 import type { Change } from '../../src/ports/store.ts';
 import type { Stream } from '../../src/wire/messages.ts';
 import { blobOf } from '../memory-blobs.ts';
-import type { Askers, Handed } from './askers.ts';
+import type { Askers } from './askers.ts';
 import { Broken, check } from './broken.ts';
+import { checkHanded, checkSaid, checkStart } from './exchange.ts';
+import type { Said } from './ledger.ts';
 import type { People, Promised } from './people.ts';
 import { type Program, writtenBytes } from './processes.ts';
 import type { Running, World } from './world.ts';
@@ -50,6 +52,10 @@ export class Checks {
   // -------------------------------------------------------------------------------------------------- each step
 
   onStep({ dispatcher }: Running): void {
+    const { hosts, ledger, timeline } = this.#world;
+    for (const { name } of hosts) {
+      if ((dispatcher.state.workers.get(name)?.session ?? null) === null) ledger.isAway(name, timeline.now);
+    }
     const found = violations(dispatcher.state);
     check(found.length === 0, () => found.join('; '));
     for (const complaint of this.#people.complaints) throw new Broken(complaint);
@@ -60,6 +66,7 @@ export class Checks {
   #checkHosts(): void {
     const { hosts, traces, disk } = this.#world;
     if (traces.byAttempt.size === this.#startsSeen) return;
+    for (const trace of [...traces.byAttempt.values()].slice(this.#startsSeen)) checkStart(this.#world, trace);
     this.#startsSeen = traces.byAttempt.size;
     for (const { name, program, declaration } of hosts) {
       if (program === null) continue;
@@ -68,18 +75,23 @@ export class Checks {
       const sum = { cpuCores: 0, memoryMb: 0, gpu: 0 };
       for (const { trace } of running.values()) {
         const task = disk.tasks.get(trace.taskId)?.task;
+        const handed = this.#askers.handed.find(({ id }) => id === trace.taskId);
         // Of what was handed to it directly the dispatcher may not know yet.
-        if (trace.attempt === 1 && this.#askers.handed.some(({ id }) => id === trace.taskId)) continue;
         check(
-          task !== undefined && task.attempt >= trace.attempt,
+          handed !== undefined || (task !== undefined && task.attempt >= trace.attempt),
           () => `${name} runs ${trace.taskId}.${trace.attempt}, which was never stored`,
         );
-        for (const key of ['cpuCores', 'memoryMb', 'gpu'] as const) sum[key] += task?.spec.requires[key] ?? 0;
+        const requires = handed?.requires ?? task?.spec.requires;
+        for (const key of ['cpuCores', 'memoryMb', 'gpu'] as const) sum[key] += requires?.[key] ?? 0;
       }
       for (const key of ['cpuCores', 'memoryMb', 'gpu'] as const) {
         check(sum[key] <= declaration[key] + 1e-6, () => `${name} uses ${sum[key]} ${key} of ${declaration[key]}`);
       }
     }
+  }
+
+  onSaid(said: Said): void {
+    checkSaid(this.#world, said);
   }
 
   // ------------------------------------------------------------------------------------------------ each commit
@@ -267,7 +279,7 @@ export class Checks {
   atTheEnd(): void {
     check(this.isSettled, () => `after all that time ${this.unsettled}`);
     for (const promised of this.#people.promised.values()) this.#checkPromise(promised);
-    for (const handed of this.#askers.handed) this.#checkHanded(handed);
+    for (const handed of this.#askers.handed) checkHanded(this.#world, handed);
     this.#checkLeftovers();
     this.#checkFollowed();
   }
@@ -295,34 +307,6 @@ export class Checks {
     check(
       read.every((byte, position) => byte === (position & 0xff)),
       () => `task ${id} was fed wrong input`,
-    );
-  }
-
-  /** Who handed a task to a worker directly saw what it did; what the dispatcher knows of it has ended. */
-  #checkHanded({ id, answer, output, end, host, program }: Handed): void {
-    const trace = this.#world.traces.byAttempt.get(`${id}.1`);
-    const row = this.#world.disk.tasks.get(id);
-    check(row === undefined || isFinal(row.task.status), () => `${id} was handed over and is ${row?.task.status}`);
-    check(answer !== 'refused' || trace === undefined, () => `${id} was refused by ${host} and was started there`);
-    if (end === null) return;
-    check((trace?.host ?? host) === host, () => `${id} was handed to ${host} and ran on ${trace?.host}`);
-    if (end.outcome.kind === 'exited') {
-      check(end.outcome.exitCode === program.exitCode, () => `${id} was told to have exited ${end.outcome}`);
-    }
-    for (const stream of ['stdout', 'stderr'] as const) {
-      const expected = writtenBytes(`${id}.1`, stream, 0, trace?.written[stream] ?? 0);
-      check(
-        Buffer.compare(Uint8Array.from(output[stream]), expected) === 0,
-        () => `who handed over ${id} saw ${output[stream].length} bytes of ${stream}, or others, of ${expected.length}`,
-      );
-    }
-    const stayed = this.#world.hosts.find(({ name }) => name === host)?.program?.machine;
-    // One that waits for a place among the most workers allowed has not told of it yet.
-    const isIn = (this.#world.dispatcher?.dispatcher.state.workers.get(host)?.session ?? null) !== null;
-    check(row !== undefined || !isIn || stayed !== trace?.machine, () => `${id} ran on ${host}, and is not on record`);
-    check(
-      row === undefined || row.task.attempt > 1 || row.task.outcome?.kind === end.outcome.kind,
-      () => `${id} is on record as ${row?.task.outcome?.kind}, and was told as ${end.outcome.kind}`,
     );
   }
 

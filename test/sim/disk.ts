@@ -202,6 +202,15 @@ export class SimulatedStore implements Store {
     return { id, name: batch.name, createdAt: batch.createdAt, size: batch.size, owner: batch.owner, counts };
   }
 
+  /** No task of the simulation leaves its files with a worker. */
+  kept(): readonly [] {
+    return [];
+  }
+
+  keptCounts(): ReadonlyMap<string, number> {
+    return new Map();
+  }
+
   setting(key: string): string | null {
     return this.#disk.settings.get(key) ?? null;
   }
@@ -214,8 +223,8 @@ export class SimulatedStore implements Store {
   verifyAudit = noRecord.verifyAudit;
 
   /** No program of the simulation prunes. */
-  prune(): { readonly tasks: number; readonly blobs: readonly string[] } {
-    return { tasks: 0, blobs: [] };
+  prune(): ReturnType<Store['prune']> {
+    return { tasks: 0, blobs: [], orphaned: [] };
   }
 
   /** Files are no part of the simulation. */

@@ -7,6 +7,7 @@
  */
 
 import { parseArgs } from 'node:util';
+import { type Exchanged, nothingExchanged } from './ledger.ts';
 import { type Report, simulate } from './simulate.ts';
 
 const { values } = parseArgs({
@@ -30,6 +31,7 @@ function fail(report: Report, what: string): never {
 }
 
 const print = values.verbose ? (line: string): void => console.log(line) : null;
+const exchanged = nothingExchanged();
 const total = { tasks: 0, attempts: 0, lines: 0, lastedMs: 0 };
 const startedAt = performance.now();
 for (let seed = first; seed < first + count; seed++) {
@@ -41,6 +43,7 @@ for (let seed = first; seed < first + count; seed++) {
   // A rejection nobody handled is reported once the event loop turns.
   await new Promise((resolve) => setImmediate(resolve));
   if (stray !== null) fail(report, `a promise was rejected and nobody noticed: ${stray}`);
+  for (const [key, count] of Object.entries(report.exchanged)) exchanged[key as keyof Exchanged] += count;
   for (const key of ['tasks', 'attempts', 'lines', 'lastedMs'] as const) total[key] += report[key];
 }
 const seconds = (performance.now() - startedAt) / 1000;
@@ -49,3 +52,4 @@ console.log(
     `${total.tasks} tasks, ${total.attempts} attempts, ${total.lines} lines of log, ` +
     `${(total.lastedMs / 3_600_000).toFixed(1)} simulated hours`,
 );
+console.log(`Work that changed hands: ${JSON.stringify(exchanged)}`);

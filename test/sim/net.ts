@@ -48,6 +48,8 @@ export class Network {
   readonly #cutOff = new Set<string>();
   /** Pairs of hosts that do not reach each other, though others reach both. */
   readonly #parted = new Set<string>();
+  /** Ways that lead nowhere, `from to`, though the other direction may be open. */
+  readonly #muted = new Set<string>();
   readonly #wires = new Set<Wired>();
 
   constructor(around: Surroundings) {
@@ -89,20 +91,23 @@ export class Network {
             machine.schedule(timeline.now + delayMs, () => resolve({ ok: false, end }));
           };
           const hosts = kind.between(own, host);
-          if (this.isCut(hosts)) {
+          const [dialler = '', listener = 'dispatcher'] = hosts;
+          const isCut = (): boolean =>
+            this.isCut(hosts) || this.isMuted(dialler, listener) || this.isMuted(listener, dialler);
+          if (isCut()) {
             fail(dice.between(500, 10_000), { code: 'handshake_timeout', detail: 'no answer' });
             return;
           }
           machine.schedule(machine.instant + 2 * this.latency(), () => {
-            const listener = kind.listeners.get(kind.place(host));
-            if (listener === undefined || !listener.machine.alive || this.isCut(hosts)) {
+            const listening = kind.listeners.get(kind.place(host));
+            if (listening === undefined || !listening.machine.alive || isCut()) {
               fail(this.latency(), { code: 'connection_lost', detail: 'nothing listens there' });
             } else if (dice.chance(weather.failedDials)) {
               fail(this.latency(), { code: 'connection_lost', detail: 'reset while shaking hands' });
             } else {
               const admission = admissionOf(proof, { keyId: '', code: '000000' });
               const wire = new Wire<Dials, Listens>(this, this.#around, {
-                ...{ dialler: machine, listener, admission, hosts, dialects: kind.dialects },
+                ...{ dialler: machine, listener: listening, admission, hosts, dialects: kind.dialects },
                 keys: { dialler: keyOf(own), listener: keyOf(kind.place(host)) },
               });
               this.#wires.add(wire);
@@ -136,6 +141,20 @@ export class Network {
     for (const wire of this.#wiresOf(one)) wire.flush();
   }
 
+  isMuted(from: string, to: string): boolean {
+    return this.#muted.has(`${from} ${to}`);
+  }
+
+  /** From now on nothing passes this way: `to` hears no more of `from`. A host, or `dispatcher`. */
+  mute(from: string, to: string): void {
+    this.#muted.add(`${from} ${to}`);
+  }
+
+  unmute(from: string, to: string): void {
+    this.#muted.delete(`${from} ${to}`);
+    for (const wire of this.#wires) wire.flush();
+  }
+
   /** From now on nothing passes to or from the host. Some of its links survive if it does not last. */
   cutOff(host: string): void {
     this.#cutOff.add(host);
@@ -150,6 +169,7 @@ export class Network {
   reconnectAll(): void {
     for (const host of [...this.#cutOff]) this.reconnect(host);
     for (const pair of [...this.#parted]) this.rejoin(...(pair.split(' ') as [string, string]));
+    for (const way of [...this.#muted]) this.unmute(...(way.split(' ') as [string, string]));
   }
 
   /** Breaks the links of a host, losing some of what is on its way. */

@@ -32,6 +32,11 @@ export function newDeclaration(dice: Dice, index: number, peering: number): Omit
 /** How long tasks run and what they write, on the whole: each world has its own. */
 export interface Taste {
   readonly runsMsMax: number;
+  /**
+   * Share of tasks that take a few ms while all others take long: where most do, much is sent ahead, and waits when one
+   * takes long after all. Null = they are of every length.
+   */
+  readonly brief: number | null;
   readonly outputBytesMax: number;
   readonly batchMax: number;
   /** What tasks ask for. */
@@ -52,6 +57,7 @@ const fileBytes = [0, 7, 900, 9000, 60_000] as const;
 export function newTaste(dice: Dice): Taste {
   return {
     runsMsMax: dice.pick([20, 500, 5000, 20_000, 60_000]),
+    brief: null,
     outputBytesMax: dice.pick([0, 300, 20_000, 100_000]),
     batchMax: dice.pick([3, 10, 25]),
     requirements: [
@@ -68,6 +74,19 @@ export function newTaste(dice: Dice): Taste {
   };
 }
 
+/** Of a world in which much waits: many short tasks, a few that take long, hardly anything that ties them down. */
+export function busyTaste(dice: Dice, taste: Taste): Taste {
+  return {
+    ...taste,
+    runsMsMax: 10_000,
+    brief: dice.pick([0.7, 0.9]),
+    batchMax: 25,
+    deadly: 0,
+    filing: 0,
+    streaming: 0,
+  };
+}
+
 /** A single task or a batch; `known` are ids of tasks it may wait for. */
 export function newOrder(dice: Dice, taste: Taste, known: readonly string[]): Order {
   if (dice.chance(0.6))
@@ -80,6 +99,13 @@ export function newOrder(dice: Dice, taste: Taste, known: readonly string[]): Or
     tasks.push(newTask(dice, taste, { name: `step${i}`, dependsOn }));
   }
   return { tasks: dice.chance(0.5) ? tasks : tasks.reverse(), batch: true };
+}
+
+/** Many tasks at once that wait for nothing. */
+export function newFlood(dice: Dice, taste: Taste): Order {
+  const count = dice.whole(10, taste.batchMax);
+  const tasks = Array.from({ length: count }, () => newTask(dice, taste, { name: null, dependsOn: [] }));
+  return { tasks, batch: true };
 }
 
 function some(dice: Dice, names: readonly string[]): string[] {
@@ -107,6 +133,7 @@ function newTask(dice: Dice, taste: Taste, { name, dependsOn }: { name: string |
     stdin,
     inputs,
     outputs: writes.length === 0 ? [] : ['out/*'],
+    outputsAt: 'dispatcher',
     maxOutputBytes: dice.chance(0.2) ? dice.whole(0, 2000) : 10_000_000,
     requires: dice.pick(taste.requirements),
     dependsOn,
@@ -128,15 +155,15 @@ function newWrites(dice: Dice): Program['writes'] {
 }
 
 /** What people hand to a worker directly: something without files and without input. */
-export function newHanded(dice: Dice, taste: Taste): Program {
+export function newHanded(dice: Dice, taste: Taste): { readonly program: Program; readonly requires: Requirement } {
   const simple = { failsFirst: 0, unstartable: 0, killsWorkers: 0, readsBytes: 0, reads: [], writes: [] };
-  return { ...newProgram(dice, taste), ...simple };
+  return { program: { ...newProgram(dice, taste), ...simple }, requires: dice.pick(taste.requirements) };
 }
 
 function newProgram(dice: Dice, taste: Taste): Omit<Program, 'reads' | 'writes'> {
   const bytes = (): number => (dice.chance(0.5) ? 0 : dice.whole(0, taste.outputBytesMax));
   return {
-    runsMs: Math.floor(taste.runsMsMax ** dice.roll()),
+    runsMs: newDuration(dice, taste),
     exitCode: dice.pick([0, 0, 0, 0, 7]),
     failsFirst: dice.chance(0.15) ? dice.whole(1, 3) : 0,
     unstartable: dice.chance(0.05) ? dice.whole(1, 3) : 0,
@@ -147,6 +174,12 @@ function newProgram(dice: Dice, taste: Taste): Omit<Program, 'reads' | 'writes'>
     ignoresTerm: dice.chance(0.2),
     readsBytes: dice.pick([0, 500, 100_000]),
   };
+}
+
+/** Any length, short ones as likely as long ones; or either a few ms or long. */
+function newDuration(dice: Dice, { runsMsMax, brief }: Taste): number {
+  if (brief === null) return Math.floor(runsMsMax ** dice.roll());
+  return dice.chance(brief) ? dice.whole(1, 5) : dice.whole(runsMsMax / 10, runsMsMax);
 }
 
 function newRequirement(dice: Dice): Requirement {

@@ -46,6 +46,8 @@ export interface Trace {
   readonly host: string;
   /** The program it ran under. */
   readonly machine: Machine;
+  /** World's time, ms. */
+  readonly beganAt: number;
   readonly written: Record<Stream, number>;
   readonly read: number[];
   /** Files it left, blobs by path. */
@@ -147,6 +149,7 @@ export class ProcessTable implements Launcher, Workspace {
       attempt,
       host: machine.name,
       machine,
+      beganAt: machine.instant,
       written: { stdout: 0, stderr: 0 },
       read: [],
       left: new Map(),

@@ -3,6 +3,8 @@
  * quiet, in which all is repaired and what was promised must come true.
  *
  * Each seed chooses which troubles it has and how often, so that some worlds have one kind only and others all at once.
+ * In some, most of what goes on is work that changes hands: much waits, workers are drained, too hot or on battery all the
+ * time, the dispatcher is slow, and whatever is said of it is a moment at which something breaks.
  */
 
 import type { Change } from '../../src/ports/store.ts';
@@ -11,7 +13,8 @@ import { type Askers, sendBeacons } from './askers.ts';
 import type { Checks } from './checks.ts';
 import type { Machine } from './clock.ts';
 import type { Dice } from './dice.ts';
-import { newHanded, newOrder, type Taste } from './orders.ts';
+import type { Said } from './ledger.ts';
+import { newFlood, newHanded, newOrder, type Taste } from './orders.ts';
 import type { People } from './people.ts';
 import type { Host, Running, Watcher, World } from './world.ts';
 
@@ -21,6 +24,11 @@ interface Recurrence {
   readonly everyMs: number | null;
   readonly act: () => void;
 }
+
+/** What is said of work that changes hands: after each something may break. */
+const pivotal: ReadonlySet<string> = new Set(['offer', 'offerAnswered', 'handedOver', 'granted', 'workWanted']);
+/** Chance of that, each time. */
+const ambushes = 0.06;
 
 /** When things are quiet this long people lift what they had stopped. */
 const liftAfterMs = 60_000;
@@ -33,15 +41,26 @@ export class Scenario implements Watcher {
   readonly #checks: Checks;
   readonly #dice: Dice;
   readonly #taste: Taste;
+  readonly #isExchange: boolean;
 
-  constructor(parts: { world: World; people: People; askers: Askers; checks: Checks; dice: Dice; taste: Taste }) {
+  /** `isExchange`: most of what goes on is work that changes hands. */
+  constructor(parts: {
+    world: World;
+    people: People;
+    askers: Askers;
+    checks: Checks;
+    dice: Dice;
+    taste: Taste;
+    isExchange: boolean;
+  }) {
+    this.#isExchange = parts.isExchange;
     this.#world = parts.world;
     this.#people = parts.people;
     this.#askers = parts.askers;
     this.#checks = parts.checks;
     this.#dice = parts.dice;
     this.#taste = parts.taste;
-    this.troubleEndsAt = this.#dice.pick([10_000, 40_000, 120_000]);
+    this.troubleEndsAt = this.#dice.pick(parts.isExchange ? [40_000, 80_000] : [10_000, 40_000, 120_000]);
   }
 
   /** When the last repair is made. */
@@ -55,7 +74,8 @@ export class Scenario implements Watcher {
     this.#later([0, 500], () => this.#world.startDispatcher());
     for (const host of hosts) this.#later([0, 3000], () => this.#world.startWorker(host));
     sendBeacons(this.#world);
-    for (const recurrence of [...this.#work(), ...this.#troubles()]) this.#recur(recurrence);
+    const exchange = this.#isExchange ? this.#exchange() : [];
+    for (const recurrence of [...this.#work(), ...this.#troubles(), ...exchange]) this.#recur(recurrence);
     timeline.at(this.troubleEndsAt, () => this.#repair());
     timeline.at(this.quietFrom, () => this.#lift());
   }
@@ -68,7 +88,15 @@ export class Scenario implements Watcher {
     this.#checks.onCommit(changes);
   }
 
+  onSaid(said: Said): void {
+    this.#checks.onSaid(said);
+    const isOver = this.#world.timeline.now >= this.troubleEndsAt;
+    if (isOver || !this.#isExchange || !pivotal.has(said.message.kind)) return;
+    if (this.#dice.chance(ambushes)) this.#later([0, 2 * this.#world.weather.latencyMs[1]], () => this.#ambush(said));
+  }
+
   onDispatcherGone(machine: Machine): void {
+    for (const { name } of this.#world.hosts) this.#world.ledger.isAway(name, this.#world.timeline.now);
     this.#people.onDispatcherGone(machine);
     this.#later(
       this.#dice.pick([
@@ -139,6 +167,58 @@ export class Scenario implements Watcher {
     ];
   }
 
+  /** Much to do at once, and workers that want to be rid of it. */
+  #exchange(): Recurrence[] {
+    const people = this.#people;
+    const dice = this.#dice;
+    return [
+      { everyMs: 3000, act: () => this.#flood() },
+      { everyMs: 2500, act: () => people.setDraining(this.#host().name, dice.chance(0.5), { insists: false }) },
+      { everyMs: 2500, act: () => this.#heat(this.#host()) },
+      { everyMs: 2500, act: () => this.#unplug(this.#host()) },
+      { everyMs: this.#maybe(5000), act: () => this.#part(this.#host().name, this.#host().name) },
+      { everyMs: this.#maybe(5000), act: () => this.#mute(this.#host().name, this.#host().name) },
+      { everyMs: this.#maybe(8000), act: () => this.#mute(this.#host().name, 'dispatcher') },
+      { everyMs: this.#maybe(8000), act: () => this.#mute('dispatcher', this.#host().name) },
+    ];
+  }
+
+  /** Much at once, and then a dispatcher that is slow: some workers run dry beside others that have work waiting. */
+  #flood(): void {
+    this.#people.submit(newFlood(this.#dice, this.#taste));
+    this.#later([20, 500], () => this.#world.dispatcher?.machine.stall(this.#dice.between(500, 4500)));
+  }
+
+  /** What breaks when something was said: those who said and heard it, the way between them, or the dispatcher. */
+  #ambush({ message: { kind }, from, to }: Said): void {
+    const world = this.#world;
+    const { mood } = world.disk;
+    const hostOf = (machine: Machine): Host | undefined =>
+      world.hosts.find(({ program }) => program?.machine === machine);
+    world.journal.note('-', `there is trouble after ${kind}`);
+    const [giver, taker] = [hostOf(from), hostOf(to)];
+    const kill = (host: Host | undefined): void => {
+      if (host !== undefined) world.killWorker(host, { silently: this.#dice.chance(0.3) });
+    };
+    const acts: readonly (() => void)[] = [
+      () => kill(giver),
+      () => kill(taker),
+      () => world.network.breakLinks((giver ?? taker ?? this.#host()).name),
+      () => this.#part((giver ?? this.#host()).name, (taker ?? this.#host()).name),
+      () => this.#mute((giver ?? this.#host()).name, taker?.name ?? 'dispatcher'),
+      () => this.#mute(giver?.name ?? 'dispatcher', (taker ?? this.#host()).name),
+      () => this.#cutOff((giver ?? taker ?? this.#host()).name),
+      () => world.leaveWorker(giver ?? this.#host(), { now: this.#dice.chance(0.3) }),
+      () => this.#people.setDraining((giver ?? taker ?? this.#host()).name, true, { insists: false }),
+      () => world.killDispatcher({ silently: false }),
+      () => {
+        mood.crashAtNext = this.#dice.pick(['before', 'after']);
+      },
+      () => world.dispatcher?.machine.stall(this.#dice.between(1000, 8000)),
+    ];
+    this.#dice.pick(acts)();
+  }
+
   #cutOff(host: string): void {
     this.#world.journal.note(host, 'is cut off');
     this.#world.network.cutOff(host);
@@ -150,6 +230,24 @@ export class Scenario implements Watcher {
     this.#later([1000, 20_000], () => {
       host.temperatureC = 40;
     });
+  }
+
+  /** It runs on mains, and then on battery for a while. */
+  #unplug(host: Host): void {
+    host.charging = true;
+    this.#later([6000, 12_000], () => {
+      host.charging = false;
+    });
+    this.#later([12_000, 25_000], () => {
+      host.charging = true;
+    });
+  }
+
+  #mute(from: string, to: string): void {
+    if (from === to) return;
+    this.#world.journal.note(from, `is not heard by ${to}`);
+    this.#world.network.mute(from, to);
+    this.#later([50, this.#dice.pick([1000, 20_000, 90_000])], () => this.#world.network.unmute(from, to));
   }
 
   #part(one: string, other: string): void {
@@ -188,6 +286,7 @@ export class Scenario implements Watcher {
     disk.contents.bytesMax = Number.POSITIVE_INFINITY;
     Object.assign(disk.mood, { full: false, failedCommits: 0, commitMs: [0, 2], crashAtNext: null });
     Object.assign(weather, { duplicates: 0, failedDials: 0 });
+    for (const host of this.#world.hosts) Object.assign(host, { temperatureC: null, charging: null });
     this.#world.failedDirs = 0;
     for (const { program } of this.#world.hosts) if (program !== null) program.table.failedDirs = 0;
     network.reconnectAll();

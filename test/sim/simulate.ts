@@ -4,7 +4,8 @@ import { Askers } from './askers.ts';
 import { Broken } from './broken.ts';
 import { Checks } from './checks.ts';
 import { Dice } from './dice.ts';
-import { newDeclaration, newTaste } from './orders.ts';
+import type { Exchanged } from './ledger.ts';
+import { busyTaste, newDeclaration, newTaste } from './orders.ts';
 import { People } from './people.ts';
 import { Scenario } from './scenario.ts';
 import { World } from './world.ts';
@@ -16,6 +17,8 @@ export interface Report {
   readonly lines: number;
   readonly tasks: number;
   readonly attempts: number;
+  /** Work that changed hands. */
+  readonly exchanged: Exchanged;
   /** Simulated time, ms. */
   readonly lastedMs: number;
   /** What went wrong, null when nothing did. */
@@ -24,6 +27,8 @@ export interface Report {
   readonly tail: readonly string[];
 }
 
+/** Share of worlds in which most of what goes on is work that changes hands. */
+const exchanges = 0.4;
 /** Quiet time in which everything has to settle. */
 const patienceMs = 3 * 3_600_000;
 /** Time after that for the last acknowledgements and farewells. */
@@ -33,11 +38,13 @@ const stepsMax = 5_000_000;
 /** Runs the world of `seed`; `print` takes each line of its log. */
 export function simulate(seed: number, print: ((line: string) => void) | null = null): Report {
   const dice = new Dice(seed);
-  const world = newWorld(dice, print);
+  const isExchange = dice.chance(exchanges);
+  const world = newWorld(dice, isExchange, print);
   const people = new People(world, dice.fork());
   const askers = new Askers(world, dice.fork());
   const checks = new Checks(world, people, askers);
-  const scenario = new Scenario({ world, people, askers, checks, dice: dice.fork(), taste: newTaste(dice) });
+  const ways = { dice: dice.fork(), taste: isExchange ? busyTaste(dice, newTaste(dice)) : newTaste(dice), isExchange };
+  const scenario = new Scenario({ world, people, askers, checks, ...ways });
   world.watcher = scenario;
   let failure: string | null = null;
   try {
@@ -55,14 +62,15 @@ export function simulate(seed: number, print: ((line: string) => void) | null = 
     lines: journal.lines,
     tasks: people.promised.size,
     attempts: traces.byAttempt.size,
+    exchanged: world.ledger.counts,
     lastedMs: timeline.now,
     failure,
     tail: journal.tail,
   };
 }
 
-function newWorld(dice: Dice, print: ((line: string) => void) | null): World {
-  const count = dice.whole(1, 6);
+function newWorld(dice: Dice, isExchange: boolean, print: ((line: string) => void) | null): World {
+  const count = dice.whole(isExchange ? 2 : 1, 6);
   const peering = dice.pick([0, 1, 1, 0.7]);
   const world = new World({
     dice: dice.fork(),
@@ -81,7 +89,10 @@ function newWorld(dice: Dice, print: ((line: string) => void) | null): World {
       duplicates: dice.pick([0, 0, 0.01, 0.1]),
       failedDials: dice.pick([0, 0.2]),
     },
-    declarations: Array.from({ length: count }, (_, index) => newDeclaration(dice, index, peering)),
+    declarations: Array.from({ length: count }, (_, index) => {
+      const declaration = newDeclaration(dice, index, peering);
+      return isExchange ? { ...declaration, slots: dice.whole(1, 2) } : declaration;
+    }),
     print,
   });
   world.peersAllowed = !dice.chance(0.1);

@@ -10,6 +10,7 @@ import type { Dialect } from '../../src/wire/session.ts';
 import type { Machine, Timeline } from './clock.ts';
 import type { Dice } from './dice.ts';
 import type { Journal } from './journal.ts';
+import type { Said } from './ledger.ts';
 import { inWords } from './words.ts';
 
 const highWaterBytes = 32 * 1024;
@@ -30,6 +31,8 @@ export interface Surroundings {
   readonly dice: Dice;
   readonly journal: Journal;
   readonly weather: Weather;
+  /** Is told of everything that is said, before it is on its way. */
+  readonly witness: (said: Said) => void;
 }
 
 /** Something that listens, by whatever it speaks. */
@@ -43,6 +46,8 @@ interface Ways {
   latency(): number;
   /** Nothing passes between these hosts. */
   isCut(hosts: readonly string[]): boolean;
+  /** Nothing passes this way, whatever passes the other. */
+  isMuted(from: string, to: string): boolean;
   forget(wire: Wired): void;
 }
 
@@ -104,9 +109,11 @@ export class Wire<Dials, Listens> {
   }
 
   /** Called by an end: puts an encoded message on its way. */
-  transmit<S, R>(from: Endpoint<S, R>, encoded: Uint8Array): void {
-    const { dice, weather, journal } = this.#around;
+  transmit<S, R>(from: Endpoint<S, R>, encoded: Uint8Array, message: unknown): void {
+    const { dice, weather, journal, witness } = this.#around;
     const to = this.#other(from);
+    const said = { message: message as Said['message'], from: from.machine, to: to.machine };
+    witness({ ...said, amongPeers: this.hosts.length > 1 });
     const deliver = (): void => {
       const message = to.dialect.check(decodeCbor(encoded));
       const words = inWords(message);
@@ -167,7 +174,10 @@ export class Wire<Dials, Listens> {
 
   /** The host is reachable again. */
   flush(): void {
-    for (const side of [this.dialled, this.#accepted]) for (const arrive of side.held.splice(0)) arrive();
+    if (this.#network.isCut(this.hosts)) return;
+    for (const side of [this.dialled, this.#accepted]) {
+      if (!this.#network.isMuted(...this.#way(side))) for (const arrive of side.held.splice(0)) arrive();
+    }
   }
 
   endedOneSide(): void {
@@ -176,6 +186,12 @@ export class Wire<Dials, Listens> {
 
   #other<S, R>(from: Endpoint<S, R>): Endpoint<R, S> {
     return (from.machine === this.dialled.machine ? this.#accepted : this.dialled) as unknown as Endpoint<R, S>;
+  }
+
+  /** From where to where it goes from this end, by host. */
+  #way(from: object): [string, string] {
+    const [dialler = '', listener = 'dispatcher'] = this.hosts;
+    return from === this.dialled ? [dialler, listener] : [listener, dialler];
   }
 
   /** Brings something to the other side, in order, unless the wire dies first. */
@@ -193,7 +209,8 @@ export class Wire<Dials, Listens> {
     };
     timeline.at(arrival, () => {
       if (this.dead) return;
-      if (this.#network.isCut(this.hosts) || from.held.length > 0) from.held.push(land);
+      const isHeld = this.#network.isCut(this.hosts) || this.#network.isMuted(...this.#way(from));
+      if (isHeld || from.held.length > 0) from.held.push(land);
       else land();
     });
   }
@@ -201,7 +218,7 @@ export class Wire<Dials, Listens> {
 
 /** What an end needs of its wire. */
 interface Ended {
-  transmit<S, R>(from: Endpoint<S, R>, encoded: Uint8Array): void;
+  transmit<S, R>(from: Endpoint<S, R>, encoded: Uint8Array, message: unknown): void;
   hangUp<S, R>(from: Endpoint<S, R>, detail: string): void;
   endedOneSide(): void;
 }
@@ -264,7 +281,7 @@ class Endpoint<Sends, Receives> implements Link<Sends> {
     const encoded = encodeCbor(this.dialect.pack(message));
     this.#queuedBytes += encoded.length;
     if (this.#queuedBytes > highWaterBytes) this.#congested = true;
-    this.#wire.transmit(this, encoded);
+    this.#wire.transmit(this, encoded, message);
   }
 
   close(detail: string): void {

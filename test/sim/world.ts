@@ -10,6 +10,7 @@ import type { PeerTableView } from '../../src/discovery/peer-table.ts';
 import { Dispatcher } from '../../src/dispatcher/dispatcher.ts';
 import type { Change } from '../../src/ports/store.ts';
 import type { Log } from '../../src/ports/time.ts';
+import { KeptOutputs } from '../../src/worker/kept-outputs.ts';
 import { fixedWhereabouts } from '../../src/worker/redial.ts';
 import { Worker } from '../../src/worker/worker.ts';
 import { MemoryBlobs } from '../memory-blobs.ts';
@@ -19,6 +20,7 @@ import { Machine, type Pace, Timeline } from './clock.ts';
 import type { Dice } from './dice.ts';
 import { Disk, SimulatedOutputs, SimulatedStore } from './disk.ts';
 import { Journal } from './journal.ts';
+import { Ledger, type Said } from './ledger.ts';
 import { Network } from './net.ts';
 import { workerPeersOf } from './peers.ts';
 import { ProcessTable, Traces } from './processes.ts';
@@ -42,6 +44,8 @@ export interface Host {
   } | null;
   /** What its thermometer shows; null = it has none. */
   temperatureC: number | null;
+  /** It is on mains power; null = it has no battery. */
+  charging: boolean | null;
   /** Its worker is not to be started again for now: somebody stopped it on purpose. */
   retired: boolean;
 }
@@ -61,6 +65,8 @@ export interface Watcher {
   onDispatcherGone(machine: Machine): void;
   /** A worker's program ended by itself or was killed. */
   onWorkerGone(host: Host): void;
+  /** A program says something to another. */
+  onSaid(said: Said): void;
 }
 
 export interface WorldOptions {
@@ -78,6 +84,7 @@ export class World {
   readonly disk = new Disk();
   readonly traces = new Traces();
   readonly journal: Journal;
+  readonly ledger = new Ledger();
   readonly network: Network;
   readonly hosts: readonly Host[];
   readonly policy: Policy;
@@ -97,7 +104,13 @@ export class World {
     this.policy = policy;
     this.weather = weather;
     this.journal = new Journal(this.timeline, print);
-    this.network = new Network({ timeline: this.timeline, dice: dice.fork(), journal: this.journal, weather });
+    this.network = new Network({
+      ...{ timeline: this.timeline, dice: dice.fork(), journal: this.journal, weather },
+      witness: (said) => {
+        this.ledger.said(said);
+        this.watcher?.onSaid(said);
+      },
+    });
     this.#dispatcherPace = this.#newPace();
     this.hosts = declarations.map((declaration) => {
       return {
@@ -107,6 +120,7 @@ export class World {
         blobs: new MemoryBlobs(),
         program: null,
         temperatureC: null,
+        charging: null,
         retired: false,
       };
     });
@@ -210,6 +224,10 @@ export class World {
       sandbox: plainSandbox(),
       blobs,
       files: table.files,
+      kept: new KeptOutputs({
+        ...{ blobs, list: { save: () => undefined }, found: [], bytesMax: 0 },
+        log: this.#logOf(host.name),
+      }),
       declaration: { ...host.declaration, processId: `p${this.#starts}` },
       whereabouts: fixedWhereabouts([
         { host: 'dispatcher', port: 1 },
@@ -221,7 +239,7 @@ export class World {
         load1: null,
         memoryFreeMb: null,
         batteryPercent: null,
-        charging: null,
+        charging: host.charging,
         temperatureC: host.temperatureC,
       }),
       onStatus: (sentence) => this.journal.note(host.name, sentence),

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { OctasklyError } from '../../base/errors.ts';
 import type { BlobReceiver } from '../../ports/files.ts';
 import type { Backend } from '../backend.ts';
-import { blobAnswer, blobRoute } from '../blob-answer.ts';
+import { blobAnswer, blobRoute, sizeOnceHere } from '../blob-answer.ts';
 import { jsonBody, streamBody } from '../body.ts';
 import { missingRequestSchema, missingSchema, uploadSchema } from '../file-schemas.ts';
 import { limits } from '../limits.ts';
@@ -139,13 +139,15 @@ const readBlob = route({
   path: '/api/v1/blobs/{hash}',
   access: 'tasks',
   summary: 'Read bytes by their hash, all or a range',
-  description: 'A blob that is only partly here is not found; Upload-Offset then says how much of it came.',
+  description:
+    'A blob that is only partly here is not found; Upload-Offset then says how much of it came. One that a worker keeps ' +
+    'for a task is brought from there first.',
   params: blobParams,
   query: noQuery,
   ...blobRoute,
-  handle({ params, headers }, { backend }) {
+  async handle({ params, headers, ...connection }, { backend }) {
     const blob = blobOf(params);
-    const size = backend.blobs.size(blob);
+    const size = await sizeOnceHere(backend, blob, connection);
     if (size !== null) return blobAnswer(backend.blobs, { blob, size, name: blob.replace(':', '-') }, headers);
     const received = backend.blobs.received(blob);
     const error = new OctasklyError('not_found', `There is no blob ${blob}.`);

@@ -8,7 +8,8 @@ import { didYouMean } from '../../base/nearest.ts';
 import type { Actor } from '../../core/trust.ts';
 import type { Backend } from '../backend.ts';
 import { json, noParams, noQuery, type Route, type RouteContext, route } from '../route.ts';
-import { type WorkerView, workerListSchema, workerSchema } from '../schemas.ts';
+import type { WorkerView } from '../schemas.ts';
+import { workerListSchema, workerSchema } from '../worker-schemas.ts';
 
 const workerParams = z.strictObject({ id: z.string().min(1).max(200).describe('Id or name of the worker') });
 

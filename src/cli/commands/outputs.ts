@@ -1,5 +1,6 @@
 /** `outputs ID`: the files a task left: lists them, brings them here, or writes one to standard output. */
 
+import type { OutputFiles } from '../../api/file-schemas.ts';
 import { OctasklyError } from '../../base/errors.ts';
 import type { TaskFile } from '../../core/files.ts';
 import { isFinal, type TaskStatus } from '../../core/task.ts';
@@ -15,9 +16,11 @@ import { exitOfSignal } from '../status.ts';
 import { printable } from '../table.ts';
 import { formatBytes } from '../text.ts';
 
+type OutputFile = OutputFiles['outputs'][number];
+
 /** The files at or below `paths`. Throws `not_found` for a path with none. */
-function chosen(files: readonly TaskFile[], paths: readonly string[], task: { id: string; status: TaskStatus }) {
-  const wanted = new Set<TaskFile>();
+function chosen(files: readonly OutputFile[], paths: readonly string[], task: { id: string; status: TaskStatus }) {
+  const wanted = new Set<OutputFile>();
   for (const path of paths) {
     const place = tidyPath(path);
     const found = files.filter((file) => file.path === place || file.path.startsWith(`${place}/`));
@@ -30,14 +33,18 @@ function chosen(files: readonly TaskFile[], paths: readonly string[], task: { id
   return [...wanted];
 }
 
-async function list({ terminal }: CommandContext, files: readonly TaskFile[], form: OutputForm): Promise<void> {
+async function list({ terminal }: CommandContext, files: readonly OutputFile[], form: OutputForm): Promise<void> {
   if (form === 'quiet') {
     await terminal.stdout.write(files.map(({ path }) => `${path}\n`).join(''));
     return;
   }
-  const rows = files.map((file) => [formatBytes(file.bytes), file.executable ? 'x' : '', file.blob, file.path]);
+  // Where a file is matters only where some are elsewhere.
+  const isSpread = files.some(({ at }) => typeof at === 'string');
+  const rows = files.map(({ bytes, executable, blob, path, at }) => {
+    return [formatBytes(bytes), executable ? 'x' : '', blob, ...(isSpread ? [at ?? ''] : []), path];
+  });
   const titles = [{ title: 'SIZE', align: 'right' as const }, { title: 'X' }, { title: 'HASH', flexible: true }];
-  await writeTable(terminal, [...titles, { title: 'PATH' }], rows);
+  await writeTable(terminal, [...titles, ...(isSpread ? [{ title: 'AT' }] : []), { title: 'PATH' }], rows);
 }
 
 /** Writes one file to standard output; its bytes are not held back until their hash is known. Gives the exit status. */

@@ -52,7 +52,7 @@ function sandboxOf({ sandbox_level: asked, sandbox_level_used: used, network }: 
 /** Files shown; `outputs` gives them all. */
 const filesShownMax = 10;
 
-function fileLines(title: string, files: OutputFiles['outputs'], problems: readonly string[]): string {
+function fileLines(title: string, files: TaskWithAttempts['inputs'], problems: readonly string[]): string {
   if (files.length + problems.length === 0) return '';
   const lines = files.slice(0, filesShownMax).map(({ path, bytes }) => `${path} (${formatBytes(bytes)})`);
   const more = files.length > filesShownMax ? [`… and ${files.length - filesShownMax} more`] : [];
@@ -113,7 +113,7 @@ export const show: ClientAction<typeof lookOptions> = async ({ client, terminal 
       ['discarded', task.discarded_bytes === 0 ? null : `${task.discarded_bytes} bytes`],
     ]);
     const attempts = task.attempts.map((attempt) => `  ${printable(attemptLine(attempt))}\n`).join('');
-    const none = { outputs: [], problems: [] };
+    const none: OutputFiles = { outputs: [], problems: [], next_cursor: null };
     const left = task.outputs.length > 0 && isFinal(task.status) ? await client.outputFiles(task.id) : none;
     const parts = [
       attempts === '' ? '' : `\nattempts:\n${attempts}`,

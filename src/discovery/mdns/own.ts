@@ -91,9 +91,9 @@ export function allOf({ shared, instance, host }: OwnRecords): ResourceRecord[] 
   return [...shared, ...instance, ...host];
 }
 
-/** What is said to be gone: all but the type, which others may have too. */
+/** What is to be said goodbye for: all but the type, which others may have too. */
 export function goodbyesOf({ shared, instance, host }: OwnRecords): ResourceRecord[] {
-  return [...shared.slice(0, 1), ...instance, ...host].map((record) => ({ ...record, ttlSeconds: 0 }));
+  return [...shared.slice(0, 1), ...instance, ...host];
 }
 
 /** Answers to a question: records, or that there are none of the type at a name of ours; nothing when it is not ours. */

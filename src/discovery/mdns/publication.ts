@@ -18,7 +18,7 @@ import { codeOf, keyOf, type Message, message, type ResourceRecord } from './rec
 import { compareForTie } from './tie.ts';
 
 interface Stage {
-  readonly link: MdnsLink;
+  link: MdnsLink;
   own: OwnRecords;
   phase: 'probing' | 'announcing' | 'settled';
   /** Probes or announcements sent. */
@@ -90,9 +90,20 @@ export class Publication {
     this.#told = '';
   }
 
+  /** A link that keeps some address still leads to where its names were found to be free (section 8.4). */
   linkUp(link: MdnsLink, at: number): void {
     this.#links.set(link.id, link);
-    this.#start(link, at);
+    const stage = this.#stages.get(link.id);
+    const stays = stage?.link.addresses.some((address) => link.addresses.includes(address)) ?? false;
+    if (this.#named === null || stage === undefined || stage.phase === 'probing' || !stays) {
+      this.#start(link, at);
+      return;
+    }
+    const own = ownRecords(this.#named, link);
+    const present = new Set(own.host.map(keyOf));
+    const gone = stage.own.host.filter((record) => !present.has(keyOf(record)));
+    this.#takeBack(link, gone, at);
+    Object.assign(stage, { link, own, phase: 'announcing', step: 0, at });
   }
 
   linkDown(id: string, at: number): void {
@@ -241,10 +252,13 @@ export class Publication {
   }
 
   #leave({ link, own, phase }: Stage, at: number): void {
-    if (phase === 'probing') return;
-    const records = goodbyesOf(own);
-    this.#options.outbox.send(link.id, 'group', responses(records, []));
-    this.#options.onSent(link.id, records, at);
+    if (phase !== 'probing') this.#takeBack(link, goodbyesOf(own), at);
+  }
+
+  #takeBack(link: MdnsLink, records: readonly ResourceRecord[], at: number): void {
+    const gone = records.map((record) => ({ ...record, ttlSeconds: 0 }));
+    this.#options.outbox.send(link.id, 'group', responses(gone, []));
+    this.#options.onSent(link.id, gone, at);
   }
 }
 

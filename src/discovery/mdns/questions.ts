@@ -1,6 +1,9 @@
 /**
  * Questions of one link, and when each is asked next (RFC 6762 section 5.2): soon, then after one second, two, four … The
  * machine asks for what it browses for ever, for what completes a service until it is there.
+ *
+ * The first time it wants the answer by unicast (section 5.4): whoever has told the group just now would keep silent for
+ * a second otherwise. Should another process of this host get that answer, the next question is one to the group.
  */
 
 import type { Chance } from './contract.ts';
@@ -12,6 +15,8 @@ interface Planned {
   readonly lasting: boolean;
   nextAt: number;
   intervalMs: number;
+  /** Never asked so far. */
+  isNew: boolean;
 }
 
 export class Questions {
@@ -43,7 +48,7 @@ export class Questions {
     const { least, most } = rfc.questionDelayMs;
     const nextAt = at + least + this.#chance() * (most - least);
     const key = setKeyOf(question.name, question.type);
-    this.#planned.set(key, { question, lasting, nextAt, intervalMs: rfc.questionIntervalMs });
+    this.#planned.set(key, { question, lasting, nextAt, intervalMs: rfc.questionIntervalMs, isNew: true });
   }
 
   /** Those to be asked now; `open` tells whether one that is not lasting still wants an answer. */
@@ -52,7 +57,8 @@ export class Questions {
     for (const [key, planned] of this.#planned) {
       if (planned.nextAt > at) continue;
       if (planned.lasting || open(planned.question)) {
-        asked.push(planned.question);
+        asked.push({ ...planned.question, unicast: planned.isNew });
+        planned.isNew = false;
         postpone(planned, at);
       } else {
         this.#planned.delete(key);

@@ -1,6 +1,7 @@
 /** Blobs over the API: upload whole and in parts, questions, ranges; and the files a task left. */
 
 import { describe, expect, test } from 'bun:test';
+import { OctasklyError } from '../../../src/base/errors.ts';
 import { blobOf } from '../../memory-blobs.ts';
 import { type Harness, harness } from './fake.ts';
 
@@ -216,7 +217,7 @@ describe('GET /tasks/{id}/outputs', () => {
 
   test('lists what was collected and why something was not', async () => {
     const { call } = await collected('a');
-    const file = { path: 'a', blob, bytes: 21, executable: false };
+    const file = { path: 'a', blob, bytes: 21, executable: false, at: null };
     expect(await (await call('GET', outputs)).json()).toEqual({
       ...{ outputs: [file], problems: ['"pipe" is no regular file'], next_cursor: null },
     });
@@ -262,5 +263,32 @@ describe('GET /tasks/{id}/outputs', () => {
     expect((await call('GET', `${outputs}/a`)).status).toBe(404);
     backend.blobs.lose(blob);
     expect((await call('GET', `${outputs}/a`)).status).toBe(404);
+  });
+
+  test('names the worker that keeps a file, and has it brought once somebody reads it', async () => {
+    const { call, backend } = await collected('a');
+    backend.blobs.lose(blob);
+    backend.keeper = 'pi-2';
+    backend.brought = bytes;
+    expect(await (await call('GET', outputs)).json()).toMatchObject({ outputs: [{ path: 'a', at: 'pi-2' }] });
+    const read = await call('GET', `${outputs}/a`, undefined, { range: 'bytes=4-10' });
+    expect([read.status, await read.text()]).toEqual([206, 'content']);
+    expect((await call('GET', `${outputs}/a`)).status).toBe(200);
+    expect(backend.actions.filter((action) => action.startsWith('bring'))).toEqual([`bring ${blob}`]);
+    backend.blobs.lose(blob);
+    expect(await (await call('GET', `/api/v1/blobs/${blob}`)).text()).toBe('the content of a file');
+  });
+
+  test('says that the worker which keeps a file is away, or gone for good', async () => {
+    const { call, backend } = await collected('a');
+    backend.blobs.lose(blob);
+    backend.keeper = 'pi-2';
+    backend.failure = new OctasklyError('worker_away', 'It stayed with pi-2, which is not connected.');
+    const away = await call('GET', `${outputs}/a`);
+    expect([away.status, away.headers.get('retry-after')]).toEqual([503, '1']);
+    expect(await away.json()).toMatchObject({ detail: 'It stayed with pi-2, which is not connected.' });
+    backend.failure = new OctasklyError('gone', 'It stayed with pi-2, which was shut out.');
+    const gone = await call('GET', `${outputs}/a`);
+    expect([gone.status, gone.headers.get('retry-after')]).toEqual([410, null]);
   });
 });

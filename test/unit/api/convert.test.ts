@@ -46,6 +46,7 @@ describe('newTaskOf()', () => {
       requires: { cpuCores: 0, memoryMb: 0, gpu: 0, labels: {}, platform: null, arch: null, isolation: noDemand },
       inputs: [],
       outputs: [],
+      outputsAt: 'dispatcher',
       dependsOn: [],
       onDependencyFailure: 'cancel',
       tags: {},

@@ -6,7 +6,7 @@
 import type { Hono } from 'hono';
 import type { RequireAuth } from '../../../src/api/access.ts';
 import { createApi } from '../../../src/api/app.ts';
-import type { Backend, FeedEntry, OutputCursor, Submission } from '../../../src/api/backend.ts';
+import type { Backend, FeedEntry, OutputCursor, OutputFiles, Submission } from '../../../src/api/backend.ts';
 import type { ApiOptions, Peer } from '../../../src/api/route.ts';
 import type { Explanation, Stats, WorkerView } from '../../../src/api/schemas.ts';
 import { OctasklyError } from '../../../src/base/errors.ts';
@@ -113,6 +113,7 @@ export const worker: WorkerView = {
   charging: null,
   temperature_c: null,
   sandbox: { least: 'basic', levels: [], missing: [] },
+  kept_outputs: 0,
   first_seen_at: '2026-05-01T12:00:00.000Z',
   last_seen_at: '2026-05-01T12:00:00.000Z',
 };
@@ -137,6 +138,9 @@ export class FakeBackend implements Backend {
   readonly answers = new Map<string, { hash: string; batchId: string | null; taskIds: string[] }>();
   readonly blobs = new MemoryBlobs();
   collected: CollectedFiles = { files: [], problems: [] };
+  /** Name of the worker that keeps what is collected, and what can be brought from it. */
+  keeper: string | null = null;
+  brought = new Uint8Array(0);
   attemptRecords: AttemptRecord[] = [];
   cursor = new FakeCursor();
   outputs: { id: string; stream: string; from: number; follow: boolean }[] = [];
@@ -244,9 +248,16 @@ export class FakeBackend implements Backend {
     this.outputs.push({ id, stream, ...options });
     return this.cursor;
   }
-  files(id: string): CollectedFiles {
+  files(id: string): OutputFiles {
     this.need(id);
-    return this.collected;
+    const { files, problems } = this.collected;
+    return { files: files.map((file) => ({ ...file, at: this.keeper })), problems };
+  }
+  async bring(blob: string, signal: AbortSignal): Promise<number | null> {
+    this.actions.push(`bring ${blob}`);
+    signal.throwIfAborted();
+    this.fail();
+    return this.keeper === null ? null : this.blobs.size(this.blobs.add(this.brought));
   }
   explain(id: string): Explanation | null {
     const row = this.rows.get(id);

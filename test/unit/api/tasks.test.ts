@@ -10,9 +10,8 @@ import {
   taskListSchema,
   taskSchema,
   taskWithAttemptsSchema,
-  workerListSchema,
-  workerSchema,
 } from '../../../src/api/schemas.ts';
+import { workerListSchema, workerSchema } from '../../../src/api/worker-schemas.ts';
 import { harness } from './fake.ts';
 
 const first = '000000000001';

@@ -40,6 +40,7 @@ function viewOf(id: string, request: TaskRequest, batchId: string | null): TaskV
   const none = {
     inputs,
     outputs: request.outputs ?? [],
+    outputs_at: request.outputs_at ?? 'dispatcher',
     retry_of: null,
     owner: null,
     reason: null,

@@ -99,6 +99,8 @@ export class MemoryBlobs {
   readonly partial = new Map<string, Uint8Array>();
   readonly outputs: TaskFile[] = [];
   readonly problems: string[] = [];
+  /** Name of the worker that keeps the outputs; null = nobody does. */
+  keeper: string | null = null;
   /** Positions from which blobs were read, in order. */
   readonly downloads: number[] = [];
   /** Bodies of uploads, in order. */
@@ -134,7 +136,8 @@ export class MemoryBlobs {
       });
     }
     if (parts[3] !== 'tasks' || parts[5] !== 'outputs') return null;
-    return Response.json({ outputs: this.outputs, problems: this.problems, next_cursor: null });
+    const outputs = this.outputs.map((file) => ({ ...file, at: this.keeper }));
+    return Response.json({ outputs, problems: this.problems, next_cursor: null });
   };
 
   private put(blob: string, headers: Headers, body: Uint8Array): Response {

@@ -284,6 +284,19 @@ describe('outputs', () => {
     expect(rows.slice(2)).toEqual(['report.txt', 'img/a.png', '']);
   });
 
+  test('says where files are that stayed with a worker, as was asked for', async () => {
+    const { shell, blobs, dispatcher } = withFiles();
+    blobs.keeper = 'pi-2';
+    await shell.run('submit', '--out', '*', '--outputs-at', 'worker', 'x');
+    expect([...dispatcher.tasks.values()].map((task) => task.view.outputs_at)).toEqual(['worker']);
+    expect(await shell.run('outputs', 'last')).toBe(0);
+    const [, titles, first] = shell.stdout.text.split('\n');
+    expect([titles, first]).toEqual([
+      expect.stringMatching(/^SIZE {2}X {2}HASH +AT {4}PATH$/),
+      ` 5 B     ${blobOf('hello')}  pi-2  report.txt`,
+    ]);
+  });
+
   test('brings all, or those named, to a directory', async () => {
     const { local, shell } = withFiles();
     await shell.run('submit', 'x');

@@ -43,6 +43,7 @@ export function spec(wanted: Partial<TaskSpec> = {}): TaskSpec {
     maxOutputBytes: 10_000_000,
     inputs: [],
     outputs: [],
+    outputsAt: 'dispatcher',
     requires: noRequirement,
     dependsOn: [],
     onDependencyFailure: 'cancel',

@@ -9,7 +9,7 @@
  *   started|returned W KEY...                      KEY is a task's name, or NAME#ATTEMPT for another than the present one
  *   ended W KEY [exit=N | signal=S | timeout | spawn-failed | lost] [took=S]
  *   heard|disconnect|leaving|goodbye|kick|drain|undrain W,  cancel NAME...,  pause,  resume,  close
- *   handed-over W KEY... to=V                      adopted W NAME...
+ *   handed-over W KEY... to=V                      adopted W NAME... [cpus= memory= gpus=]
  *   advance S          lets time pass as the driver does: from deadline to deadline
  *   stall S            the driver stands still, then gets to run again
  *   restart            the dispatcher is killed: what was saved is all that is left
@@ -26,7 +26,14 @@ import { violations } from '../../../src/core/invariants.ts';
 import { type RememberedWorker, restore } from '../../../src/core/restore.ts';
 import { nextDeadline, step } from '../../../src/core/scheduler.ts';
 import { emptyState, type Policy, type SchedulerState } from '../../../src/core/state.ts';
-import { type AttemptOutcome, isFinal, priorities, type Task, type TaskStatus } from '../../../src/core/task.ts';
+import {
+  type AttemptOutcome,
+  isFinal,
+  priorities,
+  type Requirement,
+  type Task,
+  type TaskStatus,
+} from '../../../src/core/task.ts';
 import { declaration, type Fact, noonWall, policy, requirement, spec, usage } from './samples.ts';
 import { showEffects, showState } from './show.ts';
 
@@ -60,6 +67,17 @@ function numberIn(line: Line, key: string, otherwise: number): number {
 function labelsIn(line: Line): Record<string, string> {
   const labels = [...line.options].filter(([key]) => key.startsWith('label.'));
   return Object.fromEntries(labels.map(([key, value]) => [key.slice('label.'.length), value]));
+}
+
+function requiresIn(line: Line): Requirement {
+  return requirement({
+    cpuCores: numberIn(line, 'cpus', 0),
+    memoryMb: numberIn(line, 'memory', 0),
+    gpu: numberIn(line, 'gpus', 0),
+    labels: labelsIn(line),
+    platform: line.options.get('platform') ?? null,
+    arch: line.options.get('arch') ?? null,
+  });
 }
 
 function priorityIn(line: Line): number {
@@ -196,9 +214,10 @@ export class Story {
         return this.#step({ kind: 'workerHandedOver', ...this.#from(word), entries });
       }
       case 'adopted': {
-        const tasks = line.words
-          .slice(1)
-          .map((name) => ({ id: this.#ids.get(name) ?? this.#newId(name), spec: spec() }));
+        const tasks = line.words.slice(1).map((name) => ({
+          id: this.#ids.get(name) ?? this.#newId(name),
+          spec: spec({ requires: requiresIn(line) }),
+        }));
         return this.#step({ kind: 'tasksAdopted', ...this.#from(word), tasks });
       }
       case 'heard':
@@ -242,14 +261,7 @@ export class Story {
       retryDelayMs: numberIn(line, 'delay', 1) * 1000,
       dependsOn,
       onDependencyFailure: line.words.includes('run-anyway') ? 'run' : 'cancel',
-      requires: requirement({
-        cpuCores: numberIn(line, 'cpus', 0),
-        memoryMb: numberIn(line, 'memory', 0),
-        gpu: numberIn(line, 'gpus', 0),
-        labels: labelsIn(line),
-        platform: line.options.get('platform') ?? null,
-        arch: line.options.get('arch') ?? null,
-      }),
+      requires: requiresIn(line),
     });
     const names = line.words.filter((word) => word !== 'run-anyway');
     const tasks = names.map((name) => ({ id: this.#newId(name), spec: wanted, ended }));

@@ -49,6 +49,14 @@ describe('BeaconEar.take()', () => {
     expect(listener.take(recorded, 100 * clockToleranceMs)).toBe('clock_skew');
   });
 
+  test('takes for a replay what comes from no address of its node, even when nothing was heard of it before', () => {
+    const listener = new Listener();
+    const recorded = sampleDatagram(beaconMessage());
+    expect(listener.take(recorded, 0, '192.168.1.66')).toBe('replayed');
+    expect(listener.take(recorded, 10, 'fd79::66')).toBe('replayed');
+    expect(listener.take(recorded, 20, 'fd79::20')).toBe('heard (believed)');
+  });
+
   test('takes a goodbye followed by an older beacon for a replay', () => {
     const listener = new Listener();
     const recorded = sampleDatagram(beaconMessage({ sequence: 1 }));
@@ -117,8 +125,10 @@ describe('BeaconEar.take()', () => {
 
   test('remembers a bounded number of nodes, and lets none be forgotten early', () => {
     const listener = new Listener();
-    for (let n = 0; n < peersMax; n++)
-      listener.hear(beaconMessage({ id: `node-${n}` }), { address: `10.0.${n >> 8}.${n & 255}` });
+    for (let n = 0; n < peersMax; n++) {
+      const address = `10.0.${n >> 8}.${n & 255}`;
+      listener.hear(beaconMessage({ id: `node-${n}` }, { addresses: [address] }), { address });
+    }
     expect(listener.hear(beaconMessage({ id: 'one-more' }))).toBe('flood');
     expect(listener.hear(beaconMessage({ id: 'node-0' }), { at: 3000 })).toBe('replayed');
     expect(listener.hear(beaconMessage({ id: 'one-more', sentAt: wallMs + 300_000 }), { at: 300_000 })).toBe(

@@ -7,7 +7,7 @@ import { OctasklyError } from '../../../src/base/errors.ts';
 import { emptyCounts } from '../../../src/core/state.ts';
 import type { Task, TaskStatus } from '../../../src/core/task.ts';
 import type { CollectedFiles, OutputStore, StoredOutput } from '../../../src/ports/files.ts';
-import type { Change, Loaded, Store, TaskRow } from '../../../src/ports/store.ts';
+import type { Change, KeptOutput, Loaded, Store, TaskRow } from '../../../src/ports/store.ts';
 import type { Log } from '../../../src/ports/time.ts';
 import type { Stream } from '../../../src/wire/messages.ts';
 
@@ -34,6 +34,7 @@ export class FakeStore implements Store {
   broken = false;
   readonly rows = new Map<string, TaskRow>();
   readonly known = new Map<string, TaskStatus>();
+  keptOutputs: readonly KeptOutput[] = [];
 
   constructor(journal: string[] = []) {
     this.journal = journal;
@@ -80,6 +81,8 @@ export class FakeStore implements Store {
   idempotency = (): null => null;
   audit = notPartOfThis;
   verifyAudit = notPartOfThis;
+  kept = (): readonly KeptOutput[] => this.keptOutputs;
+  keptCounts = (): ReadonlyMap<string, number> => new Map();
   prune = notPartOfThis;
   backup = notPartOfThis;
   close = notPartOfThis;

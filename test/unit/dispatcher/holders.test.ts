@@ -35,6 +35,12 @@ describe('Holders', () => {
     ]);
   });
 
+  test('wanted() names those for certain who keep what the dispatcher has not', () => {
+    const holders = new Holders((blob) => (blob === blobName(1) ? ['w3'] : []));
+    const state = stateOf(4);
+    expect(idsIn(holders.wanted(state, 'w0', [large(1), large(2)]))).toEqual(['w3']);
+  });
+
   test('wanted() says where a worker takes peers', () => {
     const [holders, state] = [new Holders(), stateOf(2)];
     holders.wanted(state, 'w0', [large()]);

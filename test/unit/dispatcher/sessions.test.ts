@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test';
 import { OctasklyError } from '../../../src/base/errors.ts';
 import type { ReportEntry } from '../../../src/core/attempt.ts';
 import type { TaskFile } from '../../../src/core/files.ts';
+import type { OutputPlace } from '../../../src/core/task.ts';
 import { Dispatcher } from '../../../src/dispatcher/dispatcher.ts';
 import type { DispatcherLink, LinkHandlers } from '../../../src/ports/links.ts';
 import type { DispatcherMessage, WorkerMessage } from '../../../src/wire/messages.ts';
@@ -83,10 +84,10 @@ class Bench {
   }
 
   /** A worker runs a task that is asked for outputs. */
-  static async running(): Promise<Bench> {
+  static async running(outputsAt: OutputPlace = 'dispatcher'): Promise<Bench> {
     const bench = new Bench();
     await bench.say({ kind: 'join', worker: declaration('w1', { slots: 4 }), held: [] });
-    const { batchId: _batch, retryOf: _retry, ...asked } = spec({ outputs: ['out/*'] });
+    const { batchId: _batch, retryOf: _retry, ...asked } = spec({ outputs: ['out/*'], outputsAt });
     const tasks = [asked, { ...asked, outputs: [] }];
     const answer = bench.dispatcher.submit({ tasks, batch: null, idempotency: null, actor: owner });
     bench.clock.settle();
@@ -124,6 +125,61 @@ test('an end with files is taken in once they are here and safe', async () => {
   expect(bench.blobs.unsynced.size).toBe(0);
   expect(bench.stored()).toEqual([{ kind: 'outputs', taskId: bench.taskId, files: [file], problems: [] }]);
   expect([bench.status, bench.peer.told()]).toEqual([undefined, ['blobWanted', 'ack']]);
+});
+
+/** As `ended`, of a worker that keeps the files. */
+function stays(bench: Bench): WorkerMessage {
+  const { entries, ...report } = bench.ended();
+  return { ...report, entries: entries.map((entry) => ({ ...entry, outputsStay: true })) } as WorkerMessage;
+}
+
+test('an end whose files stay is taken in without them, and it is on record who keeps them', async () => {
+  const bench = await Bench.running('worker');
+  bench.store.keptOutputs = [{ ...file, taskId: bench.taskId, attempt: 1, workerId: 'w1' }];
+  await bench.say(stays(bench));
+  expect([bench.status, bench.peer.told()]).toEqual([undefined, ['ack']]);
+  expect(bench.stored()).toMatchObject([{ files: [file], keptAt: 'w1' }]);
+  bench.store.keptOutputs = [];
+  // Told again, as after a broken link, when the task is forgotten: nobody needs to keep anything.
+  await bench.say(stays(bench));
+  expect(bench.peer.told()).toEqual(['ack', 'release']);
+});
+
+test('files do not stay unasked, nor with a worker that is about to go: they are fetched, and it is let go', async () => {
+  const unasked = await Bench.running();
+  await unasked.say(stays(unasked));
+  expect([unasked.status, unasked.peer.told()]).toEqual(['running', ['blobWanted']]);
+  const leaving = await Bench.running('worker');
+  await leaving.say({ kind: 'leaving' }, stays(leaving));
+  expect(leaving.peer.told()).toContain('blobWanted');
+  await leaving.say(gives);
+  expect(leaving.stored()).toEqual([{ kind: 'outputs', taskId: leaving.taskId, files: [file], problems: [] }]);
+  expect(leaving.peer.told()).toEqual(['ack', 'release']);
+});
+
+test('a worker that joins is told what of that which it keeps nobody wants', async () => {
+  const bench = await Bench.running('worker');
+  bench.store.keptOutputs = [{ ...file, taskId: 't1', attempt: 1, workerId: 'w1' }];
+  await bench.say({ kind: 'kept', attempts: ['t1', 't2'].map((taskId) => ({ taskId, attempt: 1 })) });
+  expect(bench.peer.heard).toEqual([{ kind: 'release', attempts: [{ taskId: 't2', attempt: 1 }] }]);
+});
+
+test('a worker gets what another one keeps, as it comes; and a task may name it', async () => {
+  const bench = await Bench.running('worker');
+  const keeper = bench.peer;
+  bench.peer = new Peer(bench, 'w2');
+  await bench.say({ kind: 'join', worker: declaration('w2', { slots: 4 }), held: [] });
+  bench.store.keptOutputs = [{ ...file, taskId: bench.taskId, attempt: 1, workerId: 'w1' }];
+  const wanted = { tasks: [{ ...spec(), inputs: [file] }], batch: null, idempotency: null, actor: owner };
+  const submitted = bench.dispatcher.submit(wanted);
+  await bench.say(asksForIt);
+  expect((await submitted).taskIds).toHaveLength(1);
+  expect(keeper.heard).toContainEqual(asksForIt);
+  keeper.handlers.onMessage(gives);
+  await bench.say();
+  bench.clock.advance(50);
+  await bench.say();
+  expect(bench.peer.heard).toContainEqual(gives);
 });
 
 test('an end that is held back holds up no other, and is asked for once however often it is told', async () => {
@@ -194,4 +250,19 @@ test('blobs are served to workers that have joined, and to nobody else', async (
   bench.peer = new Peer(bench);
   await bench.say(asksForIt);
   expect(bench.peer.heard).toEqual([]);
+});
+
+test('a worker that joins twice in one turn is told of no attempt that was taken back in between', async () => {
+  const bench = new Bench();
+  const tasks = [spec()].map(({ batchId: _batch, retryOf: _retry, ...asked }) => asked);
+  const answer = bench.dispatcher.submit({ tasks, batch: null, idempotency: null, actor: owner });
+  const join: WorkerMessage = { kind: 'join', worker: declaration('w1'), held: [] };
+  // The dispatcher gets to run once both are here.
+  bench.peer.handlers.onMessage(join);
+  bench.peer.handlers.onEnd({ code: 'stalled', detail: 'no answer' });
+  bench.peer = new Peer(bench);
+  await bench.say(join);
+  const [id = ''] = (await answer).taskIds;
+  const assigned = bench.peer.heard.flatMap((message) => (message.kind === 'assign' ? message.attempts : []));
+  expect(assigned.map(({ taskId, attempt }) => [taskId, attempt])).toEqual([[id, 2]]);
 });

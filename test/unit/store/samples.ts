@@ -25,6 +25,7 @@ export const richSpec: TaskSpec = {
   stdin: { kind: 'text', text: 'line\n' },
   inputs: [{ path: 'in/a', blob: `sha256:${'ab'.repeat(32)}`, bytes: 3, executable: false }],
   outputs: ['out/*'],
+  outputsAt: 'worker',
   maxOutputBytes: 5,
   requires: {
     cpuCores: 0.5,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { isNativeAccelerationEnabled } from 'cbor-x/decode';
-import { decodeCbor, encodeCbor, nestingMax } from '../../../src/wire/cbor.ts';
+import { decodeCbor, encodeCbor, encodeCborParts, nestingMax } from '../../../src/wire/cbor.ts';
 import { MalformedMessage } from '../../../src/wire/fields.ts';
 import { drawBytes, seeded } from './seeded.ts';
 
@@ -48,6 +48,28 @@ describe('cbor', () => {
     const [first] = decoded as [Uint8Array];
     expect(first.constructor).toBe(Uint8Array);
     expect(first.buffer.byteLength).toBe(2);
+  });
+
+  test('encodeCborParts() gives the same bytes, in which large byte strings are not copied', () => {
+    const large = [65_536, 70_000].map((size) => new Uint8Array(size).fill(7));
+    const small = [0, 23, 24, 255, 256, 65_535].map((size) => new Uint8Array(size).fill(8));
+    const rows = [
+      [],
+      ['blobData', []],
+      small,
+      large,
+      [...small, ...large, ...small],
+      ['blobData', [...small, ...large].map((data, i) => [new Uint8Array(32), 2 ** (i * 6), data])],
+      ['x', ...Array.from({ length: 30 }, () => large[0])],
+      Array.from({ length: 70_000 }, (_, i) => (i === 300 ? large[0] : i)),
+      Array.from({ length: 300 }, (_, i) => (i === 299 ? [[large[1], null, true, -1, 1.5]] : 'ä')),
+      large[0],
+    ];
+    for (const row of rows) {
+      const parts = encodeCborParts(row);
+      expect(Buffer.compare(Buffer.concat(parts), encodeCbor(row))).toBe(0);
+      for (const each of large) expect(parts.includes(each)).toBe([row].flat(9).includes(each));
+    }
   });
 
   test('copies byte strings out of a message, except where one of 64 KiB or more is most of it', () => {

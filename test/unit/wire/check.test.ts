@@ -177,7 +177,7 @@ describe('checkWorkerMessage() and checkDispatcherMessage()', () => {
     const ended = (size: number, files = 0) => {
       const file = ['a', new Uint8Array(32), 1, false];
       const listed = Array.from({ length: files }, () => file);
-      return report(['ended', ...key, 1, ['exited', 0], usage, new Uint8Array(size), null, listed, []]);
+      return report(['ended', ...key, 1, ['exited', 0], usage, new Uint8Array(size), null, listed, [], false]);
     };
     const hash = new Uint8Array(32);
     const wanted = (length: number, count = 1) => [

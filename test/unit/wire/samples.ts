@@ -93,6 +93,7 @@ export const assignments: readonly Assignment[] = [
       stdin: { kind: 'text', text: 'a\0b' },
       inputs: [file],
       outputs: ['out/*.mp4'],
+      outputsAt: 'worker',
       maxOutputBytes: 10_000_000,
       requires: {
         cpuCores: 0.5,
@@ -123,6 +124,7 @@ export const assignments: readonly Assignment[] = [
       maxOutputBytes: 0,
       inputs: [],
       outputs: [],
+      outputsAt: 'dispatcher',
       requires: { cpuCores: 0, memoryMb: 0, gpu: 0, labels: {}, platform: null, arch: null, isolation: noDemand },
     },
   },

@@ -1,8 +1,11 @@
 /** A worker in memory: what it dials, hears and tells is in the hands of a test. */
 
 import type { Credential } from '../../../src/core/trust.ts';
+import type { WorkerVitals } from '../../../src/core/worker.ts';
+import type { KeptAttempt } from '../../../src/ports/files.ts';
 import type { LinkEnd, LinkHandlers, Links, Proof } from '../../../src/ports/links.ts';
 import type { Assignment, DispatcherMessage, WorkerMessage } from '../../../src/wire/messages.ts';
+import { KeptOutputs } from '../../../src/worker/kept-outputs.ts';
 import { fixedWhereabouts } from '../../../src/worker/redial.ts';
 import { Worker, type WorkerEnd, type WorkerPeers } from '../../../src/worker/worker.ts';
 import { MemoryBlobs } from '../../memory-blobs.ts';
@@ -22,6 +25,14 @@ export class Bench {
   readonly workspace = new FakeWorkspace();
   readonly blobs = new MemoryBlobs();
   readonly files = new MemoryFiles(this.blobs);
+  /** What was written last of what stays here. */
+  remembered: readonly KeptAttempt[] = [];
+  readonly list = {
+    save: (attempts: readonly KeptAttempt[]): void => {
+      this.remembered = attempts;
+    },
+  };
+  readonly kept = new KeptOutputs({ blobs: this.blobs, list: this.list, found: [], bytesMax: 1000, log: silentLog });
   readonly status: string[] = [];
   readonly worker: Worker;
   link = new FakeLink();
@@ -32,6 +43,10 @@ export class Bench {
   proofs: readonly [Proof, ...Proof[]] = [{ by: 'secret', psk: new Uint8Array(32) }];
   readonly credentials: Credential[] = [];
   end: WorkerEnd | null = null;
+  /** How it feels at each heartbeat. */
+  vitals: Omit<WorkerVitals, 'running'> = {
+    ...{ load1: null, memoryFreeMb: null, batteryPercent: null, charging: null, temperatureC: null },
+  };
   /** Why dials fail; null = they succeed. */
   failure: LinkEnd | null = null;
   /** Dials take until `connect`. */
@@ -47,6 +62,7 @@ export class Bench {
       sandbox: plainSandbox(),
       blobs: this.blobs,
       files: this.files,
+      kept: this.kept,
       random: { bytes: (count) => new Uint8Array(count) },
       links: { listen: () => Promise.reject(new Error('a worker does not listen')), dial: this.#dial },
       log: silentLog,
@@ -56,7 +72,7 @@ export class Bench {
       ),
       proofs: () => this.proofs,
       onCredential: (credential) => this.credentials.push(credential),
-      readVitals: () => ({ load1: null, memoryFreeMb: null, batteryPercent: null, charging: null, temperatureC: null }),
+      readVitals: () => this.vitals,
       peers,
       onStatus: (sentence) => this.status.push(sentence),
     });

@@ -50,6 +50,25 @@ describe('browse()', () => {
     expect(gaps.at(-1)).toBe(3600);
   });
 
+  test('wants the first answer by unicast, and those that follow for the group', () => {
+    const wire = new Wire();
+    wire.join('w', '10.0.0.2').browse(service.type, 0);
+    wire.pass(4000);
+    const wanted = wire.packets().map(({ message: { questions } }) => questions.map(({ unicast }) => unicast));
+    expect(wanted).toEqual([[true], [false], [false]]);
+  });
+
+  test('is answered at once, though the service told the group just before', () => {
+    const wire = new Wire();
+    wire.join('d', '10.0.0.1').publish(service, 0);
+    while (wire.packets().every(({ message: { response } }) => !response)) wire.pass(10);
+    const announcedAt = wire.now;
+    wire.join('w', '10.0.0.2').browse(service.type, wire.now);
+    wire.pass(130);
+    expect(wire.now - announcedAt).toBeLessThan(200);
+    expect(wire.found('w')).toHaveLength(1);
+  });
+
   test('finds an established service in a quarter of a second, and says what it knows when it asks again', () => {
     const { wire } = established();
     wire.join('w', '10.0.0.2').browse(service.type, wire.now);

@@ -225,6 +225,21 @@ describe('goodbye', () => {
     expect(wire.found('w').at(-1)?.addresses).toEqual([{ address: '10.0.0.7', interfaceName: 'lan' }]);
   });
 
+  test('is said for an address that went while another stayed, and nothing is probed for anew', () => {
+    const wire = new Wire();
+    wire.join('d', null).publish(service, 0);
+    const both = { ...link('fd00::1'), addresses: ['fd00::1', '10.0.0.1'] };
+    wire.up('d', both);
+    wire.pass(5000);
+    wire.packets();
+    wire.up('d', { ...both, addresses: ['fd00::1'] });
+    wire.pass(10);
+    const [goodbye, announced] = wire.packets();
+    expect(goodbye?.message.answers).toMatchObject([{ ttlSeconds: 0, body: { type: 'A', address: '10.0.0.1' } }]);
+    expect(announced?.message.response).toBe(true);
+    expect(announced?.message.answers.map(({ body }) => body.type)).not.toContain('A');
+  });
+
   test('is not needed where a link went down', () => {
     const { wire } = established();
     wire.join('w', '10.0.0.2').browse(service.type, wire.now);
