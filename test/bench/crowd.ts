@@ -13,14 +13,17 @@ export interface CrowdFigures {
 }
 
 const secret = 'a secret of the bench, long enough to be one';
-/** Rest before measuring: what joining left to be told and collected is over. */
-const settleMs = 5000;
 
-export async function measureCrowd(options: { workers: number; restMs: number }): Promise<CrowdFigures> {
+/** `settleMs` is rest before measuring: what joining left to be told and collected is over. */
+export async function measureCrowd(options: {
+  readonly workers: number;
+  readonly settleMs: number;
+  readonly restMs: number;
+}): Promise<CrowdFigures> {
   const stage = await openStage();
   let crowd: Bun.Subprocess | null = null;
   try {
-    const { workers, restMs } = options;
+    const { workers, settleMs, restMs } = options;
     const dispatcher = stage.start(['dispatcher', '-q', '--bind', '127.0.0.1', '--max-workers', `${workers}`], {
       OCTASKLY_SECRET: secret,
     });

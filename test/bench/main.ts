@@ -117,7 +117,9 @@ add(
 );
 add('g  … MB/s, all workers together', whole(shared.megabytesPerSecond), '');
 
-const crowd = await measureCrowd(short ? { workers: 200, restMs: 2000 } : { workers: 1000, restMs: 30_000 });
+const crowd = await measureCrowd(
+  short ? { workers: 200, settleMs: 500, restMs: 1000 } : { workers: 1000, settleMs: 5000, restMs: 30_000 },
+);
 const of = `${whole(crowd.workers)} workers connected, at rest`;
 add(`h  ${of}: memory of the dispatcher`, `${crowd.residentMb.toFixed(0)} MB`, '<= 300 MB');
 add(`h  ${of}: share of one core`, `${(crowd.cpuShare * 100).toFixed(1)} %`, '<= 10 %');

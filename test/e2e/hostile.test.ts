@@ -107,7 +107,11 @@ function residentKb(pid: number): number {
   return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
 }
 
-const mounts = (): number => readFileSync('/proc/self/mounts', 'utf8').split('\n').length;
+/** Those of network namespaces are others' and come and go. */
+const mounts = (): number =>
+  readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .filter((line) => !line.includes(' /run/netns')).length;
 
 /** What of task directories is left; spares, which are empty, do not count. */
 function leftOvers({ home, site }: Stage): string[] {
