@@ -78,6 +78,8 @@ const testPrograms = {
   'dbus-daemon': 'dbus',
   'avahi-daemon': 'avahi-daemon',
   'avahi-browse': 'avahi-utils',
+  parallel: 'parallel',
+  promtool: 'prometheus',
 };
 
 /** Installs what tests need from Debian's packages, where that is possible: as root, with apt. */

@@ -22,6 +22,7 @@ function plainKeys(id: string): KeySet {
     id,
     psk: padded(`psk ${id}`, 32),
     beaconKey: padded(`beacons ${id}`, 32),
+    notifyKey: `notify ${id}`,
     nodePsk: (publicKey) => padded(`node ${id} ${publicKey}`, 32),
     inviteSecret: (invite) => padded(`${id}${invite}`, 16),
     signToken: (data) => data,

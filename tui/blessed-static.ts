@@ -48,17 +48,34 @@ Tput.prototype._compile = (_info, name, value) => {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it begins with one
 const mouseReport = /(\u001b\[<[0-9;]+[Mm])/;
 
+/** The beginning of such a report, or of any sequence, at the end of what was read. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it begins with one
+const halfSequence = /\u001b(?:\[(?:<[0-9;]*)?|O)?$/;
+/** How long the rest of a sequence is waited for, ms; then the beginning was a key of its own. */
+const restWithinMs = 50;
+
 /**
  * Standard input in pieces: each report of the mouse by itself. blessed understands only the first report of what was
- * read at once, and no key beside it; over a slow line they come together.
+ * read at once, and no key beside it; over a slow line they come together, and one comes in two parts.
  */
 function splitInput(stdin: NodeJS.ReadStream): TerminalInput {
+  let half = '';
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const flush = (): void => {
+    timer = null;
+    if (half !== '') pieces.push(Buffer.from(half, 'latin1'));
+    half = '';
+  };
   const pieces = new Transform({
     readableObjectMode: true,
     transform(chunk: Buffer, _encoding, done) {
-      for (const piece of chunk.toString('latin1').split(mouseReport)) {
+      if (timer !== null) clearTimeout(timer);
+      const text = half + chunk.toString('latin1');
+      half = halfSequence.exec(text)?.[0] ?? '';
+      for (const piece of text.slice(0, text.length - half.length).split(mouseReport)) {
         if (piece !== '') this.push(Buffer.from(piece, 'latin1'));
       }
+      timer = half === '' ? null : setTimeout(flush, restWithinMs);
       done();
     },
   });
@@ -92,4 +109,22 @@ export function openBlessed(options: {
   // Before any other listener: what is said about a crash belongs on the screen that stays.
   process.prependListener('uncaughtException', () => screen.destroy());
   return screen;
+}
+
+/** A stop of the whole group takes effect within this time, ms; where no shell looks after us, none does. */
+const stopWithinMs = 50;
+
+/** Gives the terminal back, stops this process and those started with it, and takes the terminal again afterwards. */
+export function suspendBlessed(screen: BlessedScreen, mouse: boolean, onResumed: () => void): void {
+  const { program } = screen;
+  screen.leave();
+  program.input.setRawMode(false);
+  // Of the group, as the terminal itself does it: a pipeline stops as one.
+  process.kill(0, 'SIGTSTP');
+  setTimeout(() => {
+    program.input.setRawMode(true);
+    screen.enter();
+    if (mouse) program.enableMouse();
+    onResumed();
+  }, stopWithinMs);
 }

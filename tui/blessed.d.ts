@@ -41,16 +41,11 @@ declare module 'blessed/lib/widgets/screen.js' {
   }
 
   interface Program {
+    readonly input: TerminalInput;
+    /** Sends bytes behind those that wait. */
+    _write(bytes: string): void;
     enableMouse(): void;
     setMouse(modes: Readonly<Record<string, boolean>>, enable: boolean): void;
-  }
-
-  /** One place: attributes (flags, foreground, background) and what stands there. */
-  type Place = [attributes: number, text: string];
-
-  interface Line extends Array<Place> {
-    /** Differs from what the terminal shows. */
-    dirty: boolean;
   }
 
   interface Screen {
@@ -58,14 +53,14 @@ declare module 'blessed/lib/widgets/screen.js' {
     readonly tput: InstanceType<typeof Tput>;
     readonly cols: number;
     readonly rows: number;
-    readonly lines: readonly Line[];
     on(event: 'keypress', listener: (char: string | undefined, key: KeyPress) => void): void;
     on(event: 'mouse', listener: (mouse: Mouse) => void): void;
     on(event: 'resize', listener: () => void): void;
-    /** Sends what differs in these lines. */
-    draw(first: number, last: number): void;
     /** Forgets what the terminal shows, and clears it. */
     realloc(): void;
+    /** Leaves the screen that was taken, and takes it again. */
+    leave(): void;
+    enter(): void;
     /** Gives the terminal back as it was. */
     destroy(): void;
   }

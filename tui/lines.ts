@@ -5,8 +5,21 @@
 
 import { clustersOf, cut, type Look, pad } from './text.ts';
 
-/** What a piece of text means; `screen.ts` gives it a colour, or none. */
-export type Style = 'plain' | 'dim' | 'strong' | 'good' | 'bad' | 'warn' | 'busy' | 'title' | 'selected';
+/** Steps of a bar's colour from calm to alarming. */
+export const heatSteps = 10;
+
+/** What a piece of text means; `palette.ts` gives it a colour, or none. `heat0` is calm, `heat9` alarming. */
+export type Style =
+  | 'plain'
+  | 'dim'
+  | 'strong'
+  | 'good'
+  | 'bad'
+  | 'warn'
+  | 'busy'
+  | 'title'
+  | 'selected'
+  | `heat${number}`;
 
 /** Harmless text in one style. */
 export interface Span {
@@ -36,6 +49,8 @@ export interface Column {
   /** Cells; null takes what the others leave. */
   readonly width: number | null;
   readonly align?: 'left' | 'right';
+  /** Where there is no room for all, the greatest goes first; without one a column stays. */
+  readonly rank?: number;
 }
 
 /** A cell of a table: text of strangers, or spans that are harmless and as wide as their column. */
@@ -47,6 +62,20 @@ const gap = ' ';
 export function flexibleWidth(columns: readonly Column[], look: Look): number {
   const fixed = columns.reduce((sum, { width }) => sum + (width ?? 0), gap.length * (columns.length + 1));
   return Math.max(0, look.columns - fixed);
+}
+
+/** Cells that the column without a width has at least, as long as others can be left out. */
+const flexibleLeast = 12;
+
+/** Those of `facts` whose columns there is room for. */
+export function fitting<T extends { readonly column: Column }>(facts: readonly T[], look: Look): readonly T[] {
+  const columns = facts.map(({ column }) => column);
+  const rank = Math.max(0, ...columns.map((column) => column.rank ?? 0));
+  if (rank === 0 || flexibleWidth(columns, look) >= flexibleLeast) return facts;
+  return fitting(
+    facts.filter(({ column }) => column.rank !== rank),
+    look,
+  );
 }
 
 /** One row of a table. */
@@ -74,6 +103,19 @@ export function selected(row: Row, look: Look): Row {
   return [span(pad(row.map(({ text }) => text).join(''), look.columns, look), 'selected')];
 }
 
+/** Cells that a row takes. */
+export function widthOf(row: Row, { textWidth }: Look): number {
+  return row.reduce((sum, { text }) => sum + textWidth(text), 0);
+}
+
+/** `left`, which takes at most `cells`, with `right` beside it. */
+export function beside(left: readonly Row[], cells: number, right: readonly Row[], look: Look): Row[] {
+  return Array.from({ length: Math.max(left.length, right.length) }, (_, i): Row => {
+    const one = left[i] ?? [];
+    return [...one, span(' '.repeat(Math.max(0, cells - widthOf(one, look)))), ...(right[i] ?? [])];
+  });
+}
+
 /** A line across the screen. */
 export function rule(look: Look): Row {
   return [span((look.ascii ? '-' : '─').repeat(look.columns), 'dim')];
@@ -96,13 +138,20 @@ export function bar({ used, total }: Share, cells: number, style: Style, { ascii
   ];
 }
 
+/** A bar for the share of something that should not run out, in the colour of its step from calm to alarming. */
+export function meter(share: number | null, cells: number, look: Look): Row {
+  if (share === null) return [span(' '.repeat(cells))];
+  const step = Math.max(0, Math.min(heatSteps - 1, Math.floor(share * heatSteps)));
+  return bar({ used: share, total: 1 }, cells, `heat${step}`, look);
+}
+
 const levels = '▁▂▃▄▅▆▇█';
 const asciiLevels = '.:-=+*#@';
 
-/** A column for each of the last `cells` values, as high as its share of the greatest. */
-export function sparkline(values: readonly number[], cells: number, { ascii }: Look): string {
+/** A column for each of the last `cells` values, as high as its share of the greatest, which is at least `least`. */
+export function sparkline(values: readonly number[], cells: number, { ascii }: Look, least = 0): string {
   const shown = values.slice(-cells);
-  const greatest = Math.max(0, ...shown);
+  const greatest = Math.max(least, ...shown);
   return shown
     .map((value) => {
       if (value <= 0) return ' ';
@@ -119,7 +168,7 @@ export function firstShown(selectedRow: number, count: number, places: number): 
 
 /** One place of the terminal's grid. */
 export interface Place {
-  /** A cluster; a blank behind a wide one, which covers it. */
+  /** A cluster; '' behind a wide one, which covers it. */
   readonly text: string;
   readonly style: Style;
 }
@@ -140,7 +189,7 @@ export function placesOf(row: Row, look: Look): Place[] {
       const width = look.textWidth(cluster);
       if (control.test(cluster)) places.push({ text: '?', style });
       else if (width > 0) places.push({ text: cluster, style });
-      for (let more = 1; more < width; more++) places.push({ text: ' ', style });
+      for (let more = 1; more < width; more++) places.push({ text: '', style });
     }
   }
   while (places.length < look.columns)

@@ -44,3 +44,20 @@ export function paced(everyMs: number, now: () => number, work: () => void | Pro
     },
   };
 }
+
+/** Resolves after `delayMs`, or when `signal` aborts. */
+export function pause(delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve();
+      return;
+    }
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, delayMs);
+    signal.addEventListener('abort', done);
+  });
+}

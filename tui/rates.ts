@@ -6,7 +6,7 @@
 import type { FeedEvent } from '../src/api/schemas.ts';
 
 /** Seconds that are remembered. */
-export const secondsKept = 60;
+export const secondsKept = 240;
 /** Seconds a rate is taken over. */
 const rateSeconds = 10;
 

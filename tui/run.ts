@@ -7,25 +7,47 @@
  * an end: everything that asks goes on asking.
  */
 
-import { unreachable } from '../src/base/assert.ts';
+import type { FeedEvent } from '../src/api/schemas.ts';
 import { OctasklyError, reasonOf } from '../src/base/errors.ts';
 import type { Client } from '../src/client/client.ts';
-import { clicked, type Key, pressed, wheeled } from './keys.ts';
-import { type DataEvent, initial, type Model, type Order, queryOf, type Step, type Target, update } from './model.ts';
-import { type Paced, paced } from './pace.ts';
+import type { Role } from '../src/core/trust.ts';
+import { type Deed, perform } from './deeds.ts';
+import { followOutput } from './following.ts';
+import type { Entry } from './journal.ts';
+import { clicked, pressed, wheeled } from './keys.ts';
+import { listRows } from './layout.ts';
+import {
+  type DataEvent,
+  initial,
+  type Key,
+  type Model,
+  type Order,
+  ownCountsOf,
+  queryOf,
+  type Step,
+  seesCluster,
+  type Target,
+} from './model.ts';
+import { type Paced, paced, pause } from './pace.ts';
 import { counted, emptyTally, type Tally } from './rates.ts';
 import type { Screen } from './screen.ts';
+import { isNewestFirst, sortedMax } from './sorting.ts';
 import type { OutputStream } from './tail.ts';
+import { update } from './update.ts';
 import { type Frame, targetAt, view } from './views.ts';
 
 /** Least time between two pictures, ms, when nobody touched a key; and when somebody did. */
 const drawEveryMs = 200;
 const answerEveryMs = 20;
-/** Least time between two readings of the same thing, ms. */
+/** Lines of a worker's log that are read for its page. */
+const logLines = 30;
+/** Least time between two readings of the same thing, ms: a page of tasks, all workers, and as many tasks as are sorted. */
 const readEveryMs = 500;
+const systemReadEveryMs = 1000;
+const sortedReadEveryMs = 3000;
 const tickMs = 1000;
-/** Bytes of output before its present end that are read when a task is opened. */
-const outputBytesBack = 64 * 1024;
+/** Events that wait to be shown; of more that come at once the older ones are not shown. */
+const eventsMax = 500;
 /** Characters of output that wait to be shown; older ones cannot be seen any more. */
 const outputLengthMax = 256 * 1024;
 
@@ -33,34 +55,44 @@ export interface DashboardOptions {
   /** Makes the client; it tells `onLost` when a follow loses the dispatcher. */
   connect(onLost: (reason: string) => void): Client;
   readonly screen: Screen;
+  /** Who one is to the dispatcher. */
+  readonly role: Role;
+  /** Hands over the log of a dispatcher that runs in this process, entry by entry; returns what ends that. Null: none does. */
+  readonly followLog: ((listener: (entry: Entry) => void) => () => void) | null;
+  /** What leaving ends beside the dashboard, as a question. Null: nothing. */
+  readonly leaving: string | null;
   /** Ms since 1970. */
   now(): number;
   /** Calls when the process is asked to end; returns what ends the listening. */
-  onStop(listener: () => void): () => void;
+  onStop(listener: (signal: string) => void): () => void;
 }
 
 /**
  * Shows the dashboard until the person leaves it or the process is asked to end. What goes wrong with the dispatcher is
- * shown; rejects only for a mistake of our own.
+ * shown; rejects only for a mistake of our own. Resolves with the signal that ended it; null: the person did.
  */
-export async function runDashboard(options: DashboardOptions): Promise<void> {
+export async function runDashboard(options: DashboardOptions): Promise<string | null> {
   const dashboard = new Dashboard(options);
-  const unhook = options.onStop(() => dashboard.stop());
+  let endedBy: string | null = null;
+  const unhook = options.onStop((signal) => {
+    endedBy ??= signal;
+    dashboard.stop();
+  });
   try {
     await dashboard.run();
+    return endedBy;
   } finally {
     dashboard.stop();
     unhook();
   }
 }
 
+/** What the event stream told since it was last looked at. */
 interface Feed {
-  readonly tally: Tally;
-  readonly tasks: boolean;
-  readonly detail: boolean;
+  tally: Tally;
+  readonly events: FeedEvent[];
+  detail: boolean;
 }
-
-const quietFeed: Feed = { tally: emptyTally, tasks: false, detail: false };
 
 class Dashboard {
   private readonly client: Client;
@@ -71,6 +103,8 @@ class Dashboard {
   /** What the event stream told since the inbox was last emptied; null: nothing. */
   private feed: Feed | null = null;
   private readonly output = new Map<OutputStream, string>();
+  private readonly logged: Entry[] = [];
+  private readonly followLog: DashboardOptions['followLog'];
   private model: Model;
   private frame: Frame = { rows: [], hits: [] };
   private following = new AbortController();
@@ -80,19 +114,27 @@ class Dashboard {
   private readonly answering: Paced;
   private readonly systemReading: Paced;
   private readonly taskReading: Paced;
+  private readonly sortedReading: Paced;
   private readonly detailReading: Paced;
+  private readonly workerReading: Paced;
+  private readonly ownReading: Paced;
 
-  constructor({ connect, screen, now }: DashboardOptions) {
+  constructor({ connect, screen, now, role, followLog, leaving }: DashboardOptions) {
     this.client = connect((reason) => this.post({ kind: 'linkLost', at: now(), reason }));
     this.screen = screen;
     this.now = now;
-    const { columns, rows } = screen.look;
-    this.model = initial({ address: this.client.baseUrl, now: now(), size: { columns, rows } });
+    this.followLog = followLog;
+    const { columns, rows, ascii, textWidth } = screen.look;
+    const facts = { address: this.client.baseUrl, role, leaving, ruler: { ascii, textWidth } };
+    this.model = initial({ ...facts, now: now(), size: { columns, rows } });
     this.drawing = paced(drawEveryMs, now, () => this.turn());
     this.answering = paced(answerEveryMs, now, () => this.turn());
-    this.systemReading = paced(readEveryMs, now, () => this.readSystem());
+    this.systemReading = paced(systemReadEveryMs, now, () => this.readSystem());
     this.taskReading = paced(readEveryMs, now, () => this.readTasks());
+    this.sortedReading = paced(sortedReadEveryMs, now, () => this.readTasks());
+    this.workerReading = paced(readEveryMs, now, () => this.readWorkerTasks());
     this.detailReading = paced(readEveryMs, now, () => this.readDetail());
+    this.ownReading = paced(sortedReadEveryMs, now, () => this.readOwn());
   }
 
   stop(): void {
@@ -105,15 +147,22 @@ class Dashboard {
     screen.onClick((column, row) => this.onTarget(targetAt(this.frame, column, row)));
     screen.onWheel((direction) => this.act((model) => wheeled(model, direction)));
     screen.onResize((size) => this.act((model) => update(model, { kind: 'resized', size })));
+    const unfollowLog = this.followLog?.((entry) => {
+      this.logged.push(entry);
+      if (this.logged.length > eventsMax) this.logged.shift();
+      this.drawing.ask();
+    });
     const ticking = setInterval(() => this.post({ kind: 'timePassed', at: this.now() }), tickMs);
     this.act((model) => update(model, { kind: 'timePassed', at: this.now() }));
+    if (!seesCluster(this.model)) this.obey({ kind: 'readOwn' });
     try {
       await this.readFeed();
     } finally {
       clearInterval(ticking);
+      unfollowLog?.();
       this.following.abort();
-      const paces = [this.drawing, this.answering, this.systemReading, this.taskReading, this.detailReading];
-      for (const pace of paces) pace.stop();
+      for (const pace of [this.drawing, this.answering, this.systemReading, this.detailReading]) pace.stop();
+      for (const pace of [this.taskReading, this.sortedReading, this.workerReading, this.ownReading]) pace.stop();
     }
     if (this.mistake !== null) throw this.mistake.error;
   }
@@ -150,6 +199,7 @@ class Dashboard {
     const { feed, output } = this;
     this.feed = null;
     if (feed !== null) this.inbox.push({ kind: 'feedMoved', at: this.now(), ...feed });
+    if (this.logged.length > 0) this.inbox.push({ kind: 'logged', entries: this.logged.splice(0) });
     const id = this.model.detail?.id;
     for (const [stream, text] of output) {
       if (id !== undefined) this.inbox.push({ kind: 'outputArrived', id, stream, text });
@@ -186,7 +236,7 @@ class Dashboard {
         this.systemReading.ask();
         break;
       case 'readTasks':
-        this.taskReading.ask();
+        (isNewestFirst(this.model.sort) ? this.taskReading : this.sortedReading).ask();
         break;
       case 'readDetail':
         this.detailReading.ask();
@@ -194,29 +244,33 @@ class Dashboard {
       case 'follow':
         this.follow(order.id);
         break;
-      case 'cancel':
-        void this.ask(async () => {
-          await this.client.cancel(order.id);
-          this.post({ kind: 'orderDone', at: this.now(), text: `Task ${order.id} is to end.` });
-        });
-        break;
-      case 'retry':
-        void this.ask(async () => {
-          const { id } = await this.client.retry(order.id);
-          this.post({ kind: 'orderDone', at: this.now(), text: `Submitted again as task ${id}.` });
-        });
+      case 'readWorkerTasks':
+        this.workerReading.ask();
         break;
       case 'explain':
         void this.ask(async () => {
           this.post({ kind: 'explained', explanation: await this.client.explain(order.id) });
         });
         break;
+      case 'readOwn':
+        this.ownReading.ask();
+        break;
+      case 'suspend':
+        this.screen.suspend(() => this.answering.ask());
+        break;
       case 'quit':
         this.stop();
         break;
       default:
-        unreachable(order);
+        this.perform(order);
     }
+  }
+
+  private perform(deed: Deed): void {
+    void this.ask(async () => {
+      const text = await perform(deed, this.client);
+      this.post({ kind: 'orderDone', at: this.now(), text });
+    });
   }
 
   /** Does `work`; what goes wrong with it becomes a fact, unless `signal` gave it up. Never rejects. */
@@ -232,16 +286,49 @@ class Dashboard {
 
   private readSystem(): Promise<void> {
     return this.ask(async () => {
-      const [stats, { workers }] = await Promise.all([this.client.stats(), this.client.workers()]);
-      this.post({ kind: 'systemRead', at: this.now(), stats, workers });
+      const { client } = this;
+      if (!seesCluster(this.model)) {
+        // That it answers is all there is to know.
+        await client.trust.whoami();
+        this.post({ kind: 'systemRead', at: this.now(), stats: null, workers: [], approvals: [] });
+        return;
+      }
+      const read = [client.stats(), client.workers(), client.trust.approvals()] as const;
+      const [stats, { workers }, { approvals }] = await Promise.all(read);
+      this.post({ kind: 'systemRead', at: this.now(), stats, workers, approvals });
     });
   }
 
   private readTasks(): Promise<void> {
     return this.ask(async () => {
       const query = queryOf(this.model);
-      const list = await this.client.tasks(query, { signal: this.ended.signal });
-      this.post({ kind: 'tasksRead', query, list });
+      try {
+        const list = await this.client.tasks(query, { signal: this.ended.signal });
+        this.post({ kind: 'tasksRead', query, list });
+      } catch (error) {
+        // What stands there belongs to another question, or cannot be trusted any more.
+        this.post({ kind: 'tasksRefused', query, reason: reasonOf(error) });
+        throw error;
+      }
+    });
+  }
+
+  private readOwn(): Promise<void> {
+    return this.ask(async () => {
+      const { tasks, next_cursor: next } = await this.client.tasks({ limit: sortedMax }, { signal: this.ended.signal });
+      this.post({ kind: 'ownRead', own: ownCountsOf(tasks, next !== null) });
+    });
+  }
+
+  private readWorkerTasks(): Promise<void> {
+    return this.ask(async () => {
+      const id = this.model.workerPage?.id;
+      if (id === undefined) return;
+      const query = { worker: id, status: ['running'], limit: listRows(this.model.size) } as const;
+      const { tasks } = await this.client.tasks(query, { signal: this.ended.signal });
+      // A worker that is away has none to give, which its state says already.
+      const log = await this.client.workerLog(id, logLines).catch(() => []);
+      this.post({ kind: 'workerTasksRead', id, tasks, log });
     });
   }
 
@@ -262,20 +349,22 @@ class Dashboard {
       await this.ask(async () => {
         for await (const item of this.client.events({ signal })) {
           if (item.kind === 'gap') this.post({ kind: 'feedRestarted', at: this.now() });
-          else {
-            const { tally, tasks, detail } = this.feed ?? quietFeed;
-            this.feed = {
-              tally: counted(tally, item.event),
-              tasks: tasks || item.event.kind === 'task',
-              detail: detail || item.event.id === this.model.detail?.id,
-            };
-            this.drawing.ask();
-          }
+          else this.heard(item.event);
         }
       });
       // It ends by itself only for a lasting reason, such as a token that is not valid any more.
       await pause(tickMs, signal);
     }
+  }
+
+  private heard(event: FeedEvent): void {
+    this.feed ??= { tally: emptyTally, events: [], detail: false };
+    const { feed } = this;
+    feed.tally = counted(feed.tally, event);
+    feed.events.push(event);
+    if (feed.events.length > eventsMax) feed.events.shift();
+    feed.detail ||= event.id === this.model.detail?.id;
+    this.drawing.ask();
   }
 
   private follow(id: string | null): void {
@@ -284,43 +373,16 @@ class Dashboard {
     if (id === null) return;
     this.following = new AbortController();
     const { signal } = this.following;
-    void this.ask(async () => {
-      const task = await this.client.task(id, { signal });
-      const sizes = { stdout: task.stdout_bytes, stderr: task.stderr_bytes };
-      await Promise.all([this.copy(id, 'stdout', sizes, signal), this.copy(id, 'stderr', sizes, signal)]);
-    }, signal);
+    void this.ask(
+      () =>
+        followOutput(this.client, id, signal, {
+          onText: (stream, text) => {
+            this.output.set(stream, ((this.output.get(stream) ?? '') + text).slice(-outputLengthMax));
+            this.drawing.ask();
+          },
+          onSkipped: () => this.post({ kind: 'outputSkipped', id }),
+        }),
+      signal,
+    );
   }
-
-  private async copy(
-    id: string,
-    stream: OutputStream,
-    sizes: Readonly<Record<OutputStream, number>>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const decoder = new TextDecoder();
-    const from = Math.max(0, sizes[stream] - outputBytesBack);
-    for await (const chunk of this.client.output(id, { stream, follow: true, from, signal })) {
-      if (signal.aborted) return;
-      const waiting = (this.output.get(stream) ?? '') + decoder.decode(chunk, { stream: true });
-      this.output.set(stream, waiting.slice(-outputLengthMax));
-      this.drawing.ask();
-    }
-  }
-}
-
-/** Resolves after `delayMs`, or when `signal` aborts. */
-function pause(delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) {
-      resolve();
-      return;
-    }
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, delayMs);
-    signal.addEventListener('abort', done);
-  });
 }

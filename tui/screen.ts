@@ -1,21 +1,28 @@
 /**
  * The terminal as the dashboard sees it: rows go in, keys and clicks come out. Of tui only this file knows blessed, of
- * which it uses the screen alone: raw keys, mouse, terminal descriptions, and sending only the cells that changed.
+ * which it uses the screen alone: raw keys, mouse, terminal descriptions, taking the terminal and giving it back. What is
+ * drawn is `paint.ts`'s: it sends only the cells that changed, in as many colours as there are.
  *
  * Rows are written as cells, never as text with markup: nothing in them can be taken for a tag or an escape sequence.
  */
 
-import { type BlessedScreen, openBlessed } from './blessed-static.ts';
-import type { Key } from './keys.ts';
-import { placesOf, type Row, type Style } from './lines.ts';
-import type { Size } from './model.ts';
+import { type BlessedScreen, openBlessed, suspendBlessed } from './blessed-static.ts';
+import type { Size } from './layout.ts';
+import type { Row, Style } from './lines.ts';
+import type { Key } from './model.ts';
+import { blankPicture, type Picture, paint } from './paint.ts';
+import { depthOf, sgrOf } from './palette.ts';
 import type { Look, Measure } from './text.ts';
 
 export interface ScreenOptions {
   readonly ascii: boolean;
   readonly color: boolean;
+  /** Of the process: what the terminal says of itself. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly mouse: boolean;
   readonly textWidth: Measure;
+  /** Called once the terminal was given back. */
+  readonly onClosed?: () => void;
 }
 
 export interface Screen {
@@ -28,34 +35,19 @@ export interface Screen {
   onClick(listener: (column: number, row: number) => void): void;
   onWheel(listener: (direction: 'up' | 'down') => void): void;
   onResize(listener: (size: Size) => void): void;
+  /** Gives the terminal to the shell and stops this process; calls `onResumed` when it goes on, to be drawn on anew. */
+  suspend(onResumed: () => void): void;
   /** Clears what other programs wrote over it; to be drawn on anew. */
   refresh(): void;
   /** Gives the terminal back as it was. Idempotent. */
   close(): void;
 }
 
-// blessed's attributes: flags, then nine bits each of foreground and background, in which 0x1ff is the terminal's own.
-const ownColor = 0x1ff;
-const bold = 1;
-const inverse = 8;
-const attributes = (flags: number, foreground: number = ownColor): number =>
-  (flags << 18) | (foreground << 9) | ownColor;
-
-/** Attributes by meaning. Without colours, bold and inverse say what they can. */
-function paletteOf(colors: number): Readonly<Record<Style, number>> {
-  const color = (index: number): number => attributes(0, colors >= 8 ? index : ownColor);
-  return {
-    plain: attributes(0),
-    dim: attributes(0, colors >= 16 ? 8 : ownColor),
-    strong: attributes(bold),
-    good: color(2),
-    bad: attributes(bold, colors >= 8 ? 1 : ownColor),
-    warn: color(3),
-    busy: color(6),
-    title: attributes(inverse | bold),
-    selected: attributes(inverse),
-  };
-}
+/**
+ * What gives a terminal back whose dashboard could not: no mouse (1000, 1006), the cursor (25), keys and scroll region as
+ * usual, the first screen (1049), no colours (xterm's control sequences; DECSTBM, DECKPNM, SGR).
+ */
+export const giveBack = '\u001b[?1006l\u001b[?1000l\u001b[r\u001b[?1049l\u001b[?25h\u001b[?1l\u001b>\u001b[0m';
 
 const wellFormedChar = /^[^\p{Cc}\p{Cs}]$/u;
 
@@ -69,29 +61,31 @@ function listenToKeys(screen: BlessedScreen, listener: (key: Key) => void): void
 }
 
 /** Takes the terminal, which must be one, until `close` or the end of the process. */
-export function openScreen({ ascii, color, mouse, textWidth }: ScreenOptions): Screen {
+export function openScreen({ ascii, color, env, mouse, textWidth, onClosed }: ScreenOptions): Screen {
   const screen = openBlessed({ ascii, mouse, textWidth });
-  const palette = paletteOf(color ? screen.tput.colors : 0);
+  const depth = color ? depthOf(env, screen.tput.colors) : 0;
+  const known = new Map<Style, string>();
+  const sgr = (style: Style): string => {
+    const parameters = known.get(style) ?? sgrOf(style, depth);
+    known.set(style, parameters);
+    return parameters;
+  };
+  let picture: Picture = blankPicture;
   let closed = false;
   const look = (): Look => ({ columns: screen.cols, rows: screen.rows, ascii, textWidth });
+  // It has cleared the screen by then.
+  screen.on('resize', () => {
+    picture = blankPicture;
+  });
   return {
     get look() {
       return look();
     },
     draw(rows) {
       if (closed) return;
-      const now = look();
-      screen.lines.forEach((line, y) => {
-        const places = placesOf(rows[y] ?? [], now);
-        line.forEach((old, x) => {
-          const { text, style } = places[x] ?? { text: ' ', style: 'plain' as const };
-          if (old[0] === palette[style] && old[1] === text) return;
-          old[0] = palette[style];
-          old[1] = text;
-          line.dirty = true;
-        });
-      });
-      screen.draw(0, screen.lines.length - 1);
+      const next = paint(picture, rows, { look: look(), sgr });
+      picture = next.picture;
+      if (next.bytes !== '') screen.program._write(next.bytes);
     },
     onKey: (listener) => listenToKeys(screen, listener),
     onClick(listener) {
@@ -107,11 +101,22 @@ export function openScreen({ ascii, color, mouse, textWidth }: ScreenOptions): S
       });
     },
     onResize: (listener) => screen.on('resize', () => listener({ columns: screen.cols, rows: screen.rows })),
-    refresh: () => screen.realloc(),
+    suspend(onResumed) {
+      suspendBlessed(screen, mouse, () => {
+        picture = blankPicture;
+        screen.realloc();
+        onResumed();
+      });
+    },
+    refresh() {
+      picture = blankPicture;
+      screen.realloc();
+    },
     close() {
       if (closed) return;
       closed = true;
       screen.destroy();
+      onClosed?.();
     },
   };
 }

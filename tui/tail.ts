@@ -20,9 +20,11 @@ export interface Tail {
   readonly lines: readonly OutputLine[];
   /** The line of each stream that has no end yet. */
   readonly open: Readonly<Record<OutputStream, string>>;
+  /** There was output before these lines. */
+  readonly isCut: boolean;
 }
 
-export const emptyTail: Tail = { lines: [], open: { stdout: '', stderr: '' } };
+export const emptyTail: Tail = { lines: [], open: { stdout: '', stderr: '' }, isCut: false };
 
 /** `tail` with `text` behind it. */
 export function append(tail: Tail, stream: OutputStream, text: string): Tail {
@@ -30,11 +32,12 @@ export function append(tail: Tail, stream: OutputStream, text: string): Tail {
   const open = (parts.pop() ?? '').slice(-lineLengthMax);
   const added = parts.slice(-linesMax).map((line): OutputLine => ({ stream, text: line.slice(-lineLengthMax) }));
   const lines = added.length === 0 ? tail.lines : [...tail.lines, ...added].slice(-linesMax);
-  return { lines, open: { ...tail.open, [stream]: open } };
+  const isCut = tail.isCut || lines.length < tail.lines.length + parts.length;
+  return { lines, open: { ...tail.open, [stream]: open }, isCut };
 }
 
 /** All lines, with those that are still being written. */
-export function linesOf({ lines, open }: Tail): readonly OutputLine[] {
+export function linesOf({ lines, open }: Pick<Tail, 'lines' | 'open'>): readonly OutputLine[] {
   const unfinished = (['stdout', 'stderr'] as const).flatMap((stream): OutputLine[] =>
     open[stream] === '' ? [] : [{ stream, text: open[stream] }],
   );

@@ -6,12 +6,16 @@
  */
 
 import { keyHelp } from './keys.ts';
+import { chromeRows } from './layout.ts';
 import { type Row, rule, type Style, span } from './lines.ts';
-import { chromeRows, type Model, type Tab, type Target, tabs } from './model.ts';
-import { cut, formatAge, harmless, type Look, pad } from './text.ts';
+import { type Asking, type Model, seesCluster, type Tab, type Target, tabs } from './model.ts';
+import { cut, formatAge, harmless, type Look, pad, wrap } from './text.ts';
+import { approvals } from './views/approvals.ts';
 import { detail, explanation } from './views/detail.ts';
-import { overview } from './views/overview.ts';
+import { logs } from './views/logs.ts';
+import { overview, ownOnly } from './views/overview.ts';
 import { tasks } from './views/tasks.ts';
+import { workerPage } from './views/worker.ts';
 import { type Listing, workers } from './views/workers.ts';
 
 /** A stretch of one row that can be clicked. */
@@ -32,7 +36,15 @@ export interface Frame {
 export const columnsMin = 40;
 export const rowsMin = 10;
 
-const tabTitles: Readonly<Record<Tab, string>> = { overview: 'Overview', workers: 'Workers', tasks: 'Tasks' };
+const tabTitles: Readonly<Record<Tab, string>> = {
+  ...{ overview: 'Overview', workers: 'Workers', tasks: 'Tasks', logs: 'Logs', approvals: 'Approvals' },
+};
+
+/** For windows that have no room for them. */
+const shortTitles: Readonly<Record<Tab, string>> = {
+  ...{ overview: 'Over', workers: 'Work', tasks: 'Task', logs: 'Logs', approvals: 'Appr' },
+};
+const shortBelowColumns = 60;
 
 function title({ address, link, stats }: Model, look: Look): Row {
   const state =
@@ -46,10 +58,15 @@ function title({ address, link, stats }: Model, look: Look): Row {
   return [span(left, 'title'), span(right, link.kind === 'lost' ? 'bad' : 'title')];
 }
 
-function tabRow(model: Model): { readonly row: Row; readonly hits: readonly Hit[] } {
-  const row = tabs.map((tab, i) =>
-    span(` ${i + 1} ${tabTitles[tab]} `, tab === model.tab ? ('selected' satisfies Style) : 'plain'),
-  );
+function tabRow(model: Model, { columns }: Look): { readonly row: Row; readonly hits: readonly Hit[] } {
+  const waiting = model.approvals.length;
+  const isShort = columns < shortBelowColumns;
+  const titles = isShort ? shortTitles : tabTitles;
+  const row = tabs.map((tab, i) => {
+    const calls = tab === 'approvals' && waiting > 0;
+    const style: Style = tab === model.tab ? 'selected' : calls ? 'warn' : 'plain';
+    return span(` ${i + 1} ${titles[tab]}${isShort ? '' : ' '}${calls ? `(${waiting}) ` : ''}`, style);
+  });
   let from = 0;
   const hits = row.map(({ text }, i): Hit => {
     const to = from + text.length;
@@ -60,13 +77,16 @@ function tabRow(model: Model): { readonly row: Row; readonly hits: readonly Hit[
   return { row, hits };
 }
 
+function askingRow(asking: Asking, look: Look): Row {
+  if (asking.kind === 'confirm') return [span(` ${cut(asking.question, look.columns - 6, look)} y/n`, 'warn')];
+  // The end of what is typed stays in sight.
+  const typed = harmless(asking.text, look.ascii).slice(-(look.columns - 13));
+  const title = asking.kind === 'filter' ? ' Filter: ' : asking.kind === 'find' ? ' Search: ' : ' Workers: ';
+  return [span(title, 'strong'), span(typed), span(look.ascii ? '_' : '▏', 'strong')];
+}
+
 function messageRow({ asking, link, message, now }: Model, look: Look): Row {
-  if (asking?.kind === 'filter') {
-    // The end of what is typed stays in sight.
-    const typed = harmless(asking.text, look.ascii).slice(-(look.columns - 12));
-    return [span(' Filter: ', 'strong'), span(typed), span(look.ascii ? '_' : '▏', 'strong')];
-  }
-  if (asking?.kind === 'cancel') return [span(` Cancel task ${harmless(asking.id)}? y/n`, 'warn')];
+  if (asking !== null) return askingRow(asking, look);
   if (link.kind === 'lost') {
     const text = `No dispatcher for ${formatAge(now - link.since)}; trying again. ${link.reason}`;
     return [span(` ${cut(text, look.columns, look)}`, 'bad')];
@@ -75,21 +95,34 @@ function messageRow({ asking, link, message, now }: Model, look: Look): Row {
   return [span(` ${harmless(message.text, look.ascii)}`, message.isError ? 'bad' : 'good')];
 }
 
-function keysOf({ tab, help, explanation, detail, asking }: Model): string {
-  if (asking?.kind === 'cancel') return 'y cancel it  n leave it';
-  if (asking !== null) return 'Enter apply  Esc leave as it was  e.g. failed  worker:NAME  batch:ID  tag:K=V';
+const tabKeys: Readonly<Record<Tab, string>> = {
+  overview: 'Tab 1-5 tabs  p hold the queue  ? help  q quit',
+  workers: 'Enter open  d drain  t its tasks  / filter  j k select  ? help  q quit',
+  tasks: 'Enter open  Space mark  c cancel  r retry  e explain  s sort  / filter  ? help',
+  logs: 'j k scroll  G newest  l level  / search  Esc all  ? help  q quit',
+  approvals: 'a let it in  x turn it away  j k select  ? help  q quit',
+};
+
+function keysOf(model: Model): string {
+  const { tab, help, explanation, detail, workerPage, asking } = model;
+  if (asking?.kind === 'confirm') return 'y yes  n or Esc no';
+  if (asking?.kind === 'find' || asking?.kind === 'findWorker') return 'Enter apply  Esc leave as it was';
+  if (asking !== null) return 'Enter apply  Esc leave it  e.g. failed  words  worker:NAME  tag:K=V  batch: id:';
   if (help) return 'any key goes back';
-  if (explanation !== null) return 'Esc back  q quit';
-  if (detail !== null) return 'Esc back  j k scroll  c cancel  r retry  e explain  ? help  q quit';
-  if (tab === 'tasks') return 'Enter open  c cancel  r retry  e explain  f state  / filter  ? help  q quit';
-  return 'Tab 1 2 3 tabs  j k select  ? help  q quit';
+  if (explanation !== null) return 'Esc back  j k scroll  q quit';
+  if (detail !== null) return 'Esc back  Enter command  w wrap  c cancel  r retry  e explain  ? help  q quit';
+  if (workerPage !== null) return 'Esc back  d drain  t its tasks  ? help  q quit';
+  return tab === 'tasks' || tab === 'logs' || seesCluster(model) ? tabKeys[tab] : 'Tab 1-5 tabs  ? help  q quit';
 }
 
 /** The keys that do something now; or what is wrong with an answer that is still being typed. */
 function keyRow(model: Model, look: Look): Row {
   const { asking, message } = model;
   if (asking !== null && message?.isError) return [span(` ${harmless(message.text, look.ascii)}`, 'bad')];
-  return [span(` ${keysOf(model)}`, 'dim')];
+  const keys = keysOf(model);
+  // Where there is no room for all, where to find them comes first.
+  const isLong = keys.length >= look.columns && keys.includes('? help');
+  return [span(` ${isLong ? '? help  ' : ''}${keys}`, 'dim')];
 }
 
 function helpRows(): Row[] {
@@ -103,28 +136,43 @@ function helpRows(): Row[] {
 function body(model: Model, rows: number, look: Look): Listing {
   const still = (all: readonly Row[]): Listing => ({ rows: all, indexes: [] });
   if (model.help) return still(helpRows());
-  if (model.explanation !== null) return still(explanation(model.explanation, rows, look));
+  if (model.explanation !== null) return still(explanation(model.explanation, model.explanationScroll, rows, look));
   if (model.detail !== null) return still(detail(model, model.detail, rows, look));
-  if (model.tab === 'overview') return still(overview(model, rows, look));
-  return model.tab === 'workers' ? workers(model, rows, look) : tasks(model, rows, look);
+  if (!seesCluster(model) && (model.tab === 'workers' || model.tab === 'approvals')) return still(ownOnly(model, look));
+  if (model.workerPage !== null) return still(workerPage(model, model.workerPage, rows, look));
+  switch (model.tab) {
+    case 'overview':
+      return overview(model, rows, look);
+    case 'workers':
+      return workers(model, rows, look);
+    case 'tasks':
+      return tasks(model, rows, look);
+    case 'logs':
+      return still(logs(model, rows, look));
+    case 'approvals':
+      return approvals(model, rows, look);
+  }
 }
 
 /** The whole screen. */
 export function view(model: Model, look: Look): Frame {
   if (look.columns < columnsMin || look.rows < rowsMin) {
     const text = `The window is too small: ${columnsMin}x${rowsMin} is the least, 80x24 is good.`;
-    return { rows: look.rows < 1 ? [] : [[span(pad(text, look.columns, look))]], hits: [] };
+    const lines = wrap(text, Math.max(1, look.columns), Math.max(1, look.rows), look);
+    return { rows: lines.slice(0, look.rows).map((line): Row => [span(line)]), hits: [] };
   }
   const bodyRows = look.rows - chromeRows;
   const shown = body(model, bodyRows, look);
   const middle = shown.rows.slice(0, bodyRows);
   while (middle.length < bodyRows) middle.push([]);
-  const top = tabRow(model);
-  const hits = shown.indexes
-    .slice(0, bodyRows)
-    .flatMap((index, i): Hit[] =>
-      index === null ? [] : [{ row: 3 + i, from: 0, to: look.columns, target: { kind: 'row', index } }],
-    );
+  const top = tabRow(model, look);
+  // The left edge of a task is the place of its mark.
+  const edge = model.tab === 'tasks' ? 1 : 0;
+  const hits = shown.indexes.slice(0, bodyRows).flatMap((index, i): Hit[] => {
+    if (index === null) return [];
+    const row: Hit = { row: 3 + i, from: edge, to: look.columns, target: { kind: 'row', index } };
+    return edge === 0 ? [row] : [{ row: 3 + i, from: 0, to: edge, target: { kind: 'mark', index } }, row];
+  });
   return {
     rows: [
       title(model, look),

@@ -32,6 +32,12 @@ export function mayCall(role: Role, access: Access): boolean {
   return access === 'public' || allowed[role].includes(access);
 }
 
+/** The roles that may call a route that asks for `access`, the least one first, as words. */
+export function rolesFor(access: Access): string {
+  const roles = (['client', 'dispatcher', 'admin'] as const).filter((role) => mayCall(role, access));
+  return roles.join(', ').replace(/, (?=\w+$)/, ' or ');
+}
+
 /** The name of a `Host` header or an origin's authority: lower case, without port and final dot; null when malformed. */
 export function hostName(authority: string): string | null {
   const match = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+?)\.?(?::\d{1,5})?$/i.exec(authority);
@@ -52,6 +58,7 @@ export function hostAllowed(authority: string, names: readonly string[]): boolea
 /** What a browser says about where a call comes from; null = the header is missing. */
 export interface Provenance {
   readonly host: string;
+  readonly scheme: 'http:' | 'https:';
   readonly origin: string | null;
   /** `Sec-Fetch-Site`, `Sec-Fetch-Mode`, `Sec-Fetch-Dest`. */
   readonly site: string | null;
@@ -60,12 +67,27 @@ export interface Provenance {
   readonly method: string;
 }
 
+/**
+ * By which of the two a page of our own was loaded: a page of the same host over the other one is not ours. Something before
+ * this server that speaks TLS says so; no page can say it without being asked first (CORS preflight).
+ */
+export function schemeOf({ url, headers }: Pick<Request, 'url' | 'headers'>): 'http:' | 'https:' {
+  return url.startsWith('https:') || headers.get('x-forwarded-proto') === 'https' ? 'https:' : 'http:';
+}
+
+/** True when `origin` is that of a page which `from.host` itself served. */
+export function isOwnOrigin(origin: string, { host, scheme }: Pick<Provenance, 'host' | 'scheme'>): boolean {
+  if (!URL.canParse(origin) || !URL.canParse(`${scheme}//${host}`)) return false;
+  const from = new URL(origin);
+  // The default port of a scheme is left out of an origin, and may stand in a Host header.
+  return from.protocol === scheme && from.host === new URL(`${scheme}//${host}`).host;
+}
+
 /** True for calls of programs, of our own pages, of allowed origins, and for links that are simply followed. */
 export function originAllowed(from: Provenance, origins: readonly string[]): boolean {
   if (from.origin !== null) {
     if (origins.includes(from.origin.toLowerCase())) return true;
-    if (!URL.canParse(from.origin)) return false;
-    return new URL(from.origin).host === from.host.toLowerCase();
+    return isOwnOrigin(from.origin, from);
   }
   if (from.site === null || from.site === 'same-origin' || from.site === 'none') return true;
   // A link from elsewhere opens a page: nothing changes, and the page it came from cannot read the answer.
@@ -85,13 +107,21 @@ export interface Caller {
   /** Peer address; null = not known, which counts as foreign. */
   readonly remote: string | null;
   readonly authorization: string | null;
+  /** The token a browser keeps for its page; null where there is none, or where it does not count (`session.ts`). */
+  readonly cookie: string | null;
   /** A proxy says it speaks for somebody else, so its own address proves nothing. */
   readonly forwarded: boolean;
 }
 
 /** Who calls, or why that is not known; `reason` is a whole sentence for the caller and holds no secret. */
 export type Identity =
-  | { readonly ok: true; readonly name: string; readonly role: Role }
+  | {
+      readonly ok: true;
+      readonly name: string;
+      readonly role: Role;
+      /** Wall ms at which the token ends, for one that does. */
+      readonly expiresAt?: number;
+    }
   | { readonly ok: false; readonly reason: string };
 
 /** Decides who a caller is. `verifyToken` judges the token itself. A token that is shown is judged even where none is needed. */
@@ -102,6 +132,7 @@ export function identify(requireAuth: RequireAuth, caller: Caller, verifyToken: 
     if (token !== undefined) return verifyToken(token);
     return { ok: false, reason: 'The Authorization header should be "Bearer" and a token.' };
   }
+  if (caller.cookie !== null) return verifyToken(caller.cookie);
   const local = caller.remote !== null && isLoopback(caller.remote) && !caller.forwarded;
   if (requireAuth === 'auto' && local) return { ok: true, name: 'local', role: 'admin' };
   return { ok: false, reason: 'This call needs a token: send "Authorization: Bearer TOKEN".' };

@@ -8,11 +8,12 @@
 import { type Context, Hono } from 'hono';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 import type { Actor } from '../core/trust.ts';
-import { hostAllowed, identify, mayCall, originAllowed } from './access.ts';
+import { type Caller, hostAllowed, identify, mayCall, originAllowed, rolesFor, schemeOf } from './access.ts';
 import type { Backend } from './backend.ts';
 import { contentOf } from './body.ts';
 import { corsOf } from './cors.ts';
 import { openApiOf } from './openapi.ts';
+import { nothingAnswer, pageAnswer } from './page-answer.ts';
 import { problemResponse, RateLimitedError } from './problem.ts';
 import { Rates } from './rates.ts';
 import { type ApiOptions, callerOf, type Peer, patternOf, type Route, type RouteContext } from './route.ts';
@@ -24,13 +25,17 @@ type Bindings = Partial<Peer>;
 type ApiContext = Context<{ Bindings: Bindings }>;
 
 /** On every answer. */
-const securityHeaders = {
-  'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+const commonHeaders = {
   'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
+} as const;
+
+/** On every answer but a page, which says these itself. */
+const dataHeaders = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 } as const;
 
 /** Characters of what a caller wrote that the record repeats. */
@@ -52,6 +57,7 @@ function checkProvenance(request: Request, options: ApiOptions): void {
   }
   const from = {
     host,
+    scheme: schemeOf(request),
     origin: headers.get('origin'),
     site: headers.get('sec-fetch-site'),
     mode: headers.get('sec-fetch-mode'),
@@ -79,12 +85,17 @@ function recordRefusal(
   trust.noteRefusal({ eventType, actor, from: addressOf(context), details });
 }
 
+/** Where the token is that a caller shows, if it shows one. */
+function shownBy({ authorization, cookie }: Caller): 'token' | 'cookie' | null {
+  return authorization !== null ? 'token' : cookie !== null ? 'cookie' : null;
+}
+
 /** Who calls. Throws `unauthorized`, `forbidden`, or `rate_limited` where too many tokens did not hold. */
 function actorOf(context: ApiContext, route: Route, { options, trust, rates }: RouteContext): Actor {
   const from = addressOf(context);
   if (route.access === 'public') return { name: 'anonymous', role: 'worker', from };
-  const caller = callerOf(context.req.raw.headers, from);
-  const showsToken = caller.authorization !== null && options.requireAuth !== 'false';
+  const caller = callerOf(context.req.raw, from);
+  const showsToken = shownBy(caller) !== null && options.requireAuth !== 'false';
   const identity = identify(options.requireAuth, caller, (token) => trust.verifyToken(token));
   if (!identity.ok) {
     if (showsToken) {
@@ -96,7 +107,7 @@ function actorOf(context: ApiContext, route: Route, { options, trust, rates }: R
   const actor: Actor = { name: identity.name, role: identity.role, from };
   if (showsToken) trust.noteLogin(actor);
   if (mayCall(actor.role, route.access)) return actor;
-  const reason = `The role "${actor.role}" may not do this: ${route.summary.toLowerCase()}.`;
+  const reason = `The role "${actor.role}" may not do this: ${route.summary.toLowerCase()}. It takes the role ${rolesFor(route.access)}.`;
   recordRefusal(context, trust, { eventType: 'call_refused', actor: actor.name, reason });
   throw new OctasklyError('forbidden', reason);
 }
@@ -147,9 +158,10 @@ async function answer(context: ApiContext, route: Route, shared: RouteContext): 
   const body = await bodyOf(raw, route.body);
   const keepOpen = context.env?.keepOpen ?? (() => undefined);
   const { options, trust } = shared;
-  const caller = callerOf(raw.headers, actor.from);
+  const caller = callerOf(raw, actor.from);
   const holds = (): boolean => identify(options.requireAuth, caller, (token) => trust.verifyToken(token)).ok;
-  const call = { params, query, body, headers: raw.headers, actor, holds, keepOpen, signal: raw.signal };
+  const shown = shownBy(caller);
+  const call = { params, query, body, headers: raw.headers, actor, shown, holds, keepOpen, signal: raw.signal };
   const response = await heldUp(context, actor, trust, () => route.handle(call, shared));
   // Hono answers HEAD by GET and forgets the body; a stream has to be told.
   if (raw.method === 'HEAD') await response.body?.cancel();
@@ -162,7 +174,7 @@ function refuse(error: unknown, context: ApiContext, options: ApiOptions): Respo
   options.log.error('a request failed in a way that was not foreseen', {
     method: context.req.method,
     path: context.req.path,
-    error: reasonOf(error),
+    reason: reasonOf(error),
     stack: error instanceof Error ? error.stack : undefined,
   });
   return problemResponse(
@@ -208,7 +220,8 @@ export function createApi(backend: Backend, trust: Trust, options: ApiOptions): 
     } catch (error) {
       context.res = refuse(error, context, options);
     }
-    const headers = { ...securityHeaders, ...cors.headersOf(raw) };
+    const isPage = context.res.headers.has('content-security-policy');
+    const headers = { ...commonHeaders, ...(isPage ? {} : dataHeaders), ...cors.headersOf(raw) };
     for (const [name, value] of Object.entries(headers)) context.res.headers.set(name, value);
   });
   for (const route of routes) {
@@ -221,7 +234,10 @@ export function createApi(backend: Backend, trust: Trust, options: ApiOptions): 
       return problemResponse(error, { allow });
     });
   }
-  app.notFound(({ req }) => problemResponse(new OctasklyError('not_found', `There is no ${req.path} here.`)));
+  app.notFound(async ({ req }) => {
+    const page = await options.page(req.path);
+    return page === null ? nothingAnswer(req.path, req.raw) : pageAnswer(page, req.raw);
+  });
   app.onError((error, context) => refuse(error, context, options));
   return app;
 }

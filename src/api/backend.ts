@@ -4,11 +4,13 @@
  */
 
 import type { TaskFile } from '../core/files.ts';
-import type { AttemptRecord, TaskSpec } from '../core/task.ts';
+import type { AskedEvent } from '../core/notification.ts';
+import type { AttemptRecord, TaskSpec, TerminalSize } from '../core/task.ts';
 import type { Actor } from '../core/trust.ts';
 import type { BlobStore } from '../ports/files.ts';
-import type { BatchRow, TaskFilter, TaskRow } from '../ports/store.ts';
+import type { BatchRow, Store, TaskFilter, TaskRow } from '../ports/store.ts';
 import type { Stream } from '../wire/messages.ts';
+import type { MetricFamily } from './metrics.ts';
 import type { Explanation, FeedEvent, Stats, WorkerView } from './schemas.ts';
 
 /** A file a task to submit asks for. `bytes`: what the caller believes, if anything; the blob itself decides. */
@@ -33,7 +35,7 @@ export type NewTask = Omit<TaskSpec, 'batchId' | 'retryOf' | 'owner' | 'inputs'>
 export interface Submission {
   readonly tasks: readonly NewTask[];
   /** Present: the tasks form a batch. */
-  readonly batch: { readonly name: string | null } | null;
+  readonly batch: { readonly name: string | null; readonly notify?: readonly string[] } | null;
   /** Same key and body: the same answer; another body: `conflict`. Before a line feed in the key stands whose it is. */
   readonly idempotency: { readonly key: string; readonly bodyHash: string } | null;
   /** Who asks: its tasks these become, and it may wait for its own tasks only when it may not see others. */
@@ -64,7 +66,33 @@ export interface OutputCursor {
   close(): void;
 }
 
+/** How far a delivery is. */
+export interface DeliveryState {
+  readonly state: 'pending' | 'delivered' | 'given_up';
+  /** Those that failed. */
+  readonly failed_tries: number;
+  /** Why the last try failed; null = none has. */
+  readonly error: string | null;
+}
+
+/** Notifications that somebody asks for. */
+export interface NotificationDesk {
+  /**
+   * Sends a text to one destination (as `destinationText` writes it), or to those the dispatcher tells; resolves with the
+   * ids of the deliveries. Errors: `forbidden`, `conflict` (the dispatcher tells nobody), `rate_limited`.
+   */
+  send(asked: { to: string | null; event: AskedEvent; text: string }, actor: Actor): Promise<readonly string[]>;
+  /** Error: `forbidden` where this actor may not have somebody told. */
+  check(asked: { readonly to: string | null }, actor: Actor): void;
+  /** What became of a delivery that this actor asked for; null when that is not known, or not any more. */
+  delivery(id: string, actor: Actor): DeliveryState | null;
+  /** What webhooks are signed with. */
+  key(): string;
+}
+
 export interface Backend {
+  /** Null: nobody is told of anything. */
+  readonly notifications: NotificationDesk | null;
   /** The blobs that are here and come in. Only what was synced may be named by a task that is stored. */
   readonly blobs: Pick<BlobStore, 'size' | 'read' | 'receive' | 'received' | 'sync' | 'verify'>;
   /**
@@ -76,6 +104,9 @@ export interface Backend {
   attempts(id: string): readonly AttemptRecord[];
   tasks(filter: TaskFilter, page: { limit: number; before: string | null }): readonly TaskRow[];
   batch(id: string): BatchRow | null;
+  /** As `Store.batches` and `Store.endedAttempts`. */
+  batches: Store['batches'];
+  endedAttempts: Store['endedAttempts'];
   /** Resolves when the request is on record; ended tasks are left as they are. Error: `not_found`. */
   cancel(ids: readonly string[], actor: Actor): Promise<void>;
   /** Cancels what has not ended of a batch. Error: `not_found`. */
@@ -87,6 +118,17 @@ export interface Backend {
     id: string,
     chunk: { readonly offset: number; readonly data: Uint8Array; readonly eof: boolean },
   ): Promise<void>;
+  /** Gives the terminal of a live task another size. Errors: `not_found`, `conflict` (it has ended, or has none). */
+  resize(id: string, size: TerminalSize): void;
+  /**
+   * Holds on to a task submitted with `attached`, which lives as long as somebody does. Resolves when it has ended,
+   * `signal` aborts, or it is time to ask again, which is true then; false for a task that needs nobody. Error: `not_found`.
+   */
+  attend(id: string, signal: AbortSignal): Promise<boolean>;
+  /**
+   * For `forMs` nobody need hold on to these batches, or tasks of none. False: none of them needs anybody any more.
+   */
+  keepAttended(ids: readonly string[], forMs: number): boolean;
   /** Output of the current or last attempt from byte `from`; with `follow` until the task ends. Error: `not_found`. */
   output(id: string, stream: Stream, options: { from: number; follow: boolean }): OutputCursor;
   /** The files the last attempt left. Error: `not_found`. */
@@ -99,10 +141,14 @@ export interface Backend {
   bring(blob: string, signal: AbortSignal): Promise<number | null>;
   explain(id: string): Explanation | null;
   workers(): readonly WorkerView[];
+  /** The last lines of a worker's own log, oldest first. Errors: `worker_away`, `timeout`, `rate_limited`. */
+  workerLog(worker: { readonly id: string; readonly name: string }, lines: number): Promise<readonly string[]>;
   /** Error: `not_found`. */
   setDraining(workerId: string, draining: boolean, actor: Actor): Promise<void>;
   setPaused(paused: boolean, actor: Actor): Promise<void>;
   stats(): Stats;
+  /** What `/metrics` tells. */
+  metrics(): readonly MetricFamily[];
   /** False while nothing can be stored or the dispatcher is going down. */
   ready(): { readonly ready: boolean; readonly reason: string | null };
   /**

@@ -18,6 +18,7 @@ import type { StoredOutput } from '../ports/files.ts';
 import type { TaskRow } from '../ports/store.ts';
 import type { Backend, NewInput, NewTask } from './backend.ts';
 import type { InputRequest } from './file-schemas.ts';
+import { targetsOf } from './notify-schemas.ts';
 import {
   type AttemptView,
   type BatchView,
@@ -58,8 +59,9 @@ function limitsOf(request: Limits): TaskLimits {
 }
 
 function requirementOf(request: TaskRequest): Requirement {
-  const { requires } = request;
   const isolation = demandOf(request);
+  // Terminals are made by calls of Linux: said like this, placement keeps it and `explain` explains it.
+  const requires = request.terminal === undefined ? request.requires : { ...request.requires, platform: 'linux' };
   if (requires === undefined) return isolation === noDemand ? noRequirement : { ...noRequirement, isolation };
   return {
     cpuCores: requires.cpu_cores ?? 0,
@@ -72,7 +74,10 @@ function requirementOf(request: TaskRequest): Requirement {
   };
 }
 
-function stdinOf(stdin: TaskRequest['stdin']): StdinSpec {
+function stdinOf({ stdin, terminal }: Pick<TaskRequest, 'stdin' | 'terminal'>): StdinSpec {
+  if (terminal !== undefined) {
+    return { kind: 'terminal', columns: terminal.columns, rows: terminal.rows, term: terminal.term ?? 'dumb' };
+  }
   if (stdin === undefined) return { kind: 'closed' };
   return typeof stdin === 'string' ? { kind: 'text', text: stdin } : { kind: 'stream' };
 }
@@ -96,7 +101,7 @@ export function newTaskOf(request: TaskRequest, defaults: { readonly defaultTime
     retryDelayMs: retryDelay === undefined ? retryDelayDefaultMs : Math.round(retryDelay * 1000),
     env: request.env ?? nothing,
     workdir: request.workdir ?? null,
-    stdin: stdinOf(request.stdin),
+    stdin: stdinOf(request),
     inputs: request.inputs?.map(newInputOf) ?? none,
     outputs: request.outputs ?? none,
     outputsAt: request.outputs_at ?? 'dispatcher',
@@ -105,6 +110,8 @@ export function newTaskOf(request: TaskRequest, defaults: { readonly defaultTime
     dependsOn: request.depends_on ?? [],
     onDependencyFailure: request.on_dependency_failure ?? 'cancel',
     tags: request.tags ?? nothing,
+    ...(request.attached === true ? { attached: true } : {}),
+    ...(request.notify === undefined ? {} : { notify: targetsOf(request.notify) }),
   };
 }
 

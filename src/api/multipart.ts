@@ -2,6 +2,7 @@
  * A task together with the bytes of its inputs in one request (RFC 7578): the part `task` is its JSON, each further part
  * a file that the task's `inputs` name. Meant for a few small files; larger ones are uploaded as blobs before.
  *
+ * Names of parts come as browsers write them, with three characters escaped (WHATWG HTML, 4.10.21.8).
  * Nothing is stored here: what comes out is the task with every input as `{path, blob}`, and the bytes by their hash.
  */
 
@@ -78,11 +79,21 @@ async function formOf(body: Uint8Array<ArrayBuffer>, headers: Headers): Promise<
       throw badPart(name, 'has no file name; send it as a file');
     } else {
       // Bun 1.4.5 gives no name at all for an empty one, whatever its types say.
-      parts.set(name, { fileName: value.name ?? '', bytes: new Uint8Array(await value.arrayBuffer()) });
+      parts.set(name, { fileName: plainName(value.name ?? ''), bytes: new Uint8Array(await value.arrayBuffer()) });
     }
   }
   if (task === null) throw badPart(taskPart, 'is missing; it holds the task as JSON');
   return { task: decodeJson(taskRequestSchema, task), parts };
+}
+
+/** A name as a browser writes it into the head of its part. */
+function escapedName(name: string): string {
+  return name.replaceAll('\n', '%0A').replaceAll('\r', '%0D').replaceAll('"', '%22');
+}
+
+/** The name a browser wrote so. */
+function plainName(escaped: string): string {
+  return escaped.replaceAll('%0A', '\n').replaceAll('%0D', '\r').replaceAll('%22', '"');
 }
 
 function badPart(name: string, message: string): OctasklyError {
@@ -101,9 +112,11 @@ export function stagedTask(
   const unused = new Set(parts.keys());
   const inputs = task.inputs?.map((input, index): InputRequest => {
     if (typeof input !== 'string') return input;
-    const part = parts.get(input);
+    // Escaping one way alone is certain: what was `%22` in the name of a file is sent as it is.
+    const name = [input, escapedName(input)].find((each) => parts.has(each)) ?? input;
+    const part = parts.get(name);
     if (part === undefined) throw badPart(`inputs.${index}`, `the request has no part "${input}"`);
-    unused.delete(input);
+    unused.delete(name);
     const blob = `sha256:${sha256Hex(part.bytes)}`;
     blobs.set(blob, part.bytes);
     const useFileName = pathProblem(input) !== null && pathProblem(part.fileName) === null;

@@ -6,9 +6,10 @@
 import { z } from 'zod';
 import { type ErrorCode, errorCodes } from '../base/errors.ts';
 import * as files from './file-schemas.ts';
-import { problemMediaType, problemType } from './problem.ts';
+import { audienceOf, refusalOf, securityOf, securitySchemes, tagOf, tags } from './openapi-parts.ts';
 import { type AnswerRule, type Route, templateOf } from './route.ts';
 import * as schemas from './schemas.ts';
+import * as timeline from './timeline-schemas.ts';
 import * as trust from './trust-schemas.ts';
 import * as workers from './worker-schemas.ts';
 
@@ -22,6 +23,7 @@ const named = {
   Attempt: schemas.attemptSchema,
   BatchRequest: schemas.batchRequestSchema,
   BatchAnswer: schemas.batchAnswerSchema,
+  BatchList: schemas.batchListSchema,
   Batch: schemas.batchSchema,
   Worker: workers.workerSchema,
   WorkerList: workers.workerListSchema,
@@ -46,6 +48,8 @@ const named = {
   AuditList: trust.auditListSchema,
   AuditFinding: trust.auditFindingSchema,
   Identity: trust.identitySchema,
+  Session: trust.sessionSchema,
+  Timeline: timeline.timelineSchema,
   Explanation: schemas.explanationSchema,
   Stats: schemas.statsSchema,
   Event: schemas.eventSchema,
@@ -159,15 +163,8 @@ export function problemsOf(route: Route): ErrorCode[] {
 
 function problemAnswers(route: Route): Json {
   const byStatus = Map.groupBy(problemsOf(route), (code) => errorCodes[code].http);
-  return Object.fromEntries(
-    [...byStatus].map(([status, codes]) => [
-      String(status),
-      {
-        description: codes.map((code) => `${errorCodes[code].title} (${problemType(code)})`).join('; '),
-        content: { [problemMediaType]: { schema: { $ref: reference('Problem') } } },
-      },
-    ]),
-  );
+  const schema = { $ref: reference('Problem') };
+  return Object.fromEntries([...byStatus].map(([status, codes]) => [String(status), refusalOf(codes, schema)]));
 }
 
 function operationOf(route: Route): Json {
@@ -175,8 +172,9 @@ function operationOf(route: Route): Json {
   return {
     operationId: route.name,
     summary: route.summary,
-    ...(route.description === undefined ? {} : { description: route.description }),
-    security: route.access === 'public' ? [] : [{}, { token: [] }],
+    tags: [tagOf(route.path)],
+    description: [route.description, audienceOf(route.access)].filter((text) => text !== undefined).join(' '),
+    security: securityOf(route.access),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...requestBodyOf(route),
     responses: {
@@ -203,17 +201,13 @@ export function openApiOf(routes: readonly Route[], info: { readonly version: st
       description: 'Share the computing power of the devices on one local network.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
+    // Where the document came from.
+    servers: [{ url: '/' }],
+    tags,
     paths,
     components: {
       schemas: componentSchemas(),
-      securitySchemes: {
-        token: {
-          type: 'http',
-          scheme: 'bearer',
-          bearerFormat: 'JWT',
-          description: 'Not needed from the dispatcher’s own machine, unless it was started so.',
-        },
-      },
+      securitySchemes,
     },
   };
 }

@@ -11,7 +11,9 @@ import type { Clock, Log } from '../ports/time.ts';
 import type { Access, Caller, RequireAuth } from './access.ts';
 import type { Backend } from './backend.ts';
 import type { BodyRule } from './body.ts';
+import type { PageFile } from './pages.ts';
 import type { Rates } from './rates.ts';
+import { sessionToken } from './session.ts';
 import type { Trust } from './trust.ts';
 
 export interface ApiOptions {
@@ -30,6 +32,8 @@ export interface ApiOptions {
   readonly requireAuth: RequireAuth;
   /** Requests of submission a second for each subject of a token; the cluster's owner has no limit. 0 = nobody has one. */
   readonly submitRate: number;
+  /** The file a browser is shown at this path; null = there is none. */
+  readonly page: (path: string) => Promise<PageFile | null>;
   /** Which rule of the deny list a command hits, in words; null = none. */
   readonly denied: (command: DeniedQuestion) => string | null;
 }
@@ -67,6 +71,8 @@ export interface Call<Params, Query, Body> {
   readonly body: Body;
   readonly headers: Headers;
   readonly actor: Actor;
+  /** What shows who it is: a token in the header, one in the cookie of a page, or nothing. */
+  readonly shown: 'token' | 'cookie' | null;
   /** For answers that last: false once the caller would not be let in any more, as its token was revoked or has expired. */
   readonly holds: () => boolean;
   readonly keepOpen: Peer['keepOpen'];
@@ -127,10 +133,12 @@ export function templateOf(path: string): string {
 }
 
 /** What `identify` asks of a request. */
-export function callerOf(headers: Headers, remote: string | null): Caller {
+export function callerOf(request: Pick<Request, 'headers' | 'method' | 'url'>, remote: string | null): Caller {
+  const { headers } = request;
   return {
     remote,
     authorization: headers.get('authorization'),
+    cookie: sessionToken(request),
     forwarded: ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'].some((name) => headers.has(name)),
   };
 }

@@ -7,10 +7,15 @@ import { auditRoutes } from './routes/audit.ts';
 import { batchRoutes } from './routes/batches.ts';
 import { blobRoutes } from './routes/blobs.ts';
 import { deviceRoutes } from './routes/devices.ts';
+import { logRoutes } from './routes/logs.ts';
+import { metricsRoutes } from './routes/metrics.ts';
+import { notificationRoutes } from './routes/notifications.ts';
 import { outputRoutes } from './routes/outputs.ts';
+import { sessionRoutes } from './routes/session.ts';
 import { streamRoutes } from './routes/streams.ts';
 import { systemRoutes } from './routes/system.ts';
 import { taskRoutes } from './routes/tasks.ts';
+import { timelineRoutes } from './routes/timeline.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { workerRoutes } from './routes/workers.ts';
 
@@ -20,9 +25,14 @@ export const routes: readonly Route[] = [
   ...outputRoutes,
   ...blobRoutes,
   ...batchRoutes,
+  ...timelineRoutes,
   ...workerRoutes,
+  ...logRoutes,
   ...deviceRoutes,
   ...tokenRoutes,
+  ...sessionRoutes,
+  ...notificationRoutes,
   ...auditRoutes,
   ...systemRoutes,
+  ...metricsRoutes,
 ];

@@ -5,9 +5,10 @@
  */
 
 import { z } from 'zod';
-import { outputPlaces, priorities, taskStatuses } from '../core/task.ts';
+import { outputPlaces, priorities, taskStatuses, terminalNamePattern, terminalSideMax } from '../core/task.ts';
 import { fileSchema, inputsSchema, outputsSchema, pathsLength } from './file-schemas.ts';
 import { limits } from './limits.ts';
+import { batchNotifySchema, notifyStatsSchema, taskNotifySchema } from './notify-schemas.ts';
 import { sandboxLevelSchema, type sandboxSchema, type workerListSchema, type workerSchema } from './worker-schemas.ts';
 
 export { limits };
@@ -61,6 +62,19 @@ function textLength(task: {
   return length;
 }
 
+const terminalSide = z.number().int().min(1).max(terminalSideMax);
+
+/** How large a terminal is, in characters. */
+export const terminalSizeSchema = z.strictObject({ columns: terminalSide, rows: terminalSide });
+
+const terminalSchema = terminalSizeSchema.extend({
+  term: z
+    .string()
+    .regex(terminalNamePattern, 'is not the name of a terminal')
+    .optional()
+    .describe('TERM; default dumb'),
+});
+
 /** What one submits. Exactly one of `command` and `argv`. */
 export const taskRequestSchema = z
   .strictObject({
@@ -91,6 +105,13 @@ export const taskRequestSchema = z
       })
       .optional()
       .describe('Text, or {"stream": true} to feed it through POST /tasks/{id}/stdin'),
+    terminal: terminalSchema
+      .optional()
+      .describe('Run it in a terminal of its own, on Linux: needs "stdin": {"stream": true}, leaves stderr empty'),
+    attached: z
+      .boolean()
+      .optional()
+      .describe('It lives with its follower: cancelled when nobody holds on to it by POST /tasks/{id}/attend'),
     max_output: z.number().int().min(0).max(limits.outputBytesMax).optional().describe('Bytes kept of each stream'),
     requires: requiresSchema.optional(),
     cpu_time_limit: z
@@ -134,10 +155,19 @@ export const taskRequestSchema = z
     depends_on: z.array(idSchema).max(limits.listMax).optional(),
     on_dependency_failure: z.enum(['cancel', 'run']).optional(),
     tags: labelMap.optional(),
+    notify: taskNotifySchema.optional(),
   })
   .refine((task) => (task.command === undefined) !== (task.argv === undefined), {
     message: 'exactly one of "command" and "argv" is needed',
     path: ['command'],
+  })
+  .refine((task) => task.terminal === undefined || typeof task.stdin === 'object', {
+    message: 'a terminal is fed: it needs "stdin": {"stream": true}',
+    path: ['terminal'],
+  })
+  .refine((task) => task.terminal === undefined || (task.requires?.platform ?? 'linux') === 'linux', {
+    message: 'terminals are to be had on linux only; leave the platform out, or the terminal',
+    path: ['requires', 'platform'],
   })
   .refine((task) => textLength(task) <= limits.taskLengthMax, {
     message: `command, arguments, environment and stdin must not exceed ${limits.taskLengthMax} characters together`,
@@ -161,6 +191,7 @@ export const taskFormSchema = z
 /** A task of a batch may wait for others of the same batch by their names. */
 export const batchRequestSchema = z.strictObject({
   name: text(200).optional(),
+  notify: batchNotifySchema.optional(),
   tasks: z
     .array(
       taskRequestSchema
@@ -289,6 +320,8 @@ export const batchSchema = z.object({
   counts: statusCounts,
 });
 
+export const batchListSchema = z.object({ batches: z.array(batchSchema), next_cursor: z.string().nullable() });
+
 /** Why a task waits, worker by worker, or what ended it and what to do about it. */
 export const explanationSchema = z.object({
   id: z.string(),
@@ -312,7 +345,13 @@ export const statsSchema = z.object({
   slots: z.object({ total: z.number().int(), used: z.number().int() }),
   queue: z.object({ size: z.number().int(), max: z.number().int() }),
   stale_reports: z.number().int(),
+  notifications: notifyStatsSchema.optional(),
   links_ended: z.record(z.string(), z.number().int()),
+  discovery: z
+    .record(z.string(), z.number().int())
+    .describe(
+      'Packets of mDNS by what became of them (received, malformed, ignored, limited, dropped); {} where it is off',
+    ),
 });
 
 export const eventSchema = z.object({
@@ -344,6 +383,7 @@ export type AttemptView = z.infer<typeof attemptSchema>;
 export type TaskList = z.infer<typeof taskListSchema>;
 export type BatchAnswer = z.infer<typeof batchAnswerSchema>;
 export type BatchView = z.infer<typeof batchSchema>;
+export type BatchList = z.infer<typeof batchListSchema>;
 export type WorkerView = z.infer<typeof workerSchema>;
 export type WorkerList = z.infer<typeof workerListSchema>;
 export type SandboxView = z.infer<typeof sandboxSchema>;

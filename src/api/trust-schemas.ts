@@ -127,6 +127,13 @@ export const auditFindingSchema = z.object({
 /** Who one is to the dispatcher. */
 export const identitySchema = z.object({ name: z.string(), role: z.enum(roles) });
 
+/** What a browser keeps of a sign-in; the token itself is in a cookie that no script reads. */
+export const sessionSchema = identitySchema.extend({
+  by: z.enum(['cookie', 'token', 'place']).describe('place: a call from here needs no token'),
+});
+export const sessionRequestSchema = z.strictObject({ token: z.string().min(1).max(4096) });
+
+export type SessionView = z.infer<typeof sessionSchema>;
 export type TokenRequest = z.infer<typeof tokenRequestSchema>;
 export type TokenView = z.infer<typeof tokenSchema>;
 export type CreatedToken = z.infer<typeof createdTokenSchema>;

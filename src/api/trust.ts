@@ -3,8 +3,8 @@
  * record in the same transaction. Errors are `OctasklyError`s.
  */
 
-import type { Actor, AuditEntry, AuditFinding } from '../core/trust.ts';
-import type { AuditFilter } from '../ports/store.ts';
+import type { Actor, AuditFinding } from '../core/trust.ts';
+import type { Store } from '../ports/store.ts';
 import type { Identity } from './access.ts';
 import type {
   ApprovalView,
@@ -59,6 +59,7 @@ export interface Trust {
   /** Replaces the cluster secret; the old one is valid for `graceMs` more. Resolves with the end of that, wall ms. */
   rotateSecret(graceMs: number, actor: Actor): Promise<number>;
 
-  audit(filter: AuditFilter, page: { limit: number; after: number }): readonly AuditEntry[];
+  /** As `Store.audit`. */
+  audit: Store['audit'];
   verifyAudit(): AuditFinding;
 }

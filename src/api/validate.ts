@@ -8,6 +8,7 @@ import { z } from 'zod';
 import type { FieldError } from '../base/errors.ts';
 import { didYouMean } from '../base/nearest.ts';
 import { fieldErrorsMax, fieldsError } from './problem.ts';
+import { sentenceOf } from './sentences.ts';
 
 /** A parsed schema node below wrappers that do not change which keys are valid. */
 function unwrap(schema: unknown): unknown {
@@ -70,7 +71,7 @@ export function validate<T>(
   value: unknown,
   refusal: { readonly code: 'bad_request' | 'invalid'; readonly what: string },
 ): T {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { error: sentenceOf });
   if (result.success) return result.data;
   // A large request can be wrong in a million places; each costs something to explain.
   const fields = result.error.issues.slice(0, fieldErrorsMax).flatMap((issue) => fieldErrorsOf(issue, schema));

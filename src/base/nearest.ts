@@ -56,6 +56,12 @@ export function meant(word: string, words: Iterable<string>): string | null {
   return nearestWithin(word, words, Math.max(1, Math.floor(word.length / 3)));
 }
 
+/** `The nearest is "x".`, as `quoted` writes it, with a space before it; '' when nothing is near. */
+export function nearestIs(word: string, words: Iterable<string>, quoted = (found: string) => `"${found}"`): string {
+  const found = meant(word, words);
+  return found === null ? '' : ` The nearest is ${quoted(found)}.`;
+}
+
 /** `; did you mean "x"?`, or '' when nothing is near. */
 export function didYouMean(word: string, words: Iterable<string>): string {
   const found = meant(word, words);

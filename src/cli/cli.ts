@@ -4,47 +4,46 @@
  */
 
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import { nearest } from '../base/nearest.ts';
-import { createClient } from '../client/client.ts';
-import type { Fetch } from '../client/http.ts';
+import { nearestIs } from '../base/nearest.ts';
+import { sleep } from '../client/backoff.ts';
+import type { Client } from '../client/client.ts';
 import { type Command, reachOf } from './command.ts';
 import { commands } from './commands.ts';
 import { type ConfigFile, checkFileKeys, resolveOptions, type Sources, warningsOf } from './config.ts';
-import { BrokenPipe, type CommandContext, note, type Terminal } from './context.ts';
+import { type Surroundings, wayTo } from './connecting.ts';
+import { BrokenPipe, type CommandContext, columnsOf, note, type Terminal } from './context.ts';
 import { explainFailure } from './failure.ts';
 import type { LocalFiles } from './files.ts';
 import { commandHelp, firstSteps, overview } from './help.ts';
+import type { Library } from './library.ts';
 import type { OptionTable, Values } from './option.ts';
 import { allTables, placeOptions, type ReachValues, reachOptions } from './options.ts';
-import { parseLine, usage } from './parse.ts';
-import { type ApiSources, type FoundApi, findBaseUrl, findToken, type TokenSources } from './reach.ts';
+import { type BooleanValues, parseLine, usage } from './parse.ts';
+import { type ApiSources, baseUrlOf, type FoundApi, findBaseUrl } from './reach.ts';
 import type { Roles } from './roles.ts';
+import { proseMax } from './wrap.ts';
 
-/** What is known of the certificate of an HTTPS address. */
-export interface PinOptions {
-  /** Its SHA-256 as the person gave it, not checked yet; null: not given. */
-  readonly fingerprint: string | null;
-  /** Where a dispatcher that runs here keeps its own. */
-  readonly dataDir: string;
-}
-
-export interface CliEnvironment extends Pick<TokenSources, 'readPrivate' | 'localToken'>, Pick<ApiSources, 'answers'> {
+export interface CliEnvironment extends Surroundings, Pick<ApiSources, 'answers'> {
   readonly terminal: Terminal;
   readonly files: LocalFiles;
   readonly version: string;
   readonly roles: Roles;
+  /** Loaded when it is read in. */
+  openLibrary(): Promise<Library>;
   /** Throws for malformed text. */
   parseToml(text: string): unknown;
   readonly parseYaml: ((text: string) => unknown) | null;
   /** URL of the API of the dispatcher that runs with this data directory; null when there is none. */
   announcedApi(dataDir: string): string | null;
   /** Dispatchers found by mDNS on these interfaces (none = all that are fit), within a second. */
-  findApis(values: Pick<ReachValues, 'discovery' | 'interfaces'>): Promise<readonly FoundApi[]>;
-  /** The `fetch` for one dispatcher, which believes its certificate; missing: the runtime's own. Throws `OctasklyError`. */
-  fetchFor?(baseUrl: string, options: PinOptions): Fetch | Promise<Fetch>;
+  findApis(values: Pick<ReachValues, 'discovery' | 'interfaces' | 'dataDir'>): Promise<readonly FoundApi[]>;
 }
 
 const exitUsage = 2;
+/** Hidden: asked by the scripts of `octaskly completion`. */
+const completionWord = '__complete';
+/** How long `octaskly` alone looks for a dispatcher before it says how to begin, ms. */
+const lookMs = 1300;
 /** Least time between two notices of a lost dispatcher. */
 const lostNoticeMs = 5000;
 
@@ -53,14 +52,20 @@ export async function runCli(argv: readonly string[], environment: CliEnvironmen
   const { terminal } = environment;
   let called: Command | null = null;
   try {
+    if (argv[0] === completionWord) return await answerCompletion(argv.slice(1), environment);
     const call = findCommand(argv);
     switch (call.kind) {
-      case 'text':
-        await terminal.stdout.write(call.text ?? `octaskly ${environment.version}\n`);
+      case 'version':
+        await terminal.stdout.write(`octaskly ${environment.version}\n`);
+        return 0;
+      case 'overview':
+        await terminal.stdout.write(overview(commands, proseWidth(terminal)));
         return 0;
       case 'help':
-        await terminal.stdout.write(commandHelp(call.command));
+        await terminal.stdout.write(commandHelp(call.command, proseWidth(terminal)));
         return 0;
+      case 'nothing':
+        return await sayStatus(environment);
       case 'command':
         called = call.command;
         return await runCommand(call.command, call.line, environment);
@@ -70,23 +75,28 @@ export async function runCli(argv: readonly string[], environment: CliEnvironmen
   }
 }
 
+/** Cells of a line of prose. */
+function proseWidth(terminal: Terminal): number {
+  return Math.min(proseMax, columnsOf(terminal) ?? proseMax);
+}
+
 type Call =
-  /** Null: the version. */
-  | { readonly kind: 'text'; readonly text: string | null }
+  | { readonly kind: 'version' | 'overview' | 'nothing' }
   | { readonly kind: 'help'; readonly command: Command }
   | { readonly kind: 'command'; readonly command: Command; readonly line: readonly string[] };
 
 /** Options of how to reach the dispatcher may stand before the command too. */
 function findCommand(argv: readonly string[]): Call {
-  if (argv.length === 0) return { kind: 'text', text: firstSteps };
-  if (argv[0] === '--version' || argv[0] === '-V') return { kind: 'text', text: null };
+  if (argv.length === 0) return { kind: 'nothing' };
+  if (argv[0] === '--version' || argv[0] === '-V') return { kind: 'version' };
   const before = beforeCommand(argv);
   const [name, ...line] = before.words;
-  if (name === undefined && before.help) return { kind: 'text', text: overview(commands) };
-  if (name === undefined) throw usage("A command is missing. 'octaskly --help' lists them.");
+  if (name === undefined && before.help) return { kind: 'overview' };
+  // Who says which dispatcher is meant asks about that one.
+  if (name === undefined) return { kind: 'command', command: named('status'), line: argv };
   if (name === 'help') {
     const [about] = line;
-    return about === undefined ? { kind: 'text', text: overview(commands) } : { kind: 'help', command: named(about) };
+    return about === undefined ? { kind: 'overview' } : { kind: 'help', command: named(about) };
   }
   const command = named(name);
   if (before.help) return { kind: 'help', command };
@@ -95,7 +105,7 @@ function findCommand(argv: readonly string[]): Call {
 
 function beforeCommand(argv: readonly string[]): ReturnType<typeof parseLine> {
   try {
-    return parseLine(argv, reachOptions, 'first word');
+    return parseLine(argv, reachOptions, 'first word', { booleans: 'attached' });
   } catch (error) {
     if (!(error instanceof OctasklyError) || !error.message.startsWith('There is no option')) throw error;
     throw usage(`${error.message} Options of a command stand behind its name.`);
@@ -107,20 +117,21 @@ function named(name: string): Command {
   if (found !== undefined) return found;
   const names = ['help', ...commands.flatMap((command) => [command.name, ...(command.aliases ?? [])])];
   const shown = name.length < secretLengthMin ? `command "${name}"` : 'such command';
-  throw usage(`There is no ${shown}. The nearest is "${nearest(name, names)}"; 'octaskly --help' lists all.`);
+  throw usage(`There is no ${shown}.${nearestIs(name, names)} 'octaskly --help' lists all.`);
 }
 
 async function runCommand(command: Command, line: readonly string[], environment: CliEnvironment): Promise<number> {
   const { terminal } = environment;
-  const { given, words, help } = parseLine(line, command.options, command.optionsEnd ?? 'anywhere');
+  const { foreign, optionsEnd = 'anywhere' } = command;
+  const { given, words, help } = parseLine(line, command.options, optionsEnd, {
+    foreign,
+    booleans: booleansOf(command),
+  });
   if (help) {
-    await terminal.stdout.write(commandHelp(command));
+    await terminal.stdout.write(commandHelp(command, proseWidth(terminal)));
     return 0;
   }
-  const { env, homeDir } = terminal;
-  const places = resolveOptions(placeOptions, { given, env, file: null, homeDir });
-  const file = await readConfig(places.dataDir, places.config, environment);
-  const sources: Sources = { given, env, file, homeDir };
+  const sources = await sourcesOf(given, environment);
   for (const warning of warningsOf(command.options, sources, allTables)) await note(terminal, warning);
   const values = resolveOptions(command.options, sources);
   checkWords(
@@ -129,9 +140,67 @@ async function runCommand(command: Command, line: readonly string[], environment
     Object.entries(command.options).some(([key, { secret }]) => secret && given.has(key)),
   );
   if (command.kind === 'role') return await (await command.load())(environment.roles, values, words);
+  if (command.kind === 'own') {
+    const { openLibrary } = environment;
+    return await (await command.load())({ terminal, commands, openLibrary }, values, words);
+  }
   const { roles } = environment;
   const direct = (await command.direct?.({ roles, terminal }, values, words)) ?? null;
   return direct ?? (await runClientCommand(command, values, words, environment));
+}
+
+/** A word of such a command may be `true`: what is to run, or the name of something. Roles know what their words are. */
+function booleansOf({ kind, wordsMax }: Command): BooleanValues {
+  return kind !== 'role' && wordsMax > 0 ? 'attached' : 'separate';
+}
+
+/** Where the values of options come from: the line, the environment, and the config file that these name. */
+async function sourcesOf(given: Sources['given'], environment: CliEnvironment): Promise<Sources> {
+  const { env, homeDir } = environment.terminal;
+  const places = resolveOptions(placeOptions, { given, env, file: null, homeDir });
+  return { given, env, file: await readConfig(places.dataDir, places.config, environment), homeDir };
+}
+
+/** Completion must not hold up the person who types, ms. */
+const completionMs = 500;
+
+/** Answers a shell that asks what a line may go on with. Silent and in good order whatever happens. */
+async function answerCompletion(words: readonly string[], environment: CliEnvironment): Promise<number> {
+  const { terminal } = environment;
+  const connect = async (given: Sources['given']): Promise<Client> => {
+    const reach = resolveOptions(reachOptions, await sourcesOf(given, environment));
+    const baseUrl = baseUrlOf(reach, () => environment.announcedApi(reach.dataDir));
+    return (await wayTo(baseUrl, reach, environment)).connect({ timeoutMs: completionMs });
+  };
+  try {
+    const { completionLines } = await import('./completion/answer.ts');
+    const pages = async () => (await environment.openLibrary()).pages.map(({ name }) => name);
+    const lines = await completionLines(words, { commands, pages, connect });
+    await terminal.stdout.write(lines.map((line) => `${line}\n`).join(''));
+  } catch {
+    // Nobody typed this line to read an error.
+  }
+  return 0;
+}
+
+/** `octaskly` alone: what the dispatcher does, if there is one; else how to begin. Nobody there is no error. */
+async function sayStatus(environment: CliEnvironment): Promise<number> {
+  const { terminal } = environment;
+  const isOver = new AbortController();
+  try {
+    const looking = runCommand(named('status'), [], environment).then(() => 'said' as const);
+    const nobody = () => 'nobody' as const;
+    const waiting = sleep(lookMs, isOver.signal).then(nobody, nobody);
+    if ((await Promise.race([looking, waiting])) === 'said') return 0;
+  } catch (error) {
+    if (error instanceof BrokenPipe) return 0;
+    const isAway = error instanceof OctasklyError && (error.code === 'unreachable' || error.code === 'timeout');
+    if (!isAway) throw error;
+  } finally {
+    isOver.abort();
+  }
+  await terminal.stdout.write(firstSteps);
+  return 0;
 }
 
 /** Shorter words are too weak for a secret and are repeated in errors. */
@@ -140,7 +209,10 @@ const secretLengthMin = 16;
 /** `isPrivate`: a secret is on the line, and a word too many may be the rest of it. */
 function checkWords(command: Command, words: readonly string[], isPrivate: boolean): void {
   const line = `octaskly ${command.name}${command.usage === '' ? '' : ` ${command.usage}`}`;
-  if (words.length < command.wordsMin) throw usage(`Something is missing: ${line}.`);
+  if (words.length < command.wordsMin) {
+    const example = line.endsWith('...') ? ` For example: octaskly ${command.examples[0]}` : '';
+    throw usage(`Something is missing: ${line}${example === '' ? '.' : example}`);
+  }
   const surplus = words[command.wordsMax];
   if (surplus === undefined) return;
   const isShown = !isPrivate && surplus.length < secretLengthMin;
@@ -161,15 +233,7 @@ async function runClientCommand(
     find: () => environment.findApis(reach),
   });
   if (found !== null) await note(terminal, `using the dispatcher ${found.name} found at ${baseUrl}.`);
-  const token = findToken(reach, baseUrl, {
-    env: terminal.env,
-    readPrivate: (path) => environment.readPrivate(path),
-    localToken: (dataDir) => environment.localToken(dataDir),
-  });
-  const pin: PinOptions = { fingerprint: reach.tlsFingerprint ?? null, dataDir: reach.dataDir };
-  const fetch = await environment.fetchFor?.(baseUrl, pin);
-  const connect: CommandContext['connect'] = (options) =>
-    createClient({ baseUrl, token: token?.text ?? null, ...(fetch === undefined ? {} : { fetch }), ...options });
+  const { token, connect } = await wayTo(baseUrl, reach, environment);
   const client = connect({ onLost: lossTeller(terminal) });
   const action = await command.load();
   const verifyRecord: CommandContext['verifyRecord'] = (file) => roles.verifyRecord(file);

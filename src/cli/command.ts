@@ -4,16 +4,32 @@
  */
 
 import type { CommandContext, Terminal } from './context.ts';
-import type { OptionTable, Values } from './option.ts';
+import type { Library } from './library.ts';
+import type { Completes, OptionTable, Values } from './option.ts';
 import type { ReachValues } from './options.ts';
-import type { OptionsEnd } from './parse.ts';
+import type { ForeignOptions, OptionsEnd } from './parse.ts';
 import type { Roles } from './roles.ts';
 
-export const commandGroups = ['Roles', 'Work', 'Looking', 'Changing', 'Trust', 'Care'] as const;
+export const commandGroups = ['Roles', 'Work', 'Looking', 'Changing', 'Trust', 'Care', 'Help'] as const;
 
 /** Returns the exit status. Throws `OctasklyError` for what goes wrong. */
 export type ClientAction<S extends OptionTable> = (
   context: CommandContext,
+  values: Values<S>,
+  words: readonly string[],
+) => Promise<number>;
+
+/** What a command about the command line itself may touch. */
+export interface OwnContext {
+  readonly terminal: Terminal;
+  /** All commands, in the order of the overview. */
+  readonly commands: readonly Command[];
+  openLibrary(): Promise<Library>;
+}
+
+/** Needs no dispatcher. Returns the exit status. Throws `OctasklyError`. */
+export type OwnAction<S extends OptionTable> = (
+  context: OwnContext,
   values: Values<S>,
   words: readonly string[],
 ) => Promise<number>;
@@ -41,8 +57,12 @@ interface CommandFacts {
   readonly role?: 'dispatcher' | 'admin';
   readonly wordsMin: number;
   readonly wordsMax: number;
+  /** What its words may be, for completion; the last holds for all that follow. Default: nothing is known of them. */
+  readonly completes?: readonly (Completes | null)[];
   /** Default `anywhere`. */
   readonly optionsEnd?: OptionsEnd;
+  /** Options of the program it is like that it does not take, with what to do instead. */
+  readonly foreign?: ForeignOptions;
   /** Exit status for its own failures; default: the error's. */
   readonly failureStatus?: number;
 }
@@ -62,6 +82,7 @@ export type Command = CommandFacts & { readonly options: OptionTable } & (
         load(): Promise<ClientAction<OptionTable>>;
         readonly direct?: DirectAction<OptionTable>;
       }
+    | { readonly kind: 'own'; load(): Promise<OwnAction<OptionTable>> }
   );
 
 /** A command that talks to a dispatcher. */
@@ -79,6 +100,13 @@ export function clientCommand<S extends OptionTable>(
     load: load as unknown as () => Promise<ClientAction<OptionTable>>,
     ...(direct === undefined ? {} : { direct: direct as unknown as DirectAction<OptionTable> }),
   };
+}
+
+/** A command about the command line itself. */
+export function ownCommand<S extends OptionTable>(
+  facts: CommandFacts & { readonly options: S; load(): Promise<OwnAction<S>> },
+): Command {
+  return { ...facts, kind: 'own', load: facts.load as unknown as () => Promise<OwnAction<OptionTable>> };
 }
 
 /** A command that is a part of the product itself, given by the composition root. */

@@ -5,24 +5,23 @@
 import {
   batchOptions,
   exportOptions,
-  logsOptions,
   lookOptions,
   mapOptions,
-  outputsOptions,
-  psOptions,
   retryOptions,
   runOptions,
   submitOptions,
-  uiOptions,
 } from './client-options.ts';
-import { type Command, clientCommand, roleCommand } from './command.ts';
+import { type Command, clientCommand, ownCommand, roleCommand } from './command.ts';
+import { many, noWords, oneWorkerWord, selectors, selectorWords } from './command-words.ts';
+import { shells } from './completion/scripts.ts';
 import { runDirectly } from './direct.ts';
 import { done, type Exit, usual, wrong } from './exits.ts';
+import { lookingCommands } from './looking-commands.ts';
+import { foreignOptions } from './map/foreign.ts';
 import {
   backupOptions,
   dispatcherOptions,
   doctorOptions,
-  peersOptions,
   printOptions,
   reachOptions,
   upOptions,
@@ -43,12 +42,8 @@ const asTask: readonly Exit[] = [
   ['128+n', 'ended by signal n'],
   ['2', 'the command line is not valid'],
 ];
-const noWords = { usage: '', wordsMin: 0, wordsMax: 0 } as const;
-const oneTaskWord = { usage: 'ID', wordsMin: 1, wordsMax: 1 } as const;
-const many = Number.POSITIVE_INFINITY;
 const aboutFiles =
   'With --in files and directories come along: a relative path keeps its place below the task directory, any other goes by its last name. What matches --out comes back into this directory when the task ends: paths, directories or globs (quote them).';
-const selectors = 'A selector is an id or its beginning, last, all, batch:ID, tag:k=v or status:STATE.';
 
 const roles: readonly Command[] = [
   roleCommand({
@@ -79,12 +74,13 @@ const work: readonly Command[] = [
     ...{ name: 'submit', group: 'Work', usage: 'CMD...', wordsMin: 1, wordsMax: many },
     summary: 'hand in a command and print its id',
     details: [
-      "Several words are joined by spaces and run by the worker's shell. Quote a command that has options of its own.",
+      "Several words are joined by spaces and run by the worker's shell. Quote a command that has options of its own. A true or false behind a switch is a word of the command: --wait=true.",
       'With --wait the exit statuses are those of run; Ctrl-C then stops waiting, the task goes on.',
       aboutFiles,
     ],
     examples: ["submit 'ffmpeg -i /nas/in.mkv /nas/out.mp4' --cpus 2 --name encode", 'submit --wait make test'],
     exits: [...usual, ...asTask.slice(0, 4).map(([status, meaning]): Exit => [status, `with --wait: ${meaning}`])],
+    completes: ['file'],
     options: submitOptions,
     load: async () => (await import('./commands/submit.ts')).submit,
   }),
@@ -92,44 +88,56 @@ const work: readonly Command[] = [
     ...{ name: 'run', group: 'Work', usage: 'CMD...', wordsMin: 1, wordsMax: many, failureStatus: 125 },
     summary: 'run a command elsewhere as if it ran here',
     details: [
-      'Like ssh: the words are joined by spaces, and options behind the first word belong to the command. Output and errors appear as they come, standard input is passed on when it is a file or pipe, and Ctrl-C cancels the task (twice: leaves at once).',
+      'Like ssh: the words are joined by spaces, and options behind the first word belong to the command. Output and errors appear as they come, standard input is passed on when it is a file or pipe, and Ctrl-C cancels the task (twice: leaves at once). The task lives with the command: killed or cut off for 15 s, it is cancelled.',
+      'With -t it runs in a terminal: keys go to it as you press them, Ctrl-C too, and it follows the size of yours. ~. at the start of a line leaves and cancels it.',
       aboutFiles,
+      'With --p2p the task goes to a worker directly, from the data directory of a dispatcher or of a worker that has joined. What only a dispatcher can do is refused then: --in, --out, --outputs-at worker, --after, --tag, --retries and -t. It is run once: when its worker is lost, it is not run elsewhere.',
     ],
     examples: [
       'run uname -a',
+      'run -t bash -i',
+      'run --p2p uname -a',
       "run --cpus 4 'xz -9 -T4' < disk.img > disk.img.xz",
       "run --in report.tex --in figures --out report.pdf 'latexmk -pdf report.tex'",
       'run --sandbox strict --mem-limit 512M --cpu-time 5m --in tool.sh ./tool.sh',
     ],
     exits: asTask,
     optionsEnd: 'first word',
+    completes: ['file'],
     options: runOptions,
     load: async () => (await import('./commands/run.ts')).run,
     direct: runDirectly,
   }),
   clientCommand({
-    ...{ name: 'map', group: 'Work', usage: 'CMD... [::: ARG...] [:::: FILE...]', wordsMin: 1, wordsMax: many },
-    summary: 'run a command once for each argument',
+    ...{ name: 'map', group: 'Work', usage: '[CMD...] [::: ARG...] [:::: FILE...]', wordsMin: 0, wordsMax: many },
+    summary: 'run a command once for each argument, as GNU parallel does',
     details: [
-      'Arguments stand behind :::, in the lines of the files behind :::: or -a, or come from standard input. Several sources are combined, each with each. They replace {} (quoted for the shell), {.} without extension, {/} without directory, {//} the directory, {/.} the name without both, {#} the number of the job, {1} {2.} one source; a command without any gets {} at its end. Output of each job is printed together, when it has ended.',
-      'Options behind the first word belong to the command, unless that word is a whole quoted command.',
+      'Arguments stand behind :::, in the lines of the files behind :::: or -a, or come from standard input. Several sources are combined, each with each; behind :::+ and ::::+ one goes side by side with the source before. They replace {} (quoted for the shell), {.} without extension, {/} without directory, {//} the directory, {/.} the name without both, {#} the number of the job, {%} its slot, {1} {2.} {-1} one of several; a command without any gets {} at its end. Without a command the arguments are the commands.',
+      'Output of each job is printed together, when it has ended. Options behind the first word belong to the command, unless that word is a whole quoted command.',
       'The same replacements are made in --in and --out, for each job; files come back as each job ends.',
+      'The jobs live with the command: killed or cut off for 15 s, what has not ended is cancelled. Ctrl-Z stops the command alone.',
     ],
     examples: [
       "map 'gzip -9 -k {}' ::: /nas/logs/*.log",
-      "map --in {} --out {.}.mp3 'ffmpeg -i {} {.}.mp3' ::: *.wav",
+      "map --in {} --out {.}.mkv 'ffmpeg -i {} {.}.mkv' ::: *.avi",
       'map -k --tag flac -s {} < list-of-wavs.txt',
+      "map -j8 --joblog log --resume-failed --timeout 200% 'render {1} {2}' ::: a b :::: frames",
+      'map --halt now,fail=1 --results out test-case ::: 1 2 3',
     ],
     exits: [
       ['0', 'all jobs completed'],
-      ['1-100', 'that many did not, or left files of --out that are missing'],
+      ['1-100', 'that many did not, or files of --out or some of the output are missing'],
       ['101', 'more than 100 did not'],
+      ['N', '--halt with =1: as the job that stopped it; with N%: the percentage that failed'],
       ['125', "Octaskly's own failure"],
+      ['130, 143', 'interrupted; what had not ended was cancelled'],
       wrong,
     ],
     optionsEnd: 'unquoted word',
     failureStatus: 125,
+    completes: ['file'],
     options: mapOptions,
+    foreign: foreignOptions,
     load: async () => (await import('./commands/map.ts')).map,
   }),
   clientCommand({
@@ -140,117 +148,23 @@ const work: readonly Command[] = [
     ],
     examples: ['batch nightly.yaml --wait'],
     exits: [done, ['1', 'it failed; with --wait also: not all tasks completed'], wrong],
+    completes: ['file'],
     options: batchOptions,
     load: async () => (await import('./commands/batch.ts')).batch,
   }),
 ];
 
-const looking: readonly Command[] = [
-  clientCommand({
-    ...{ name: 'ps', aliases: ['tasks'], group: 'Looking', ...noWords, exits: usual },
-    summary: 'list tasks, newest first',
-    examples: ['ps --status running', 'ps --tag project=film --since 2h -o json'],
-    options: psOptions,
-    load: async () => (await import('./commands/ps.ts')).ps,
-  }),
-  clientCommand({
-    ...{ name: 'show', group: 'Looking', ...oneTaskWord, exits: usual },
-    summary: 'everything about one task',
-    examples: ['show last'],
-    options: lookOptions,
-    load: async () => (await import('./commands/show.ts')).show,
-  }),
-  clientCommand({
-    ...{ name: 'logs', group: 'Looking', ...oneTaskWord, exits: usual },
-    summary: "a task's output, standard output and error kept apart",
-    examples: ['logs -f last'],
-    options: logsOptions,
-    load: async () => (await import('./commands/logs.ts')).logs,
-  }),
-  clientCommand({
-    ...{ name: 'outputs', group: 'Looking', usage: 'ID [PATH...]', wordsMin: 1, wordsMax: many },
-    summary: 'files a task left (--out): list them, or bring them here',
-    details: [
-      'Without --dir and paths it lists them. A path is one of these files, or a directory and all below it; files keep their paths below --dir, and replace files that are there.',
-    ],
-    examples: ['outputs last', 'outputs last --dir results', 'outputs 01hq3v5k9m2x report.txt --stdout'],
-    exits: [done, ['1', 'it failed, or a file is not there or could not be brought'], wrong],
-    options: outputsOptions,
-    load: async () => (await import('./commands/outputs.ts')).outputs,
-  }),
-  clientCommand({
-    ...{ name: 'wait', group: 'Looking', usage: 'SELECTOR...', wordsMin: 1, wordsMax: many },
-    summary: 'wait until tasks have ended',
-    details: [`${selectors} Selectors of many mean the tasks that have not ended when the command starts.`],
-    examples: ['wait batch:01hq3v5k9m2x'],
-    exits: [['0', 'all completed'], ['1', 'some did not, or it failed'], wrong],
-    options: lookOptions,
-    load: async () => (await import('./commands/wait.ts')).wait,
-  }),
-  clientCommand({
-    ...{ name: 'explain', group: 'Looking', ...oneTaskWord, exits: usual },
-    summary: 'why a task waits, or what ended it',
-    examples: ['explain last'],
-    options: lookOptions,
-    load: async () => (await import('./commands/explain.ts')).explain,
-  }),
-  clientCommand({
-    ...{ name: 'workers', group: 'Looking', ...noWords, exits: usual },
-    summary: 'list workers and what they have',
-    role: 'dispatcher',
-    examples: ['workers'],
-    options: lookOptions,
-    load: async () => (await import('./commands/workers.ts')).workers,
-  }),
-  roleCommand({
-    ...{
-      name: 'peers',
-      group: 'Looking',
-      ...noWords,
-      exits: [done, ['1', 'it failed, or there is no key to ask with'], wrong],
-    },
-    summary: 'list nodes of the cluster on this network, with no dispatcher needed',
-    details: [
-      'Asks everybody on the local network and prints what they say of themselves. Works from the data directory of a dispatcher or of a worker that has joined, and needs neither of them to run. Who is here runs a worker or a dispatcher with --discovery on (the default).',
-      'With --watch it goes on until Ctrl-C: redrawn on a terminal, else a line for each change (with -o json an object a line).',
-    ],
-    examples: ['peers', 'peers --watch', 'peers --wait 5s -o json'],
-    options: peersOptions,
-    action: (given, values) => given.peers(values),
-  }),
-  clientCommand({
-    ...{ name: 'stats', group: 'Looking', ...noWords, exits: usual },
-    summary: 'counts of tasks, workers and slots',
-    role: 'dispatcher',
-    examples: ['stats -o json'],
-    options: lookOptions,
-    load: async () => (await import('./commands/stats.ts')).stats,
-  }),
-  clientCommand({
-    ...{ name: 'ui', group: 'Looking', ...noWords },
-    summary: 'dashboard in this terminal',
-    role: 'dispatcher',
-    details: [
-      'Counts, workers and tasks as they change; opens a task with its live output, cancels, retries and explains it. Press ? in it for the keys. Colours can be switched off by NO_COLOR.',
-    ],
-    examples: ['ui', 'ui --api http://192.168.1.10:3000'],
-    exits: [done, ['1', 'no dispatcher reachable'], ['2', 'the command line is not valid, or there is no terminal']],
-    options: uiOptions,
-    load: async () => (await import('./commands/ui.ts')).ui,
-  }),
-];
-
 const changing: readonly Command[] = [
   clientCommand({
-    ...{ name: 'cancel', group: 'Changing', usage: 'SELECTOR...', wordsMin: 1, wordsMax: many, exits: usual },
+    ...{ name: 'cancel', group: 'Changing', ...selectorWords, exits: usual },
     summary: 'end tasks, waiting or running',
-    details: [selectors],
+    details: [`${selectors} It prints the ids, as they are cancelled.`],
     examples: ['cancel last', 'cancel tag:project=film'],
     options: lookOptions,
     load: async () => (await import('./commands/cancel.ts')).cancel,
   }),
   clientCommand({
-    ...{ name: 'retry', group: 'Changing', usage: '[SELECTOR...]', wordsMin: 0, wordsMax: many, exits: usual },
+    ...{ name: 'retry', group: 'Changing', ...selectorWords, usage: '[SELECTOR...]', wordsMin: 0, exits: usual },
     summary: 'submit ended tasks again, as new ones',
     details: [`${selectors} Selectors of many mean the tasks that ended and did not complete.`],
     examples: ['retry --failed', 'retry batch:01hq3v5k9m2x'],
@@ -258,7 +172,7 @@ const changing: readonly Command[] = [
     load: async () => (await import('./commands/retry.ts')).retry,
   }),
   clientCommand({
-    ...{ name: 'drain', group: 'Changing', usage: 'WORKER', wordsMin: 1, wordsMax: 1, exits: usual },
+    ...{ name: 'drain', group: 'Changing', ...oneWorkerWord, exits: usual },
     summary: 'give a worker no new tasks',
     role: 'dispatcher',
     examples: ['drain attic-pi'],
@@ -266,7 +180,7 @@ const changing: readonly Command[] = [
     load: async () => (await import('./commands/drain.ts')).drain,
   }),
   clientCommand({
-    ...{ name: 'undrain', group: 'Changing', usage: 'WORKER', wordsMin: 1, wordsMax: 1, exits: usual },
+    ...{ name: 'undrain', group: 'Changing', ...oneWorkerWord, exits: usual },
     summary: 'give a worker tasks again',
     role: 'dispatcher',
     examples: ['undrain attic-pi'],
@@ -292,10 +206,25 @@ const changing: readonly Command[] = [
 ];
 
 const care: readonly Command[] = [
+  clientCommand({
+    ...{ name: 'notify', group: 'Care', usage: 'test [URL] | send URL TEXT... | key', wordsMin: 1, wordsMax: many },
+    summary: 'send a notification by hand; key: what webhooks are signed with',
+    details: [
+      "test goes to URL, or to the destinations of the dispatcher's --notify. A URL is a JSON webhook, or what is known of its host; slack:URL and ntfy:URL say it.",
+      'test waits for the first try, 12 s at most, and ends with 1 when it did not arrive.',
+      'key needs the role admin.',
+    ],
+    examples: ['notify test', 'notify test ntfy:https://ntfy.sh/my-topic', 'notify key'],
+    exits: usual,
+    completes: [['test', 'send', 'key'], null],
+    options: lookOptions,
+    load: async () => (await import('./commands/notify.ts')).notify,
+  }),
   roleCommand({
     ...{ name: 'backup', group: 'Care', usage: 'FILE', wordsMin: 1, wordsMax: 1, exits: usual },
     summary: "copy this machine's database consistently, also while the dispatcher runs",
     examples: ['backup /nas/octaskly-monday.db'],
+    completes: ['file'],
     options: backupOptions,
     action: (given, values, words) => given.backup(values, words[0] ?? ''),
   }),
@@ -319,17 +248,56 @@ const care: readonly Command[] = [
       ['2', 'the command line is not valid'],
     ],
     examples: ['doctor', 'doctor net', 'doctor net 192.168.1.10', 'doctor sandbox -o json'],
+    completes: [['sandbox', 'net'], null],
     options: doctorOptions,
     action: (given, values, words) => given.doctor(values, words[0] ?? null, words[1] ?? null),
   }),
   roleCommand({
     ...{ name: 'version', group: 'Care', ...noWords, exits: [done, wrong] },
     summary: 'the version of this program',
+    details: ['-o quiet prints the number alone.'],
     examples: ['version', 'version -o json'],
     options: printOptions,
     action: (given, values) => given.version(values),
   }),
 ];
 
+const reading: readonly Command[] = [
+  ownCommand({
+    ...{ name: 'docs', group: 'Help', usage: '[COMMAND|PAGE]', wordsMin: 0, wordsMax: 1, completes: ['page'] },
+    summary: 'what there is to read: a page, or a command in full; no network needed',
+    details: [
+      'Without a word it lists the pages. On a terminal a page is shown by PAGER, or by less or more; elsewhere it is plain text.',
+    ],
+    examples: ['docs', 'docs map', 'docs security'],
+    exits: [done, wrong],
+    options: {},
+    load: async () => (await import('./commands/docs.ts')).docs,
+  }),
+  ownCommand({
+    ...{ name: 'completion', group: 'Help', usage: 'bash|zsh|fish', wordsMin: 1, wordsMax: 1, completes: [shells] },
+    summary: 'the script by which a shell completes commands, options, task ids, workers and files',
+    details: [
+      'Put it where the shell looks, as below, or have it read when the shell starts: eval "$(octaskly completion bash)" in ~/.bashrc, or the same with zsh in ~/.zshrc, behind compinit.',
+    ],
+    examples: [
+      'completion bash > ~/.local/share/bash-completion/completions/octaskly',
+      'completion zsh > ~/.zfunc/_octaskly',
+      'completion fish > ~/.config/fish/completions/octaskly.fish',
+    ],
+    exits: [done, wrong],
+    options: {},
+    load: async () => (await import('./commands/completion.ts')).completion,
+  }),
+];
+
 /** In the order of the overview. `help` is answered before any of these. */
-export const commands: readonly Command[] = [...roles, ...work, ...looking, ...changing, ...trustCommands, ...care];
+export const commands: readonly Command[] = [
+  ...roles,
+  ...work,
+  ...lookingCommands,
+  ...changing,
+  ...trustCommands,
+  ...care,
+  ...reading,
+];

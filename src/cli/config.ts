@@ -5,7 +5,7 @@
  */
 
 import type { OctasklyError } from '../base/errors.ts';
-import { distance, nearest } from '../base/nearest.ts';
+import { didYouMean, distance, nearest, nearestIs } from '../base/nearest.ts';
 import type { Option, OptionTable, Values } from './option.ts';
 import { type Given, usage } from './parse.ts';
 
@@ -65,7 +65,10 @@ function fromFile(option: Option<unknown>, file: ConfigFile): readonly Given[] {
 
 function malformed(option: Option<unknown>, given: Given, expected: string): OctasklyError {
   const shown = option.secret ? 'The value' : `"${given.text}"`;
-  return usage(`${shown} of ${given.source} is not valid: it must be ${expected}.`);
+  const words = typeof option.completes === 'object' && !option.secret ? (option.completes ?? []) : [];
+  return usage(
+    `${shown} of ${given.source} is not valid: it must be ${expected}${didYouMean(given.text, words) || '.'}`,
+  );
 }
 
 /** What was given for an option, and with which precedence: 0 = the command line, 3 = nothing was. */
@@ -126,7 +129,7 @@ export function checkFileKeys(file: ConfigFile, tables: readonly OptionTable[]):
   const known = [...new Set(options.flatMap(namesOf))];
   for (const key of Object.keys(file.entries)) {
     if (known.includes(key.replaceAll('_', '-'))) continue;
-    throw usage(`"${key}" in ${file.path} is not an option. The nearest is "${nearest(key, known)}".`);
+    throw usage(`"${key}" in ${file.path} is not an option.${nearestIs(key, known)}`);
   }
 }
 

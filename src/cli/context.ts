@@ -3,10 +3,12 @@
  * a process. `runtime/terminal.ts` is the real terminal.
  */
 
+import { harmless } from '../base/harmless.ts';
 import type { Client, ClientOptions } from '../client/client.ts';
-import type { TaskSpec } from '../core/task.ts';
+import type { TaskSpec, TerminalSize } from '../core/task.ts';
 import type { AuditFinding } from '../core/trust.ts';
 import type { LocalFiles } from './files.ts';
+import { wrapped } from './wrap.ts';
 
 /** Thrown by `Sink.write` when the reader is gone (`| head`): not an error, the end. */
 export class BrokenPipe extends Error {
@@ -29,23 +31,56 @@ export interface Source {
   chunks(signal?: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
+/** Standard input as the keyboard of a terminal. */
+export interface Keyboard {
+  size(): TerminalSize;
+  /**
+   * From here on each key is read as it is pressed, unseen, Ctrl-C among them, and what is written is shown as it is; until
+   * what this returns is called, or the process ends.
+   */
+  raw(): () => void;
+  /** Returns what ends the listening. */
+  onResize(listener: () => void): () => void;
+}
+
 /** The signals that ask a command to end. */
 export type InterruptSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
+
+/** What is to be done around a stop of this process (Ctrl-Z). */
+export interface Suspension {
+  /** The process stops when this has resolved or failed, or after a second. */
+  before(): Promise<void>;
+  /** It goes on. */
+  after(): void;
+}
 
 export interface Terminal {
   readonly stdout: Sink;
   readonly stderr: Sink;
   readonly stdin: Source;
+  /** Null where standard input is no terminal. */
+  readonly keyboard: Keyboard | null;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly homeDir: string;
+  /** Shows a message on the desktop; false when that cannot be done here. Never throws. Absent where there is none. */
+  notifyDesktop?(title: string, text: string): Promise<boolean>;
+  /**
+   * Has a terminal given back with these bytes, and its settings as they are now, should this process be killed or crash.
+   * `take` when it has its new settings, `give` when it was given back. Absent where nothing can. Never throws.
+   */
+  guard?(bytes: string): { take(): void; give(): void };
   /** Cells that `text` takes on a terminal. */
   textWidth(text: string): number;
   /** Milliseconds since 1970. */
   now(): number;
   /** While listened to, these signals do not end the process. Returns what ends the listening. */
   onSignal(listener: (signal: InterruptSignal) => void): () => void;
+  /** Tells of Ctrl-Z before it stops the process. Returns what ends the listening. Absent where no process is stopped so. */
+  onSuspend?(suspension: Suspension): () => void;
   /** Null when there is no such file. Throws `OctasklyError('io')`. */
   readText(path: string): Promise<string | null>;
+  /** Likewise, its bytes. */
+  readBytes(path: string): Promise<Uint8Array | null>;
   /** Replaces or creates the file. Throws `OctasklyError('io')`. */
   writeText(path: string, text: string): Promise<void>;
   /** Throws `OctasklyError('io')`. */
@@ -76,12 +111,39 @@ export interface PeerTask {
   readonly interfaces: readonly string[];
 }
 
-/** One line on standard error, marked as ours. */
+/** One line on standard error, marked as ours; on a terminal in as many as it needs, none broken within a word. */
 export function note(terminal: Terminal, message: string): Promise<void> {
-  return terminal.stderr.write(`octaskly: ${message}\n`);
+  const { stderr } = terminal;
+  const text = `octaskly: ${message}`;
+  if (!stderr.isTTY || !stderr.columns) return stderr.write(`${text}\n`);
+  const look = { width: stderr.columns, textWidth: (part: string) => terminal.textWidth(part) };
+  return stderr.write(
+    text
+      .split('\n')
+      .map((line) => wrapped(line, look))
+      .join(''),
+  );
 }
 
-/** Colour only where a person looks and did not refuse it (no-color.org). */
-export function hasColor(terminal: Terminal): boolean {
-  return terminal.stdout.isTTY && !terminal.env.NO_COLOR && terminal.env.TERM !== 'dumb';
+/** Text that somebody else may have written, as this sink may have it: a terminal gets nothing that moves its cursor. */
+export function shownOn(sink: Sink, text: string): string {
+  return sink.isTTY ? harmless(text) : text;
+}
+
+const isOff = (value: string): boolean => value === '0' || value === 'false';
+
+/**
+ * Colour only where a person looks and did not refuse it: NO_COLOR (no-color.org) refuses, before all others; FORCE_COLOR
+ * and CLICOLOR_FORCE want it also in a pipe; CLICOLOR=0 (bixense.com/clicolors) and TERM=dumb do without.
+ */
+export function hasColor({ stdout, env }: Pick<Terminal, 'stdout' | 'env'>): boolean {
+  if (env.NO_COLOR) return false;
+  if (env.FORCE_COLOR) return !isOff(env.FORCE_COLOR);
+  if (env.CLICOLOR_FORCE && !isOff(env.CLICOLOR_FORCE)) return true;
+  return stdout.isTTY && env.TERM !== 'dumb' && env.CLICOLOR !== '0';
+}
+
+/** Cells of a line on a terminal; null where standard output is none, or the terminal does not know (it says 0). */
+export function columnsOf({ stdout }: Pick<Terminal, 'stdout'>): number | null {
+  return stdout.isTTY ? stdout.columns || null : null;
 }

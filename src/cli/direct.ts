@@ -8,9 +8,11 @@ import { priorities } from '../core/task.ts';
 import type { runOptions } from './client-options.ts';
 import type { DirectAction } from './command.ts';
 import type { PeerTask } from './context.ts';
+import { ring } from './notify.ts';
 import type { Values } from './option.ts';
 import { usage } from './parse.ts';
 import { commandOfWords } from './request.ts';
+import { ttyWanted } from './terminal-session.ts';
 
 type RunValues = Values<typeof runOptions>;
 
@@ -33,7 +35,9 @@ export const runDirectly: DirectAction<typeof runOptions> = async ({ roles, term
   const hasStdin = values.stdin && !stdin.isTTY && !stdin.isEmpty;
   const { dataDir, discoveryPort, interfaces } = values;
   const spec = { ...specOf(values, commandOfWords(words)), stdin: { kind: hasStdin ? 'stream' : 'closed' } } as const;
-  return await roles.runOnPeer({ spec, terminal, dataDir, discoveryPort, interfaces });
+  const status = await roles.runOnPeer({ spec, terminal, dataDir, discoveryPort, interfaces });
+  if (values.notify !== undefined) await ring({ terminal }, `Task on a peer ended with status ${status}`);
+  return status;
 };
 
 function dispatchersOnly(values: RunValues): readonly (readonly [flag: string, given: boolean])[] {
@@ -43,6 +47,8 @@ function dispatchersOnly(values: RunValues): readonly (readonly [flag: string, g
     ['--outputs-at worker', values.outputsAt === 'worker'],
     ['--after', values.after.length > 0],
     ['--tag', values.tag.length > 0],
+    ['-t (a terminal)', ttyWanted(values.tty) > 0],
+    ['--notify URL', values.notify !== undefined && values.notify.url !== null],
     ['--retries', (values.retries ?? 0) > 0],
   ];
 }

@@ -32,6 +32,14 @@ export interface IncomingFile {
   discard(): Promise<void>;
 }
 
+/** A file that is being written where it belongs. */
+export interface OpenFile {
+  /** Throws `OctasklyError('io')` naming the file. */
+  write(data: Uint8Array): Promise<void>;
+  /** To be called once, also after an error. */
+  close(): Promise<void>;
+}
+
 /** What a file is to become. */
 export type IncomingFacts = Pick<TaskFile, 'path' | 'blob' | 'bytes' | 'executable'>;
 
@@ -67,5 +75,7 @@ export interface LocalFiles {
    * it would lie outside, through a symbolic link, or something else than a regular file is there.
    */
   create(directory: string, file: IncomingFacts): Promise<IncomingFile>;
+  /** Makes or empties the file at `path`, and makes the directories above it. Throws `OctasklyError('io')` naming it. */
+  open(path: string): Promise<OpenFile>;
   contentHash(): ContentHash;
 }

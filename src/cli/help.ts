@@ -5,39 +5,31 @@
 import { type Command, commandGroups } from './command.ts';
 import { variableOf } from './config.ts';
 import type { Option } from './option.ts';
+import { proseMax, wrapped } from './wrap.ts';
 
-const lineMax = 100;
-
-/** `text` in lines of at most `lineMax` cells, each behind `indent`. */
-function wrap(text: string, indent: string): string {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && indent.length + line.length + 1 + word.length > lineMax) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line].map((one) => `${indent}${one}\n`).join('');
+function rowsOf(rows: readonly (readonly [string, string])[], indent: string, width: number): string {
+  const most = Math.max(...rows.map(([left]) => left.length));
+  const rest = ' '.repeat(indent.length + most + 2);
+  return rows
+    .map(([left, right]) => wrapped(right, { width, first: `${indent}${left.padEnd(most)}  `, rest }))
+    .join('');
 }
 
-function padded(rows: readonly (readonly [string, string])[], indent: string): string {
-  const width = Math.max(...rows.map(([left]) => left.length));
-  return rows.map(([left, right]) => `${indent}${left.padEnd(width)}  ${right}`.trimEnd()).join('\n');
-}
-
-function optionHelp(option: Option<unknown>): string {
+function optionHelp(option: Option<unknown>, width: number): string {
   const names = [option.flag, ...option.aliases].map((name) => `--${name}`);
-  const shown = option.boolean && option.default === true ? [`--no-${option.flag}`] : names;
+  const isOn = option.boolean && option.default === true;
   const short = option.short === null ? '    ' : `-${option.short}, `;
   const value = option.placeholder === '' ? '' : ` ${option.placeholder}`;
-  const fallback = option.defaultText ?? (isShown(option.default) ? String(option.default) : null);
+  const shown = isOn ? [...names, `--no-${option.flag}`] : names;
+  const on = isOn ? 'on' : null;
+  const fallback = option.defaultText ?? on ?? (isShown(option.default) ? String(option.default) : null);
   const facts = [
     ...(fallback === null ? [] : [`default: ${fallback}`]),
-    ...(option.lasting ? [`env: ${variableOf(option.flag)}${option.default === true ? '=false' : ''}`] : []),
+    ...(option.lasting ? [`env: ${variableOf(option.flag)}${isOn ? '=false' : ''}`] : []),
   ];
   const behind = facts.length === 0 ? '' : ` (${facts.join('; ')})`;
-  return `  ${short}${shown.join(', ')}${value}\n${wrap(`${option.help}.${behind}`, '        ')}`;
+  const head = `  ${short}${shown.join(', ')}${value}\n`;
+  return `${head}${wrapped(`${option.help}.${behind}`, { width, first: ' '.repeat(8) })}`;
 }
 
 function isShown(value: unknown): boolean {
@@ -49,54 +41,63 @@ const roleNeeded = {
   admin: 'Where a token is needed, its role must be admin.',
 } as const;
 
-/** Help of one command: usage, example, options with defaults and variables, exit statuses. */
-export function commandHelp(command: Command): string {
+/** Help of one command: usage, example, options with defaults and variables, exit statuses. No line but a command's is longer than `width`. */
+export function commandHelp(command: Command, width: number = proseMax): string {
   const names = [command.name, ...(command.aliases ?? [])].join(' | ');
   const order = command.optionsEnd === undefined || command.optionsEnd === 'anywhere' ? '' : ' [OPTIONS]';
   const tail = order === '' ? ' [OPTIONS]' : '';
   const words = command.usage === '' ? '' : ` ${command.usage}`;
   return [
-    `octaskly ${names}: ${command.summary}\n`,
+    wrapped(`octaskly ${names}: ${command.summary}`, { width, rest: '  ' }),
     `\nUsage: octaskly ${command.name}${order}${words}${tail}\n`,
-    ...(command.details ?? []).map((paragraph) => `\n${wrap(paragraph, '')}`),
-    ...(command.role === undefined ? [] : [`\n${wrap(roleNeeded[command.role], '')}`]),
+    ...(command.details ?? []).map((paragraph) => `\n${wrapped(paragraph, { width })}`),
+    ...(command.role === undefined ? [] : [`\n${wrapped(roleNeeded[command.role], { width })}`]),
     `\n${command.examples.length === 1 ? 'Example' : 'Examples'}:\n`,
     ...command.examples.map((example) => `  octaskly ${example}\n`),
     '\nOptions:\n',
-    ...Object.values(command.options).map(optionHelp),
+    ...Object.values(command.options).map((option) => optionHelp(option, width)),
     '  -h, --help\n        This text.\n',
     '\nExit status:\n',
-    `${padded(command.exits, '  ')}\n`,
+    rowsOf(command.exits, '  ', width),
   ].join('');
 }
 
+const tailLines = [
+  "'octaskly COMMAND --help' explains a command, with an example; 'octaskly docs' has more to read.",
+  "'octaskly --version' tells the version.",
+];
+
 /** `octaskly --help`: all commands by group. */
-export function overview(commands: readonly Command[]): string {
+export function overview(commands: readonly Command[], width: number = proseMax): string {
   const groups = commandGroups.map((group) => {
     const rows = commands
       .filter((command) => command.group === group)
       .map((command) => [[command.name, ...(command.aliases ?? [])].join(', '), command.summary] as const);
-    return `\n${group}:\n${padded(rows, '  ')}\n`;
+    return `\n${group}:\n${rowsOf(rows, '  ', width)}`;
   });
   return [
-    'octaskly: share the computing power of the devices on one local network.\n',
+    wrapped('octaskly: share the computing power of the devices on one local network.', { width }),
     '\nUsage: octaskly COMMAND [OPTIONS]\n',
     ...groups,
-    '\nOptions may stand in the environment as OCTASKLY_<NAME> and in config.toml of the data directory.\n',
-    "'octaskly COMMAND --help' explains a command, with an example. 'octaskly --version' tells the version.\n",
+    '\n',
+    wrapped('Options may stand in the environment as OCTASKLY_<NAME> and in config.toml of the data directory.', {
+      width,
+    }),
+    ...tailLines.map((line) => wrapped(line, { width })),
   ].join('');
 }
 
 /** `octaskly` alone: how to begin. */
 export const firstSteps = [
   'octaskly: share the computing power of the devices on one local network.\n\n',
-  `${padded(
+  rowsOf(
     [
       ['octaskly up', 'a dispatcher and a worker on this machine'],
       ["octaskly run 'uname -a'", 'run a command where there is room'],
       ['octaskly ps', 'see what ran where'],
     ],
     '  ',
-  )}\n`,
-  "\n'octaskly --help' lists all commands.\n",
+    proseMax,
+  ),
+  "\n'octaskly --help' lists all commands, 'octaskly docs' what there is to read.\n",
 ].join('');

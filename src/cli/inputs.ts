@@ -6,13 +6,13 @@
  * Nothing is sent here: `upload.ts` does that.
  */
 
+import { harmless } from '../base/harmless.ts';
 import { filesMax, filesProblem, type TaskFile } from '../core/files.ts';
 import type { CommandContext } from './context.ts';
 import type { LocalFile, LocalFiles } from './files.ts';
 import { usage } from './parse.ts';
 import { withProgress } from './progress.ts';
 import { eachOf } from './several.ts';
-import { printable } from './table.ts';
 
 /** A file to bring along, with its content's hash. */
 export interface InputFile extends TaskFile {
@@ -70,11 +70,11 @@ export class InputFinder {
   async find(paths: readonly string[], signal?: AbortSignal): Promise<readonly InputFile[]> {
     const found = new Map<string, LocalFile>();
     for (const path of paths) {
-      if (path.includes('\0')) throw usage(`"${printable(path)}" is not the path of a file: it holds a NUL character.`);
+      if (path.includes('\0')) throw usage(`"${harmless(path)}" is not the path of a file: it holds a NUL character.`);
       for (const [place, file] of await this.filesOf(path)) {
         const other = found.get(place);
         if (other !== undefined && other.source !== file.source) {
-          throw usage(`${other.source} and ${file.source} would both become "${printable(place)}" in the task.`);
+          throw usage(`${other.source} and ${file.source} would both become "${harmless(place)}" in the task.`);
         }
         found.set(place, file);
         if (found.size > filesMax)
@@ -85,7 +85,7 @@ export class InputFinder {
     const problem = filesProblem([...found.keys()]);
     if (problem !== null) {
       const [place, file] = [...found][problem.index] ?? [];
-      throw usage(`${file?.source} cannot become "${printable(place ?? '')}" in the task: it ${problem.problem}.`);
+      throw usage(`${file?.source} cannot become "${harmless(place ?? '')}" in the task: it ${problem.problem}.`);
     }
     await this.hashAll([...found.values()], signal);
     return [...found].flatMap(([path, { source, executable }]) => {

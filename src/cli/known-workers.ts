@@ -2,7 +2,7 @@
 
 import type { WorkerView } from '../api/schemas.ts';
 import { OctasklyError } from '../base/errors.ts';
-import { nearest } from '../base/nearest.ts';
+import { nearestIs } from '../base/nearest.ts';
 import type { Client } from '../client/client.ts';
 import { usage } from './parse.ts';
 
@@ -19,6 +19,6 @@ export async function findWorker(client: Client, word: string): Promise<WorkerVi
     throw new OctasklyError('conflict', `"${word}" is the beginning of several ids: ${names}.`);
   }
   const names = workers.map((worker) => worker.name);
-  const hint = names.length === 0 ? 'No worker is known.' : `The nearest is "${nearest(word, names)}".`;
-  throw new OctasklyError('not_found', `There is no worker "${word}". ${hint}`);
+  const hint = names.length === 0 ? ' None is known.' : nearestIs(word, names);
+  throw new OctasklyError('not_found', `There is no worker "${word}".${hint} 'octaskly workers' lists workers.`);
 }

@@ -30,10 +30,29 @@ export interface Option<T> {
   readonly secret: boolean;
   /** Field of the option that this one is another form of: the one given with higher precedence counts. */
   readonly insteadOf: string | null;
+  /** What its value may be, for completion; null: only the person knows. */
+  readonly completes: Completes | null;
   /** Also taken from environment and config file. False for what makes sense in one call only. */
   readonly lasting: boolean;
   parse(text: string): Parsed<unknown>;
 }
+
+/** Words there are, or what the rest of the machine or the dispatcher knows. */
+export type Completes =
+  | readonly string[]
+  | 'task'
+  | 'selector'
+  | 'worker'
+  | 'batch'
+  | 'tag'
+  | 'output'
+  | 'token'
+  | 'invite'
+  | 'approval'
+  | 'command'
+  | 'page'
+  | 'file'
+  | 'directory';
 
 /** Options by the name of their field in the values. */
 export type OptionTable = Readonly<Record<string, Option<unknown>>>;
@@ -51,6 +70,7 @@ interface Facts<D> {
   readonly insteadOf?: string;
   readonly placeholder?: string;
   readonly bare?: string;
+  readonly completes?: Completes;
 }
 
 interface Kind<T> {
@@ -58,6 +78,7 @@ interface Kind<T> {
   readonly boolean?: boolean;
   readonly repeatable?: boolean;
   readonly isPath?: boolean;
+  readonly completes?: Completes;
   parse(text: string): Parsed<T>;
 }
 
@@ -77,6 +98,7 @@ function option<T, D>(flag: string, facts: Facts<D>, kind: Kind<unknown>): Optio
     bare: facts.bare ?? (kind.boolean ? 'true' : null),
     secret: facts.secret ?? false,
     insteadOf: facts.insteadOf ?? null,
+    completes: facts.completes ?? kind.completes ?? null,
     lasting: true,
     parse: kind.parse,
   };
@@ -99,7 +121,7 @@ export function string<D = undefined>(flag: string, facts: Facts<D>): Option<str
 
 /** A path of this machine; `~/` at its beginning is the home directory. */
 export function path<D = undefined>(flag: string, facts: Facts<D>): Option<string | NoInfer<D>> {
-  return option(flag, facts, { placeholder: 'PATH', isPath: true, parse: parseText });
+  return option(flag, facts, { placeholder: 'PATH', isPath: true, completes: 'file', parse: parseText });
 }
 
 /** A whole number within [min, max]. */
@@ -167,8 +189,15 @@ export function parseSize(text: string, bareBytes: number): Parsed<number> {
 }
 
 /** Value in bytes. A bare number is bytes. */
-export function bytes<D = undefined>(flag: string, facts: Facts<D>): Option<number | NoInfer<D>> {
-  return option(flag, facts, { placeholder: 'SIZE', parse: (text) => parseSize(text, 1) });
+export function bytes<D = undefined>(
+  flag: string,
+  facts: Facts<D> & { readonly max: number; readonly maxText: string },
+): Option<number | NoInfer<D>> {
+  const parse = (text: string): Parsed<number> => {
+    const parsed = parseSize(text, 1);
+    return 'value' in parsed && parsed.value > facts.max ? { expected: `at most ${facts.maxText}` } : parsed;
+  };
+  return option(flag, facts, { placeholder: 'SIZE', parse });
 }
 
 /** Value in whole MB. A bare number is MB. */
@@ -191,6 +220,15 @@ export function boolean(flag: string, facts: Facts<boolean>): Option<boolean> {
   return option(flag, withDefault, { placeholder: '', boolean: true, parse: parseBoolean });
 }
 
+/** As `boolean`, and what counts is how often it was given (`-t`, `-tt`). It takes no value. */
+export function flags(flag: string, facts: Facts<readonly boolean[]>): Option<readonly boolean[]> {
+  return option(
+    flag,
+    { default: [], ...facts },
+    { placeholder: '', boolean: true, repeatable: true, parse: parseBoolean },
+  );
+}
+
 /** As `boolean`, but not given is a third answer. */
 export function perhaps(flag: string, facts: Facts<undefined>): Option<boolean | undefined> {
   return option(flag, facts, { placeholder: '', boolean: true, parse: parseBoolean });
@@ -206,7 +244,27 @@ export function choice<const W extends string, D extends W | undefined = undefin
     const value = words.find((word) => word === text);
     return value === undefined ? { expected: `one of ${words.join(', ')}` } : { value };
   };
-  return option(flag, facts, { placeholder: words.join('|'), parse });
+  return option(flag, facts, { placeholder: words.join('|'), completes: words, parse });
+}
+
+/** Some of `words`, given any number of times. */
+export function choices<const W extends string>(
+  flag: string,
+  words: readonly W[],
+  facts: Facts<readonly W[]>,
+): Option<readonly W[]> {
+  const { parse } = choice(flag, words, { help: facts.help });
+  const kind = { placeholder: words.join('|'), repeatable: true, completes: words, parse };
+  return option(flag, { default: [], ...facts }, kind);
+}
+
+/** A value of its own form; `placeholder` stands for it in help. */
+export function custom<T, D = undefined>(
+  flag: string,
+  parse: (text: string) => Parsed<T>,
+  facts: Facts<D> & { readonly placeholder: string },
+): Option<T | NoInfer<D>> {
+  return option(flag, facts, { placeholder: facts.placeholder, parse });
 }
 
 /** Value: number of GPUs; `true` is one, `false` none. */
@@ -234,7 +292,7 @@ export function priority(
       ? { value }
       : { expected: `${priorityNames.join(', ')}, or a number from -100 to 100` };
   };
-  return option(flag, facts, { placeholder: 'LEVEL', parse });
+  return option(flag, facts, { placeholder: 'LEVEL', completes: priorityNames, parse });
 }
 
 /** Given any number of times; in the environment separated by commas, in the file as an array. */
@@ -263,9 +321,9 @@ export interface Address {
 /** `host`, `host:port`, `[v6]:port`, or a bare IPv6 address. */
 export function parseAddress(text: string): Parsed<Address> {
   const expected = 'host or host:port';
-  const match = /^(?:\[([0-9A-Fa-f:.%a-z]+)\]|([^\s:/[\]]+))(?::([0-9]{1,5}))?$/.exec(text);
+  const match = /^(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([^\s:/[\]]+))(?::([0-9]{1,5}))?$/.exec(text);
   if (match === null)
-    return /^[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*$/.test(text)
+    return /^[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*(?:%[\w.-]+)?$/.test(text)
       ? { value: { host: text, port: null } }
       : { expected };
   const portNumber = match[3] === undefined ? null : Number(match[3]);

@@ -8,9 +8,11 @@
  */
 
 import { sandboxLevels } from '../core/isolation.ts';
+import { clusterEvents, clusterEventsDefault } from '../core/notification.ts';
 import {
   addresses,
   boolean,
+  bytes,
   choice,
   decimal,
   duration,
@@ -33,6 +35,7 @@ export const day = 86_400_000;
 /** Where things are kept and how a node talks about itself. */
 export const placeOptions = {
   dataDir: path('data-dir', {
+    completes: 'directory',
     default: '~/.octaskly',
     help: 'Directory of database, secret, node key and config.toml',
   }),
@@ -51,15 +54,26 @@ const secretOptions = {
 
 const logOptions = {
   verbose: boolean('verbose', { short: 'v', help: 'Say more' }),
-  quiet: boolean('quiet', { short: 'q', help: 'Say only what went wrong' }),
+  quiet: boolean('quiet', { short: 'q', help: 'Say only what went wrong: warnings and errors' }),
   logFile: path('log-file', { defaultText: 'standard error', help: 'Write the log to this file' }),
+  logMaxBytes: bytes('log-max-size', {
+    default: 10 * 2 ** 20,
+    defaultText: '10M',
+    max: 2 ** 40,
+    maxText: '1T',
+    help: 'Begin the log file anew above this size, 0 = never',
+  }),
+  logKeep: int('log-keep', { default: 5, min: 0, max: 1000, help: 'Older log files to keep beside it' }),
   logFormat: choice('log-format', ['text', 'json'], { default: 'text', help: 'Form of the log' }),
 };
 
 /** How nodes find and reach each other. */
 export const discoveryOptions = {
   discovery: boolean('discovery', { default: true, help: 'Be found and find others by mDNS and beacons' }),
-  discoveryPort: port('discovery-port', { default: 5555, help: 'UDP port of resource beacons' }),
+  discoveryPort: int('discovery-port', {
+    ...{ placeholder: 'PORT', min: 1, max: 65_535, default: 5555 },
+    help: 'UDP port of resource beacons, the same on all nodes',
+  }),
   interfaces: strings('interface', {
     placeholder: 'NAME',
     defaultText: 'all but bridges, virtual ones, tunnels and loopback',
@@ -68,7 +82,7 @@ export const discoveryOptions = {
 };
 
 const peerOptions = {
-  p2pEnabled: boolean('p2p-enabled', { default: true, help: 'Let workers exchange files and work directly' }),
+  p2pEnabled: boolean('p2p-enabled', { default: true, help: 'Exchange files and work with other workers directly' }),
 };
 
 export const dispatcherOptions = {
@@ -115,7 +129,7 @@ export const dispatcherOptions = {
     defaultText: 'all',
     help: 'Only workers with these names may join, repeatable',
   }),
-  approvals: boolean('approvals', { default: true, help: 'Refuse devices that ask to be approved' }),
+  approvals: boolean('approvals', { default: true, help: 'Let devices ask to be approved' }),
   tls: choice('tls', ['off', 'self'], {
     default: 'off',
     help: 'self: HTTPS for the API with a certificate made and kept here',
@@ -146,6 +160,22 @@ export const dispatcherOptions = {
     maxMs: 36_500 * day,
     help: 'Ended tasks older than this are deleted',
   }),
+  notify: strings('notify', {
+    placeholder: 'URL',
+    help: 'Tell this webhook (or ntfy:URL, slack:URL) what happens, repeatable; see octaskly docs notify',
+  }),
+  notifyOn: strings('notify-on', {
+    placeholder: 'EVENT',
+    completes: clusterEvents,
+    default: clusterEventsDefault,
+    defaultText: clusterEventsDefault.join(', '),
+    help: 'What to tell of, repeatable; also task_completed, task_cancelled',
+  }),
+  notifyAllow: strings('notify-allow', {
+    placeholder: 'HOST[:PORT]',
+    help: "Host that clients' tasks may notify beside those of --notify, repeatable",
+  }),
+  ui: boolean('ui', { help: 'Show the dashboard in this terminal; leaving it stops what runs' }),
   heartbeatTimeoutMs: duration('heartbeat-timeout', {
     default: 60_000,
     defaultText: '60',
@@ -211,6 +241,7 @@ export const workerOptions = {
     help: 'Most disk for files kept for later tasks',
   }),
   workDir: path('work-dir', {
+    completes: 'directory',
     defaultText: 'in the data directory; /var/lib/octaskly where that is closed to --task-user',
     help: 'Where task directories are made',
   }),
@@ -276,7 +307,7 @@ export const printOptions = {
   output: choice('output', ['table', 'json', 'quiet'], {
     short: 'o',
     default: 'table',
-    help: 'table for people, json as the API gives it, quiet for ids only',
+    help: 'table for people, json as the API gives it, quiet for ids, or one value, alone',
   }),
 } satisfies OptionTable;
 

@@ -6,12 +6,12 @@
 
 import type { OutputFiles } from '../api/file-schemas.ts';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
+import { harmless } from '../base/harmless.ts';
 import { isLiteral, pathProblem, type TaskFile } from '../core/files.ts';
 import { type CommandContext, note } from './context.ts';
 import { persisting } from './persisting.ts';
 import { type Progress, withProgress } from './progress.ts';
 import { eachOf } from './several.ts';
-import { printable } from './table.ts';
 
 const fetchesAtOnce = 8;
 /** A file whose hash is wrong is fetched once more. */
@@ -43,7 +43,7 @@ export async function fetchFiles(context: CommandContext, options: FetchOptions)
           await fetchFile(context, options, file, progress);
         } catch (error) {
           if (signal?.aborted) throw signal.reason;
-          failures.push(`Cannot fetch ${printable(file.path)}: ${reasonOf(error)}`);
+          failures.push(`Cannot fetch ${harmless(file.path)}: ${reasonOf(error)}`);
         }
       },
       fetchesAtOnce,
@@ -122,6 +122,6 @@ export async function bringBack(context: CommandContext, { id, patterns, shown, 
     if (signal?.aborted) throw signal.reason;
     troubles = [`Cannot fetch its files: ${reasonOf(error)}`];
   }
-  for (const trouble of troubles) await note(terminal, `Task ${id}: ${printable(trouble)}`);
+  for (const trouble of troubles) await note(terminal, `Task ${id}: ${harmless(trouble)}`);
   return troubles.length === 0;
 }

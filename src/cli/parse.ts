@@ -1,13 +1,13 @@
 /**
  * Finds options and words on a command line, by a table. POSIX and GNU: `-p7878`, `-p 7878`, `-vq`, `--port 7878`,
- * `--port=7878`, `--`; booleans also `--x true|false` and `--no-x`.
+ * `--port=7878`, `--`; booleans also `--x=true|false` and `--no-x`, and `--x true|false` where no word can be meant.
  *
  * Not commander: an option here has several long names, a value for when it stands alone, one parser shared with
  * environment and file, and errors that name the nearest; that table is needed anyway, and walking it is all there is.
  */
 
 import { OctasklyError } from '../base/errors.ts';
-import { nearest } from '../base/nearest.ts';
+import { nearestIs } from '../base/nearest.ts';
 import type { Option, OptionTable } from './option.ts';
 
 /** One value as it was written, and where: `--port`, `OCTASKLY_PORT`, `port in /x/config.toml`. */
@@ -22,6 +22,21 @@ export interface Given {
  */
 export type OptionsEnd = 'anywhere' | 'first word' | 'unquoted word';
 
+/**
+ * How a boolean takes its value: `separate`: `--x true` too; `attached`: only `--x=true`, since a word behind it may be the
+ * command that is to run (`run --rm true`).
+ */
+export type BooleanValues = 'separate' | 'attached';
+
+/** Options of another program that people know, without dashes, and what to do instead. */
+export type ForeignOptions = Readonly<Record<string, string>>;
+
+export interface LineRules {
+  readonly foreign?: ForeignOptions | undefined;
+  /** Default `separate`. */
+  readonly booleans?: BooleanValues;
+}
+
 export interface ParsedLine {
   readonly given: ReadonlyMap<string, readonly Given[]>;
   readonly words: readonly string[];
@@ -33,8 +48,8 @@ export function usage(message: string): OctasklyError {
 }
 
 /** Whether the word after a flag that can stand alone is its value. */
-function isValueOf(option: Option<unknown>, word: string | undefined): word is string {
-  if (word === undefined) return false;
+function isValueOf(option: Option<unknown>, word: string | undefined, booleans: BooleanValues): word is string {
+  if (word === undefined || (option.boolean && (option.repeatable || booleans === 'attached'))) return false;
   // Free text can be told from the next word only by the one form such an option has.
   if (option.repeatable) return /^[\w./-]+=\S*$/.test(word);
   return 'value' in option.parse(word);
@@ -47,8 +62,12 @@ class Line {
   private readonly queue: string[];
   private readonly table: OptionTable;
   private readonly ends: OptionsEnd;
+  private readonly foreign: ForeignOptions;
+  private readonly booleans: BooleanValues;
 
-  constructor(line: readonly string[], table: OptionTable, ends: OptionsEnd) {
+  constructor(line: readonly string[], table: OptionTable, ends: OptionsEnd, { foreign = {}, booleans }: LineRules) {
+    this.foreign = foreign;
+    this.booleans = booleans ?? 'separate';
     this.queue = [...line];
     this.table = table;
     this.ends = ends;
@@ -101,6 +120,9 @@ class Line {
         this.help = true;
       } else if (entry === null) {
         // Longer than a few letters it may be the value of an option whose second dash is missing.
+        const long = word.replace(/=.*$/s, '');
+        const isLong = long.length > 2 && this.find(({ flag }) => `-${flag}` === long) !== null;
+        if (isLong) throw usage(`There is no option ${long}. The nearest is -${long}. See --help for all.`);
         throw this.unknown(/^-\w{2,3}$/.test(word) ? `-${letter} (in ${word})` : `-${letter}`);
       } else if (!entry[1].boolean && rest !== '') {
         this.take(entry, `-${letter}`, rest.startsWith('=') ? rest.slice(1) : rest);
@@ -115,7 +137,8 @@ class Line {
 
   private take([key, option]: readonly [string, Option<unknown>], source: string, attached: string | null): void {
     let text = attached;
-    if (text === null && (option.bare === null || isValueOf(option, this.queue[0]))) text = this.queue.shift() ?? null;
+    const isNext = option.bare === null || isValueOf(option, this.queue[0], this.booleans);
+    if (text === null && isNext) text = this.queue.shift() ?? null;
     text ??= option.bare;
     if (text === null) throw usage(`${source} needs a value: ${source} ${option.placeholder}.`);
     this.add(key, { text, source });
@@ -130,13 +153,21 @@ class Line {
   }
 
   private unknown(word: string): OctasklyError {
+    const instead = new Map(Object.entries(this.foreign)).get(word.replace(/^-+/, '').replace(/ .*/, ''));
+    if (instead !== undefined) return usage(`There is no option ${word}: ${instead}.`);
     const names = Object.values(this.table).flatMap((option) => [option.flag, ...option.aliases]);
-    const similar = `The nearest is --${nearest(word.replace(/^-+/, ''), ['help', ...names])}.`;
-    return usage(`There is no option ${word}. ${word.startsWith('--') ? `${similar} ` : ''}See --help for all.`);
+    const name = word.startsWith('--') ? word.slice(2) : '';
+    const similar = nearestIs(name, ['help', ...names], (found) => `--${found}`);
+    return usage(`There is no option ${word}.${name === '' ? '' : similar} See --help for all.`);
   }
 }
 
 /** Throws `usage` for an unknown option or a missing value. Values are not looked at yet. */
-export function parseLine(line: readonly string[], table: OptionTable, ends: OptionsEnd): ParsedLine {
-  return new Line(line, table, ends).read();
+export function parseLine(
+  line: readonly string[],
+  table: OptionTable,
+  ends: OptionsEnd,
+  rules: LineRules = {},
+): ParsedLine {
+  return new Line(line, table, ends, rules).read();
 }

@@ -7,14 +7,18 @@ import { isTransient } from '../client/http.ts';
 export const triesMax = 10;
 export const retryDelays = { baseMs: 200, capMs: 5000 } as const;
 
-/** Throws what the last try threw, or the signal's reason. */
-export async function persisting<T>(signal: AbortSignal | undefined, action: () => Promise<T>): Promise<T> {
+/** Throws what the last of `most` tries threw, or the signal's reason. */
+export async function persisting<T>(
+  signal: AbortSignal | undefined,
+  action: () => Promise<T>,
+  most: number = triesMax,
+): Promise<T> {
   const backoff = new Backoff(retryDelays);
   for (let tries = 1; ; tries++) {
     try {
       return await action();
     } catch (error) {
-      if (!isTransient(error) || tries >= triesMax) throw error;
+      if (!isTransient(error) || tries >= most) throw error;
       await sleep(backoff.next(), signal);
     }
   }

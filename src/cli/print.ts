@@ -5,16 +5,27 @@
 import type { TaskView } from '../api/schemas.ts';
 import { formatDuration } from '../base/duration.ts';
 import { OctasklyError } from '../base/errors.ts';
+import { harmless } from '../base/harmless.ts';
 import type { Client } from '../client/client.ts';
-import { type CommandContext, hasColor, type Terminal } from './context.ts';
+import { type CommandContext, columnsOf, hasColor, type Terminal } from './context.ts';
 import { commandOf } from './request.ts';
-import { type Column, paintStatus, printable, renderTable } from './table.ts';
+import { type Column, paintStatus, renderTable } from './table.ts';
+import { wrapped } from './wrap.ts';
 
 export type OutputForm = 'table' | 'json' | 'quiet';
 
+/** What JSON may hold as it is, and what could yet steer a terminal or reorder its line: C1 controls, direction marks. */
+const steering = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** The same JSON, harmless on a terminal. `indent`: spaces; 0 = one line. */
+export function jsonText(value: unknown, indent: 0 | 2): string {
+  const text = JSON.stringify(value, null, indent);
+  return text.replace(steering, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 /** Two spaces of indent, a newline behind: for people and `jq` alike. */
 export function writeJson(terminal: Terminal, value: unknown): Promise<void> {
-  return terminal.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  return terminal.stdout.write(`${jsonText(value, 2)}\n`);
 }
 
 export async function writeTable(
@@ -23,22 +34,36 @@ export async function writeTable(
   rows: readonly (readonly string[])[],
 ): Promise<void> {
   const table = renderTable(columns, rows, {
-    width: terminal.stdout.isTTY ? terminal.stdout.columns : null,
+    width: columnsOf(terminal),
     textWidth: (text) => terminal.textWidth(text),
     ...(hasColor(terminal) ? { paint: paintStatus } : {}),
   });
   await terminal.stdout.write(table);
 }
 
-/** `name  value` lines; rows without a value are left out. */
+/** Ids alone, one a line. */
+export function writeIds(terminal: Terminal, ids: readonly string[]): Promise<void> {
+  return terminal.stdout.write(ids.map((id) => `${harmless(id)}\n`).join(''));
+}
+
+/** `name  value` lines; rows without a value are left out. On a terminal long values go on below their beginning. */
 export async function writeFacts(
   terminal: Terminal,
   facts: readonly (readonly [name: string, value: string | number | null])[],
 ): Promise<void> {
   const rows = facts.filter(([, value]) => value !== null && value !== '');
   const width = Math.max(...rows.map(([name]) => name.length));
-  const lines = rows.map(([name, value]) => `${name.padEnd(width)}  ${printable(String(value))}\n`);
+  const lines = rows.map(([name, value]) =>
+    proseLine(terminal, harmless(String(value)), `${name.padEnd(width)}  `, ' '.repeat(width + 2)),
+  );
   await terminal.stdout.write(lines.join(''));
+}
+
+/** A line as it is, or on a terminal in as many as it needs; ended by a newline. */
+export function proseLine(terminal: Terminal, text: string, first = '', rest = ''): string {
+  const width = columnsOf(terminal);
+  if (width === null) return `${first}${text}\n`;
+  return wrapped(text, { width, first, rest, textWidth: (part) => terminal.textWidth(part) });
 }
 
 const taskColumns: readonly Column[] = [
@@ -46,10 +71,10 @@ const taskColumns: readonly Column[] = [
   { title: 'STATUS' },
   { title: 'EXIT', align: 'right' },
   { title: 'TIME', align: 'right' },
-  { title: 'AGE', align: 'right' },
-  { title: 'WORKER' },
-  { title: 'NAME', flexible: true },
-  { title: 'COMMAND', flexible: true },
+  { title: 'AGE', align: 'right', spare: 4 },
+  { title: 'WORKER', flexible: true, spare: 1 },
+  { title: 'NAME', flexible: true, spare: 3 },
+  { title: 'COMMAND', flexible: true, least: 20 },
 ];
 
 function exitCell(task: TaskView): string {
@@ -57,7 +82,7 @@ function exitCell(task: TaskView): string {
 }
 
 /** Names of workers by their ids; none where the caller's role may not see workers. */
-async function workerNames(client: Client): Promise<ReadonlyMap<string, string>> {
+export async function workerNames(client: Client): Promise<ReadonlyMap<string, string>> {
   try {
     return new Map((await client.workers()).workers.map((worker) => [worker.id, worker.name]));
   } catch (error) {
@@ -72,8 +97,14 @@ export async function writeTasks(
   tasks: readonly TaskView[],
   form: OutputForm,
 ): Promise<void> {
-  if (form === 'json') return writeJson(terminal, { tasks, next_cursor: null });
-  if (form === 'quiet') return terminal.stdout.write(tasks.map((task) => `${task.id}\n`).join(''));
+  // Those that were waited for one by one come with their attempts, those of a batch without: a list has none.
+  const bare = (task: TaskView & { readonly attempts?: unknown }) => ({ ...task, attempts: undefined });
+  if (form === 'json') return writeJson(terminal, { tasks: tasks.map(bare), next_cursor: null });
+  if (form === 'quiet')
+    return writeIds(
+      terminal,
+      tasks.map(({ id }) => id),
+    );
   const names = await workerNames(client);
   const now = terminal.now();
   const rows = tasks.map((task) => [

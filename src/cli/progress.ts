@@ -4,9 +4,9 @@
  */
 
 import { formatDuration } from '../base/duration.ts';
+import { cut } from '../base/harmless.ts';
 import { sleep } from '../client/backoff.ts';
 import type { Sink, Terminal } from './context.ts';
-import { cut } from './table.ts';
 import { formatBytes } from './text.ts';
 
 /** Less than this many bytes is there before one has looked. */
@@ -45,7 +45,7 @@ export function progressLine({ verb, bytes, total, rate }: ProgressFacts, column
     ...(rate === null ? [] : [`${formatBytes(rate)}/s`]),
     ...left,
   ];
-  return cut(parts.join('  '), columns - 1, (text) => text.length);
+  return cut(parts.join('  '), columns - 1, { textWidth: (text) => text.length });
 }
 
 function rateOf(samples: readonly Sample[]): number | null {
@@ -121,5 +121,61 @@ export async function withProgress<T>(
     done.abort();
     await drawing;
     await stderr.write(clearLine).catch(() => {});
+  }
+}
+
+/** What goes on for longer than this, ms, says how far it is. */
+const worthMs = 1000;
+
+/** `12,345 of 200,000 tasks ended   6%`; where the total is not known, `12,345 tasks read so far`. Pure. */
+export function countLine(count: number, noun: string, done: string, total: number | null): string {
+  const number = count.toLocaleString('en');
+  if (total === null || total < count) return `${number} ${noun} ${done} so far`;
+  const share = total === 0 ? 100 : Math.floor((100 * count) / total);
+  return `${number} of ${total.toLocaleString('en')} ${noun} ${done}  ${share}%`;
+}
+
+export interface CountOptions {
+  /** In the plural: `tasks`. */
+  readonly noun: string;
+  /** What became of them: `ended`, `read`. */
+  readonly done: string;
+  /** Null = not known. */
+  readonly total: number | null;
+  /** Nothing goes to standard output meanwhile, so that the line may be drawn though that is a terminal too. */
+  readonly alone: boolean;
+}
+
+/** Runs `work`, which tells how many more are done; on a terminal a line says how many, once it takes longer than a second. */
+export async function withCount<T>(
+  terminal: Pick<Terminal, 'stderr' | 'stdout' | 'env'>,
+  { noun, done, total, alone }: CountOptions,
+  work: (add: (more: number) => void) => Promise<T>,
+): Promise<T> {
+  const { stderr, stdout, env } = terminal;
+  let count = 0;
+  const add = (more: number): void => {
+    count += more;
+  };
+  if (!stderr.isTTY || (stdout.isTTY && !alone) || env.TERM === 'dumb') return work(add);
+  const over = new AbortController();
+  let isDrawn = false;
+  const draw = async (): Promise<void> => {
+    await sleep(worthMs, over.signal);
+    while (!over.signal.aborted) {
+      isDrawn = true;
+      const line = countLine(count, noun, done, total);
+      await stderr.write(`\r${cut(line, (stderr.columns || 80) - 1, { textWidth: (text) => text.length })}\u001b[K`);
+      await sleep(drawEveryMs, over.signal);
+    }
+  };
+  // A terminal that is gone ends the line, not the work.
+  const drawing = draw().catch(() => {});
+  try {
+    return await work(add);
+  } finally {
+    over.abort();
+    await drawing;
+    if (isDrawn) await stderr.write(clearLine).catch(() => {});
   }
 }

@@ -33,6 +33,10 @@ export interface FoundApi {
   readonly fingerprint: string;
   /** Somebody listens there. */
   readonly answers: boolean;
+  /** The data directory belongs to the dispatcher with this key. */
+  readonly own: boolean;
+  /** Whether it has shown that it has that key; null = no other one claims to have it, and nobody asked. */
+  readonly proven: boolean | null;
 }
 
 /** Where dispatchers are looked for when nobody named one. */
@@ -47,7 +51,8 @@ export interface ApiSources {
 
 /**
  * The address of the dispatcher: as `baseUrlOf`, and where neither is known and nobody listens at the default, the only
- * one that is found, with `found` set. Throws `usage` when several are, or the only one has no API for other machines.
+ * one that is found, with `found` set. Of several it is the one this data directory belongs to; those that claim a key
+ * and could not show it do not count. Throws `usage` when several are left, or the only one has no API for other machines.
  */
 export async function findBaseUrl(
   reach: Pick<ReachValues, 'api' | 'tlsFingerprint' | 'discovery'>,
@@ -58,17 +63,36 @@ export async function findBaseUrl(
   if (await sources.answers(apiDefault)) return local();
   const all = await sources.find();
   // A certificate that is expected leaves out those without one.
-  const found = all.filter(({ url }) => reach.tlsFingerprint === undefined || url.startsWith('https:'));
+  const found = worthAsking(all.filter(({ url }) => reach.tlsFingerprint === undefined || url.startsWith('https:')));
   const [first] = found;
   if (first === undefined) return local();
-  if (found.length > 1) {
-    const lines = found.map(({ name, url, fingerprint }) => `\n    --api ${url}    ${name}, key ${fingerprint}`);
-    throw usage(`Several dispatchers were found on the network. Say which one:${lines.join('')}`);
-  }
+  if (found.length > 1) throw usage(whichOne(found));
   if (first.answers) return { baseUrl: first.url, found: first };
   throw usage(
     `The dispatcher ${first.name} was found on the network, but its API does not answer at ${first.url}: it may be there for its own machine alone. Start it with --require-auth true, which opens the API to those with a token, or say --api URL.`,
   );
+}
+
+/** Those that may be meant: the own one alone where it is there, none that failed to show a key which another has shown. */
+function worthAsking(all: readonly FoundApi[]): readonly FoundApi[] {
+  const proven = new Set(all.filter(({ proven }) => proven === true).map(({ fingerprint }) => fingerprint));
+  const honest = all.filter((one) => one.proven !== false || !proven.has(one.fingerprint));
+  const own = honest.filter((one) => one.own);
+  const left = own.length > 0 ? own : honest;
+  return [...new Map(left.map((one) => [one.url, one])).values()];
+}
+
+function whichOne(found: readonly FoundApi[]): string {
+  const keys = new Set(found.map(({ fingerprint }) => fingerprint));
+  const lines = found.map(({ name, url, fingerprint, proven }) => {
+    const doubt = proven === false ? ', which it has not shown to have' : '';
+    return `\n    --api ${url}    ${name}, key ${fingerprint}${doubt}`;
+  });
+  const suspicion =
+    keys.size === found.length
+      ? ''
+      : ' Some of them claim to have the same key, which is suspicious: somebody may want to be taken for your dispatcher.';
+  return `Several dispatchers were found on the network.${suspicion} Say which one:${lines.join('')}`;
 }
 
 /**

@@ -72,14 +72,24 @@ export function inputOf({ path, blob, bytes, executable }: InputFile) {
   return { path, blob, bytes, ...(executable ? { executable } : {}) };
 }
 
+/** The destinations that a request names; none says nothing of them. */
+export function notifying(urls: readonly string[]): { readonly notify?: string[] } {
+  return urls.length === 0 ? {} : { notify: [...urls] };
+}
+
 /** A task's command as one line. */
 export function commandOf(task: Pick<TaskView, 'command' | 'argv'>): string {
   return task.command ?? task.argv?.join(' ') ?? '';
+}
+
+/** A command as `sh -c` takes it: one that begins with - or + would be taken for options of the shell. */
+export function shellCommand(command: string): string {
+  return /^[-+]/.test(command) ? ` ${command}` : command;
 }
 
 /** The words of a command line as one command for the shell. Throws `usage` when there is nothing in them. */
 export function commandOfWords(words: readonly string[]): string {
   const command = words.join(' ');
   if (command.trim() === '') throw usage('The command is empty.');
-  return command;
+  return shellCommand(command);
 }

@@ -8,7 +8,9 @@ import { OctasklyError } from '../base/errors.ts';
 import { nearest } from '../base/nearest.ts';
 import type { Client, TaskQuery } from '../client/client.ts';
 import { type TaskStatus, taskStatuses } from '../core/task.ts';
+import type { CommandContext } from './context.ts';
 import { usage } from './parse.ts';
+import { withCount } from './progress.ts';
 
 export type Selector =
   | { readonly kind: 'id'; readonly prefix: string }
@@ -87,14 +89,38 @@ export function filterOf(selector: Selector): TaskQuery | null {
   }
 }
 
+/** Throws `not_found`, also for a word that cannot be the id of a batch. */
+async function checkBatch(client: Client, id: string): Promise<void> {
+  try {
+    await client.batch(id);
+  } catch (error) {
+    if (!(error instanceof OctasklyError) || !['not_found', 'bad_request', 'invalid'].includes(error.code)) throw error;
+    throw new OctasklyError(
+      'not_found',
+      `There is no batch "${id}". 'octaskly ps -o json' names the batch of each task.`,
+    );
+  }
+}
+
+/** As `selectTasks`; on a terminal a line says how many were found, where that takes long. */
+export function lookFor(
+  { client, terminal }: Pick<CommandContext, 'client' | 'terminal'>,
+  selectors: readonly Selector[],
+  statuses: readonly TaskStatus[],
+): Promise<readonly TaskView[]> {
+  const counted = { noun: 'tasks', done: 'found', total: null, alone: true };
+  return withCount(terminal, counted, (add) => selectTasks(client, selectors, statuses, add));
+}
+
 /**
  * The tasks of all selectors, each once. Of selectors of many only tasks in `statuses` are taken; a task named by its id
- * is taken in any state. Throws `usage`, `not_found`, `conflict`, and what the client throws.
+ * is taken in any state. `onFound` hears of those that were found by the page. Throws `usage`, `not_found`, `conflict`, and what the client throws.
  */
 export async function selectTasks(
   client: Client,
   selectors: readonly Selector[],
   statuses: readonly TaskStatus[],
+  onFound: (count: number) => void = () => {},
 ): Promise<readonly TaskView[]> {
   const found = new Map<string, TaskView>();
   for (const selector of selectors) {
@@ -105,9 +131,12 @@ export async function selectTasks(
       continue;
     }
     const wanted = (filter.status ?? statuses).filter((status) => statuses.includes(status));
-    if (selector.kind === 'batch') await client.batch(selector.id);
+    if (selector.kind === 'batch') await checkBatch(client, selector.id);
     if (wanted.length === 0) continue;
-    for await (const task of client.allTasks({ ...filter, status: wanted })) found.set(task.id, task);
+    for await (const task of client.allTasks({ ...filter, status: wanted })) {
+      found.set(task.id, task);
+      onFound(1);
+    }
   }
   return [...found.values()];
 }

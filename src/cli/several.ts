@@ -2,6 +2,12 @@
 
 const callsAtOnce = 8;
 
+/** `items` in order, `size` at a time. */
+export function chunksOf<T>(items: readonly T[], size: number): (readonly T[])[] {
+  const count = Math.ceil(items.length / size);
+  return Array.from({ length: count }, (_, index) => items.slice(index * size, (index + 1) * size));
+}
+
 /** Runs `action` for each item, at most `atOnce` side by side; results in order. The first error ends it: nothing new starts. */
 export async function eachOf<T, R>(
   items: readonly T[],

@@ -15,9 +15,11 @@ const signalNumbers: Readonly<Record<string, number>> = {
   ...{ XCPU: 24, XFSZ: 25, VTALRM: 26, PROF: 27, WINCH: 28, IO: 29, PWR: 30, SYS: 31 },
 };
 
-/** 128 + the signal's number, as shells say it; `exitOwnFailure` for an unknown name. */
+/** 128 + the signal's number, as shells say it, of `SIGTERM`, `TERM` or `SIG34`; `exitOwnFailure` for an unknown name. */
 export function exitOfSignal(signal: string): number {
-  const number = signalNumbers[signal.replace(/^SIG/, '')];
+  const name = signal.replace(/^SIG/, '');
+  // Signals without a name, the real-time ones among them, go by their number.
+  const number = /^(?:[1-9]|[1-5][0-9]|6[0-4])$/.test(name) ? Number(name) : signalNumbers[name];
   return number === undefined ? exitOwnFailure : 128 + number;
 }
 
@@ -27,7 +29,7 @@ export function exitOfTask(task: TaskView): { readonly status: number; readonly 
   if (task.status === 'completed') return { status: 0, message: null };
   if (task.status === 'timed_out') return { status: exitTimedOut, message: `Task ${task.id} timed out${why}` };
   if (task.status === 'cancelled')
-    return { status: exitOfSignal('TERM'), message: `Task ${task.id} was cancelled${why}` };
+    return { status: exitOfSignal('TERM'), message: `Task ${task.id} was cancelled${why.replace(': cancelled', '')}` };
   if (task.exit_code !== null) return { status: task.exit_code & 255, message: null };
   const message = `Task ${task.id} failed${why}`;
   return { status: task.signal === null ? exitOwnFailure : exitOfSignal(task.signal), message };

@@ -3,6 +3,7 @@
  * belong to another one.
  */
 
+import { didYouMean } from '../base/nearest.ts';
 import type { OptionTable, Values } from './option.ts';
 import { usage } from './parse.ts';
 
@@ -17,7 +18,8 @@ export function subcommandOf<W extends string>(
   const found = words.find((one) => one === word);
   if (found !== undefined) return found;
   // The word itself is not repeated: behind `secret` it may be one.
-  throw usage(`'octaskly ${command}' does not do that, only: ${words.join(', ')}.`);
+  const all = `'octaskly ${command}' does not do that, only: ${words.join(', ')}`;
+  throw usage(`${all}${didYouMean(word, words) || '.'}`);
 }
 
 /** The `count` words behind the subcommand. Throws `usage` when there are fewer or more; `line` is how it should be. */

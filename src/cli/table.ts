@@ -1,83 +1,105 @@
 /**
- * Text for people: aligned tables measured in display cells, and strangers' text made harmless.
+ * Aligned tables for people, measured in display cells. On a terminal no line is longer than the terminal is wide: columns
+ * that matter least are left out, then cells are cut. Where nobody looks, all is there in full.
  * Pure: the width of a terminal and of a text are given.
  */
+
+import { cut, harmless, type Measure } from '../base/harmless.ts';
 
 export interface Column {
   readonly title: string;
   readonly align?: 'left' | 'right';
   /** Takes the cut when a line is too long; the last one is cut first. */
   readonly flexible?: boolean;
+  /** Cells a flexible one keeps while others can give way; default 12. */
+  readonly least?: number;
+  /** May be left out where there is too little room, the highest number first; missing: it stays. */
+  readonly spare?: number;
 }
 
 export interface TableOptions {
   /** Cells of a line; null: as long as needed. */
   readonly width: number | null;
-  textWidth(text: string): number;
-  /** Wraps a padded cell in colour; must not change its width. */
+  readonly textWidth: Measure;
+  /** Wraps a padded cell in colour; must not change its width. `column` counts those that are shown. */
   paint?(cell: string, column: number, row: number): string;
 }
 
-const flexibleMin = 8;
+const leastDefault = 12;
+/** Where that is not enough: cells that all columns keep, round by round. */
+const narrowMins = [8, 4, 1] as const;
 const gap = '  ';
 
-/** `text` on one line, without what could steer a terminal or reorder its line. */
-export function printable(text: string): string {
-  const named: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (char) => {
-    const code = char.charCodeAt(0);
-    return named[char] ?? (code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`);
+interface Measured {
+  readonly column: Column;
+  /** Its place among the cells of a row. */
+  readonly at: number;
+  readonly width: number;
+}
+
+function measure(columns: readonly Column[], rows: readonly (readonly string[])[], textWidth: Measure): Measured[] {
+  return columns.map((column, at) => {
+    const width = rows.reduce((most, row) => Math.max(most, textWidth(row[at] ?? '')), textWidth(column.title));
+    return { column, at, width };
   });
 }
 
-/** The beginning of `text` that takes at most `cells`, with `…` where something was cut. */
-export function cut(text: string, cells: number, textWidth: (text: string) => number): string {
-  if (textWidth(text) <= cells) return text;
-  let kept = '';
-  let used = 1;
-  for (const { segment } of new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(text)) {
-    used += textWidth(segment);
-    if (used > cells) break;
-    kept += segment;
+const widthOf = (shown: readonly Measured[]): number =>
+  shown.reduce((sum, { width }) => sum + width, gap.length * Math.max(0, shown.length - 1));
+
+const leastOf = ({ least = leastDefault }: Column): number => least;
+
+const narrowest = ({ column, width }: Measured): number => (column.flexible ? Math.min(width, leastOf(column)) : width);
+
+/** The columns that fit into `width` together, once the flexible ones are cut to their least. */
+function chosen(all: readonly Measured[], width: number): readonly Measured[] {
+  let shown = all;
+  const needed = (): number => widthOf(shown.map((one) => ({ ...one, width: narrowest(one) })));
+  while (needed() > width) {
+    const most = Math.max(...shown.map(({ column }) => column.spare ?? 0));
+    if (most === 0) break;
+    shown = shown.filter(({ column }) => column.spare !== most);
   }
-  return `${kept}…`;
+  return shown;
 }
 
-function columnWidths(
-  columns: readonly Column[],
-  rows: readonly (readonly string[])[],
-  options: TableOptions,
-): number[] {
-  const widths = columns.map((column, i) =>
-    rows.reduce((most, row) => Math.max(most, options.textWidth(row[i] ?? '')), options.textWidth(column.title)),
-  );
-  if (options.width === null) return widths;
-  let excess = widths.reduce((sum, width) => sum + width, gap.length * (widths.length - 1)) - options.width;
-  for (let i = columns.length - 1; i >= 0 && excess > 0; i--) {
-    if (!columns[i]?.flexible) continue;
-    const taken = Math.min(excess, Math.max(0, (widths[i] ?? 0) - flexibleMin));
-    widths[i] = (widths[i] ?? 0) - taken;
-    excess -= taken;
-  }
-  return widths;
+/** `shown` in `width` cells: the flexible ones give way from the last on, then all. */
+function squeezed(shown: readonly Measured[], width: number): readonly Measured[] {
+  const result = [...shown];
+  const squeeze = (keepOf: (column: Column) => number, isMeant: (column: Column) => boolean): void => {
+    for (let i = result.length - 1; i >= 0; i--) {
+      const one = result[i];
+      const excess = widthOf(result) - width;
+      if (one === undefined || excess <= 0 || !isMeant(one.column)) continue;
+      result[i] = { ...one, width: Math.max(Math.min(one.width, keepOf(one.column)), one.width - excess) };
+    }
+  };
+  squeeze(leastOf, (column) => column.flexible === true);
+  for (const keep of narrowMins)
+    squeeze(
+      () => keep,
+      () => true,
+    );
+  while (widthOf(result) > width && result.length > 1) result.pop();
+  return result;
 }
 
-/** Lines of a table with its titles, each ended by a newline. Cells are made printable. */
+/** Lines of a table with its titles, each ended by a newline. Cells are made harmless. */
 export function renderTable(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
-  options: TableOptions,
+  { width, textWidth, paint }: TableOptions,
 ): string {
-  const clean = rows.map((row) => row.map(printable));
-  const widths = columnWidths(columns, clean, options);
+  const clean = rows.map((row) => row.map((cell) => harmless(cell)));
+  const all = measure(columns, clean, textWidth);
+  const shown = width === null || width <= 0 ? all : squeezed(chosen(all, width), width);
   const line = (row: readonly string[], index: number): string => {
-    const cells = columns.map((column, i) => {
-      const text = cut(row[i] ?? '', widths[i] ?? 0, options.textWidth);
-      const padding = ' '.repeat(Math.max(0, (widths[i] ?? 0) - options.textWidth(text)));
-      const isLast = i === columns.length - 1;
-      const padded = column.align === 'right' ? padding + text : text + (isLast ? '' : padding);
-      return index < 0 ? padded : (options.paint?.(padded, i, index) ?? padded);
+    const cells = shown.map((one, i) => {
+      const text = cut(row[one.at] ?? '', one.width, { textWidth });
+      const padding = ' '.repeat(Math.max(0, one.width - textWidth(text)));
+      const isLast = i === shown.length - 1;
+      const padded = one.column.align === 'right' ? padding + text : text + (isLast ? '' : padding);
+      return index < 0 ? padded : (paint?.(padded, i, index) ?? padded);
     });
     return `${cells.join(gap).trimEnd()}\n`;
   };
@@ -88,13 +110,16 @@ export function renderTable(
 const colors: Readonly<Record<string, string>> = {
   completed: '32',
   online: '32',
+  ready: '32',
   running: '36',
   failed: '31',
   timed_out: '31',
   offline: '31',
+  revoked: '31',
   cancelled: '33',
   draining: '33',
   silent: '33',
+  expired: '33',
 };
 
 /** A cell that holds a status, in its colour. */

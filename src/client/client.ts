@@ -21,7 +21,7 @@ import type {
   WorkerList,
 } from '../api/schemas.ts';
 import { OctasklyError } from '../base/errors.ts';
-import type { TaskStatus } from '../core/task.ts';
+import type { TaskStatus, TerminalSize } from '../core/task.ts';
 import { Backoff, sleep as realSleep, type Sleep } from './backoff.ts';
 import {
   type Download,
@@ -46,7 +46,10 @@ import {
   persist,
   query,
 } from './http.ts';
+import { attend, keepAttended, resize, type StdinChunk, writeStdin } from './live.ts';
+import { type NotificationClient, notificationClient } from './notifications.ts';
 import { type OutputOptions, readOutput } from './output.ts';
+import { type OverviewClient, overviewClient } from './overview.ts';
 import { type TrustClient, trustClient } from './trust.ts';
 import { endedTasks } from './wait.ts';
 
@@ -72,6 +75,8 @@ export interface TaskQuery {
   readonly tag?: string | undefined;
   readonly since?: string | undefined;
   readonly id?: string | undefined;
+  /** Words that are in the name, the command or an argument, or begin the id. */
+  readonly text?: string | undefined;
   readonly limit?: number | undefined;
   readonly cursor?: string | undefined;
 }
@@ -91,15 +96,6 @@ export interface SubmitOptions extends CallOptions {
   readonly idempotencyKey?: string;
 }
 
-export interface StdinChunk {
-  /** Position of the first byte in the task's standard input. */
-  readonly offset: number;
-  /** At most `limits.stdinChunkBytesMax` bytes. */
-  readonly data: Uint8Array;
-  /** Nothing follows. */
-  readonly eof: boolean;
-}
-
 export interface WaitOptions extends CallOptions {
   /** Batches that hold all of the tasks: reads them by the page instead of one by one. */
   readonly batches?: readonly string[];
@@ -110,6 +106,9 @@ export interface Client {
   readonly baseUrl: string;
   /** Who may join and who may ask, and the record. */
   readonly trust: TrustClient;
+  /** Sessions of browsers, and what pages show beside tasks. */
+  readonly overview: OverviewClient;
+  readonly notifications: NotificationClient;
   submitTask(request: TaskRequest, options?: SubmitOptions): Promise<TaskView>;
   submitBatch(request: BatchRequest, options?: SubmitOptions): Promise<BatchAnswer>;
   task(id: string, options?: CallOptions): Promise<TaskWithAttempts>;
@@ -119,12 +118,20 @@ export interface Client {
   allTasks(filter?: TaskQuery, options?: CallOptions): AsyncIterable<TaskView>;
   /** Asks for the end of a task; resolves when the request is on record. */
   cancel(id: string, options?: CancelOptions): Promise<void>;
+  /** Likewise of many, up to 1,000, all or none: one that is not there keeps all of them going. */
+  cancelTasks(ids: readonly string[], options?: CallOptions): Promise<void>;
   /** Submits an ended task again and gives the new one. */
-  retry(id: string): Promise<TaskView>;
+  retry(id: string, options?: CallOptions): Promise<TaskView>;
   output(id: string, options?: OutputOptions): AsyncIterable<Uint8Array>;
   /** Resolves when the task took the bytes, however long that is; waits for a dispatcher that is away. `conflict`: the task takes no more. */
   writeStdin(id: string, chunk: StdinChunk, options?: CallOptions): Promise<void>;
-  explain(id: string): Promise<Explanation>;
+  /** Gives the task's terminal another size; waits for a dispatcher that is away. `conflict`: it has none, or has ended. */
+  resize(id: string, size: TerminalSize, options?: CallOptions): Promise<void>;
+  /** Holds on to a task submitted with `attached`, over losses of the dispatcher; resolves when the task has ended. */
+  attend(id: string, options?: CallOptions): Promise<void>;
+  /** Says that attached batches and tasks of none are wanted for `seconds`, 15 to 86400, default 15. Does not try again. */
+  keepAttended(ids: readonly string[], options?: CallOptions & { readonly seconds?: number }): Promise<void>;
+  explain(id: string, options?: CallOptions): Promise<Explanation>;
   /** Files a task left, by path; `problems` says why something was not collected. */
   outputFiles(id: string, options?: CallOptions): Promise<OutputFiles>;
   /** One of these files. Its content is not hashed here. */
@@ -142,9 +149,11 @@ export interface Client {
   ): Promise<UploadResult>;
   /** The bytes of a blob. They are not hashed here. */
   blob(blob: string, options?: DownloadOptions): Promise<Download>;
-  batch(id: string): Promise<BatchView>;
-  cancelBatch(id: string): Promise<void>;
+  batch(id: string, options?: CallOptions): Promise<BatchView>;
+  cancelBatch(id: string, options?: CallOptions): Promise<void>;
   workers(): Promise<WorkerList>;
+  /** The last lines of a worker's own log, oldest first. Errors: `worker_away`, `timeout`, `not_found`. */
+  workerLog(workerId: string, lines: number): Promise<readonly string[]>;
   drain(workerId: string): Promise<void>;
   undrain(workerId: string): Promise<void>;
   /** Stops dispatching; what runs goes on. */
@@ -190,8 +199,8 @@ function connect(options: ClientOptions): Connection {
   };
 }
 
-/** 128 random bits, hex. (`randomUUID` is missing in browsers on plain HTTP.) */
-function randomKey(): string {
+/** A key for one submission: 128 random bits, hex. (`randomUUID` is missing in browsers on plain HTTP.) */
+export function randomKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
@@ -243,6 +252,11 @@ async function order(connection: Connection, method: 'POST' | 'DELETE', path: st
   await response.body?.cancel();
 }
 
+async function readLines(connection: Connection, path: string): Promise<readonly string[]> {
+  const response = await exchange(connection, { method: 'GET', path, headers: { accept: 'text/plain' } });
+  return (await response.text()).split('\n').slice(0, -1);
+}
+
 async function readReady(connection: Connection): Promise<{ ready: boolean; reason: string | null }> {
   try {
     await (await exchange(connection, { method: 'GET', path: '/ready' })).body?.cancel();
@@ -277,6 +291,8 @@ export function createClient(options: ClientOptions): Client {
   return {
     baseUrl: connection.baseUrl,
     trust: trustClient(connection),
+    overview: overviewClient(connection),
+    notifications: notificationClient(connection),
     submitTask: (request, call = {}) => submit<TaskView>(connection, '/api/v1/tasks', request, call),
     submitBatch: (request, call = {}) => submit<BatchAnswer>(connection, '/api/v1/batches', request, call),
     task,
@@ -286,25 +302,28 @@ export function createClient(options: ClientOptions): Client {
       const ask = () => order(connection, 'DELETE', at('tasks', id), { signal });
       return patient ? persist(connection, signal, ask) : ask();
     },
-    retry: (id) => exchangeJson<TaskView>(connection, { method: 'POST', path: at('tasks', id, '/retry') }),
+    cancelTasks: async (ids, { signal } = {}) => {
+      const headers = { 'content-type': 'application/json' };
+      const body = JSON.stringify({ ids });
+      await exchangeJson(connection, { method: 'POST', path: '/api/v1/tasks/cancel', headers, body, signal });
+    },
+    retry: (id, { signal } = {}) =>
+      exchangeJson<TaskView>(connection, { method: 'POST', path: at('tasks', id, '/retry'), signal }),
     output: (id, call) => readOutput(connection, id, call),
-    writeStdin: (id, { offset, data, eof }, { signal } = {}) =>
-      persist(connection, signal, async () => {
-        const path = at('tasks', id, `/stdin${query({ offset, eof: eof || undefined })}`);
-        const headers = { 'content-type': 'application/octet-stream' };
-        const body = new Uint8Array(data);
-        const call: Exchange = { method: 'POST', path, headers, body, signal, timeoutMs: null };
-        await (await exchange(connection, call)).body?.cancel();
-      }),
-    explain: (id) => get<Explanation>(at('tasks', id, '/explain')),
+    writeStdin: (id, chunk, { signal } = {}) => writeStdin(connection, id, chunk, signal),
+    resize: (id, size, { signal } = {}) => resize(connection, id, size, signal),
+    attend: (id, { signal } = {}) => attend(connection, id, signal),
+    keepAttended: (ids, call = {}) => keepAttended(connection, ids, call),
+    explain: (id, call) => get<Explanation>(at('tasks', id, '/explain'), call),
     outputFiles: (id, call = {}) => outputFiles(connection, id, call.signal),
     outputFile: (id, path, call = {}) => outputFile(connection, { id, path }, call),
     missingBlobs: (blobs, call = {}) => missingBlobs(connection, blobs, call.signal),
     putBlob: (blob, body, upload) => putBlob(connection, blob, body, upload),
     blob: (blob, call = {}) => readBlob(connection, blob, call),
-    batch: (id) => get<BatchView>(at('batches', id)),
-    cancelBatch: (id) => order(connection, 'DELETE', at('batches', id)),
+    batch: (id, call) => get<BatchView>(at('batches', id), call),
+    cancelBatch: (id, call) => order(connection, 'DELETE', at('batches', id), call),
     workers: () => get<WorkerList>('/api/v1/workers'),
+    workerLog: (id, lines) => readLines(connection, at('workers', id, `/log${query({ lines })}`)),
     drain: (id) => order(connection, 'POST', at('workers', id, '/drain')),
     undrain: (id) => order(connection, 'POST', at('workers', id, '/undrain')),
     pause: () => order(connection, 'POST', '/api/v1/pause'),

@@ -10,7 +10,7 @@ import type { FeedEvent } from '../api/schemas.ts';
 import { reasonOf } from '../base/errors.ts';
 import { Backoff, reconnectDelays } from './backoff.ts';
 import { type Connection, isTransient } from './http.ts';
-import { SseParser } from './sse.ts';
+import { type SseEvent, SseParser } from './sse.ts';
 import { streamChunks } from './stream.ts';
 
 export type FeedItem =
@@ -31,6 +31,42 @@ function feedEvent(data: string): FeedEvent | null {
   } catch {
     return null;
   }
+}
+
+function itemOf({ name, data, id }: SseEvent): FeedItem | null {
+  if (name === 'reset') return { kind: 'gap' };
+  const event = feedEvent(data);
+  return event === null ? null : { kind: 'event', id, event };
+}
+
+/** What happened after an event, at once; `lastEventId` is where to ask on from. */
+export interface News {
+  readonly lastEventId: string;
+  readonly items: readonly FeedItem[];
+}
+
+/**
+ * For those who ask from time to time instead of holding a connection. `lastEventId` '' = nowhere yet: the answer begins with a
+ * gap and says where the feed is. Made once; throws `OctasklyError`.
+ */
+export async function readNews(connection: Connection, { lastEventId = '', signal }: EventOptions = {}): Promise<News> {
+  const parser = new SseParser(lastEventId);
+  const items: FeedItem[] = [];
+  let lastId = lastEventId;
+  const chunks = streamChunks(connection, {
+    method: 'GET',
+    path: '/api/v1/events?follow=false',
+    headers: { accept: 'text/event-stream', ...(lastEventId === '' ? {} : { 'last-event-id': lastEventId }) },
+    signal,
+  });
+  for await (const chunk of chunks) {
+    for (const event of parser.push(chunk)) {
+      lastId = event.id;
+      const item = itemOf(event);
+      if (item !== null) items.push(item);
+    }
+  }
+  return { lastEventId: lastId, items };
 }
 
 /** Waits for a dispatcher that is away. Throws `OctasklyError` for lasting reasons; the signal's reason on abort. */
@@ -59,11 +95,10 @@ export async function* readEvents(
         atStart = false;
         backoff.reset();
         told = false;
-        for (const { name, data, id } of parser.push(chunk)) {
-          lastId = id;
-          const event = name === 'reset' ? null : feedEvent(data);
-          if (name === 'reset') yield { kind: 'gap' };
-          else if (event !== null) yield { kind: 'event', id, event };
+        for (const event of parser.push(chunk)) {
+          lastId = event.id;
+          const item = itemOf(event);
+          if (item !== null) yield item;
         }
       }
     } catch (error) {

@@ -77,6 +77,7 @@ function networkReason(error: unknown): string {
     const code = (at as { code?: unknown }).code;
     if (code === 'ECONNREFUSED' || code === 'ConnectionRefused') return 'the connection was refused';
     if (code === 'ECONNRESET' || code === 'ConnectionClosed') return 'the connection was closed';
+    if (code === 'EPROTO' || code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'no TLS is spoken there';
     if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'the host name is not known';
     if (typeof code === 'string' && at.cause === undefined) return `${at.message} (${code})`;
   }

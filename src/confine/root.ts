@@ -40,7 +40,7 @@ const MOUNT_ATTR_NODEV = 4n;
 const base = '/tmp';
 /** Enough for the directories and names of a root, or of a /dev. */
 const skeletonBytes = 1024 * 1024;
-const nodes = ['null', 'zero', 'full', 'random', 'urandom'];
+const nodes = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
 const streams = { fd: '/proc/self/fd', stdin: '/proc/self/fd/0', stdout: '/proc/self/fd/1', stderr: '/proc/self/fd/2' };
 
 /** Builds the root and goes into it. Throws at the first thing that cannot be done; the process is then of no use. */

@@ -57,7 +57,7 @@ export interface LandlockRules {
 /**
  * One thing to put into the new root, in this order; what is missing of the directories above `target` is made. `bind`
  * without `write` is read-only with all mounted below it; `optional`: left out when there is no such source. `devices`
- * is a /dev of null, zero, full, random, urandom and the standard streams, with an empty directory `shm`.
+ * is a /dev of null, zero, full, random, urandom, tty and the standard streams, with an empty directory `shm`.
  */
 export type Mount =
   | {

@@ -88,7 +88,14 @@ export type Effect =
   | { readonly kind: 'saveAttempt'; readonly record: AttemptRecord }
   | { readonly kind: 'saveWorker'; readonly worker: Worker }
   | { readonly kind: 'savePaused'; readonly paused: boolean }
-  | { readonly kind: 'assign'; readonly workerId: string; readonly task: Task; readonly attempt: number }
+  | {
+      readonly kind: 'assign';
+      readonly workerId: string;
+      readonly task: Task;
+      readonly attempt: number;
+      /** Since it was ready. */
+      readonly waitedMs: number;
+    }
   /** What a peer handed to the worker as attempt `previous` is from now on attempt `key.attempt`, and may start. */
   | { readonly kind: 'grant'; readonly workerId: string; readonly key: AttemptKey; readonly previous: number }
   /** An operator wants no new work there, or wants it again. */

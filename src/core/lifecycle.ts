@@ -111,14 +111,15 @@ export function makeReady(step: Step, task: Task): void {
 
 /** Gives a ready task its next attempt on `worker`. */
 export function assign(step: Step, task: Task, worker: Worker): void {
-  step.state.ready.remove(task.id);
+  const readyAt = step.state.ready.remove(task.id) ?? step.at;
   task.attempt += 1;
   task.phase = 'assigned';
   task.workerId = worker.id;
   task.reason = null;
   hold(worker, task, step.at);
   save(step, task);
-  step.effects.push({ kind: 'assign', workerId: worker.id, task, attempt: task.attempt });
+  const waitedMs = step.at - readyAt;
+  step.effects.push({ kind: 'assign', workerId: worker.id, task, attempt: task.attempt, waitedMs });
 }
 
 function unassign(step: Step, task: Task): void {

@@ -90,8 +90,11 @@ export class ReadyQueue {
     if (group.listed === null || compareRank(entry, group.listed) <= 0) this.#list(group, entry);
   }
 
-  remove(id: string): void {
+  /** Since when it was ready, scheduler time in ms; null when it was not. */
+  remove(id: string): number | null {
+    const readyAt = this.#live.get(id)?.readyAt ?? null;
     this.#live.delete(id);
+    return readyAt;
   }
 
   /** Takes the class whose first task is the first of all out of the order; null when none is left in it. */

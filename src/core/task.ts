@@ -12,6 +12,7 @@
 
 import type { TaskFile } from './files.ts';
 import { type IsolationDemand, noDemand, type SandboxLevel } from './isolation.ts';
+import type { NotifyTarget } from './notification.ts';
 
 export const taskStatuses = ['blocked', 'queued', 'running', 'completed', 'failed', 'timed_out', 'cancelled'] as const;
 export type TaskStatus = (typeof taskStatuses)[number];
@@ -61,11 +62,29 @@ export const noRequirement: Requirement = {
   isolation: noDemand,
 };
 
-/** Standard input: closed, a text given with the task, or fed by the submitter while it runs. */
+/** How large a terminal is, in characters: 1 … `terminalSideMax` each. */
+export interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+export const terminalSideMax = 4096;
+
+/** What a terminal may be called (`TERM`): a name, never a path to a description of somebody's own. */
+export const terminalNamePattern = /^[A-Za-z0-9][A-Za-z0-9+._-]{0,62}$/;
+
+/** Standard input: closed, a text given with the task, or fed by the submitter while it runs, which a terminal is too. */
 export type StdinSpec =
   | { readonly kind: 'closed' }
   | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'stream' };
+  | { readonly kind: 'stream' }
+  /** A terminal of the task's own: what is fed are keys, and all of its output is standard output. */
+  | (TerminalSize & { readonly kind: 'terminal'; readonly term: string });
+
+/** Somebody feeds it while it runs. */
+export function isFed(stdin: StdinSpec): boolean {
+  return stdin.kind === 'stream' || stdin.kind === 'terminal';
+}
 
 /** What was asked for. Never changes after submission. */
 export interface TaskSpec {
@@ -105,6 +124,10 @@ export interface TaskSpec {
   readonly owner: string | null;
   /** A worker began it on a peer's word, for whoever asked and while they wait: it is never tried again by itself. */
   readonly adopted?: true;
+  /** Who is told of its end; empty = nobody, not even those the dispatcher tells. */
+  readonly notify?: readonly NotifyTarget[];
+  /** It lives with whoever follows it: cancelled when nobody has for a while. */
+  readonly attached?: true;
 }
 
 /** How one attempt ended. */

@@ -8,12 +8,14 @@
  *   the seal is broken                   forged
  *   not newer than the node's last       replayed; duplicate, where the same came another way or a moment late
  *   from an address that is not its own  replayed: by somebody who recorded it, to whom it has not reached yet
- *   first of its node, other clock       clock_skew   more than two minutes apart from this machine's
+ *   first of its node, other clock       clock_skew   more than two minutes apart from this machine's: of another time
  *
  * Against replay: what one node says is strictly ordered by when it started and a sequence. The last of each is remembered
  * for twice the tolerance of clocks; once it is forgotten, the clock in the datagram shows that it is old. So nothing
  * recorded is believed again, with no state on disk, and a node whose clock was set back is heard again after minutes.
- * A question whose clock is off is passed on, marked: its answer is how the asker finds out.
+ * So a datagram of another time is either recorded or of a node whose clock is off. Only an answer to a question that was
+ * asked just now cannot be recorded: a node is told to have a wrong clock by its answer alone. What else comes of another
+ * time is passed on, marked: a question since its answer is how the asker finds out, a beacon so that its node is asked.
  *
  * Pure: instants are handed in. Bounded: nodes remembered, addresses counted, skews kept. Members of the cluster could fill
  * the memory of nodes; a new one then has to wait, and nothing is forgotten early.
@@ -52,11 +54,10 @@ export const beaconCounts = [
 ] as const;
 export type BeaconCount = (typeof beaconCounts)[number];
 
-/** A node whose clock is too far off to believe it. */
+/** A node whose clock is too far off to believe it, as its answer to a question has shown. */
 export interface ClockSkew {
   readonly id: string;
-  /** Null for one that only asked. */
-  readonly name: string | null;
+  readonly name: string;
   readonly from: PeerAddress;
   /** Its clock minus this machine's, ms. */
   readonly differenceMs: number;
@@ -69,7 +70,7 @@ export interface Heard {
   /** What it was sealed with, and is answered with. */
   readonly key: BeaconKey;
   readonly from: PeerAddress;
-  /** A question of somebody whose clock is off. */
+  /** A question, or a beacon that answers none of ours, of another time: of a wrong clock, or recorded. */
   readonly skewed: boolean;
   /** Says nothing that was not heard just before; only shows by which way datagrams come. */
   readonly copy: boolean;
@@ -88,20 +89,25 @@ interface Now {
   readonly wall: number;
 }
 
+interface EarParts {
+  /** Who listens. */
+  readonly ownId: string;
+  readonly crypto: SealCrypto;
+  /** Those valid just now, asked for with each datagram. */
+  readonly keys: () => readonly BeaconKey[];
+  /** Whether a question with this sequence was asked just now. */
+  readonly asked: (sequence: number) => boolean;
+}
+
 export class BeaconEar {
-  readonly #parts: { readonly ownId: string; readonly crypto: SealCrypto; readonly keys: () => readonly BeaconKey[] };
+  readonly #parts: EarParts;
   readonly #sources = new TokenBuckets(sourceRule);
   /** Heard longest ago first. */
   readonly #lasts = new Map<string, Last>();
   readonly #skews = new Map<string, ClockSkew>();
   readonly counts = Object.fromEntries(beaconCounts.map((name) => [name, 0])) as Record<BeaconCount, number>;
 
-  /** `keys` are those valid just now, asked for with each datagram; `ownId` is who listens. */
-  constructor(parts: {
-    readonly ownId: string;
-    readonly crypto: SealCrypto;
-    readonly keys: () => readonly BeaconKey[];
-  }) {
+  constructor(parts: EarParts) {
     this.#parts = parts;
   }
 
@@ -145,13 +151,17 @@ export class BeaconEar {
 
   #skewed(heard: Heard, wall: number): Heard | null {
     const { message, from } = heard;
-    const { id, sentAt } = message.head;
-    const name = message.kind === 'beacon' ? message.beacon.name : null;
-    if (this.#skews.size < skewsMax || this.#skews.has(id)) {
-      this.#skews.set(id, { id, name, from, differenceMs: sentAt - wall });
-    }
     this.#count('clock_skew');
-    return message.kind === 'ask' ? { ...heard, skewed: true } : null;
+    if (message.kind === 'goodbye') return null;
+    if (message.kind === 'ask' || !this.#isAnswer(message)) return { ...heard, skewed: true };
+    const { id, sentAt } = message.head;
+    if (this.#skews.size < skewsMax || this.#skews.has(id))
+      this.#skews.set(id, { id, name: message.beacon.name, from, differenceMs: sentAt - wall });
+    return null;
+  }
+
+  #isAnswer({ answers }: Extract<BeaconMessage, { kind: 'beacon' }>): boolean {
+    return answers !== null && answers.id === this.#parts.ownId && this.#parts.asked(answers.sequence);
   }
 
   #forget(steady: number): void {

@@ -11,8 +11,8 @@
  */
 
 import { type Finding, mdnsPort, type Severity } from './finding.ts';
-import { diagnoseHost } from './host-diagnosis.ts';
-import type { Belonging, FoundDispatcher, MulticastFacts, NetworkFacts, Port } from './network-facts.ts';
+import { diagnoseHost, isWithoutAnswer } from './host-diagnosis.ts';
+import type { Belonging, FirewallFacts, FoundDispatcher, MulticastFacts, NetworkFacts, Port } from './network-facts.ts';
 import * as remedies from './remedies.ts';
 
 const aroundMulticast = remedies.at('on the worker', 'octaskly worker --dispatcher HOST');
@@ -24,7 +24,7 @@ export function diagnose(facts: NetworkFacts): Finding[] {
     ...discoveryOff(facts),
     ...multicastLock(facts),
     ...multicastFindings(facts),
-    ...nobodyHeard(facts),
+    ...silenceFindings(facts),
     ...firewallFindings(facts),
     ...foundFindings(facts),
     ...beaconFindings(facts),
@@ -130,25 +130,48 @@ function multicastFinding(facts: NetworkFacts, probe: MulticastFacts, severity: 
 }
 
 /** Silence proves nothing: those who answer otherwise may have nothing to say by multicast. So it is a note. */
-function nobodyHeard(facts: NetworkFacts): Finding[] {
-  const { multicast, neighbours, gateway, platform } = facts;
-  if (platform === 'termux') return [];
+function silenceFindings(facts: NetworkFacts): Finding[] {
+  const { multicast, neighbours, gateway, platform, host, beacons } = facts;
+  if (platform === 'termux' || (beacons?.heard.length ?? 0) > 0) return [];
   return facts.interfaces.flatMap((each): Finding[] => {
     const probes = multicast.filter(({ interfaceName }) => interfaceName === each.name);
     const sound = probes.filter(({ failure, heardOwn }) => failure === null && heardOwn);
     if (sound.length === 0 || probes.some(({ heardOthers }) => heardOthers.length > 0)) return [];
-    const there = neighbours.filter(
-      ({ interfaceName, address, answers }) => interfaceName === each.name && answers && address !== gateway,
-    );
+    const around = neighbours.filter(({ interfaceName }) => interfaceName === each.name);
+    const there = around.filter(({ answers }) => answers === true).map(({ address }) => address);
+    const others = there.filter((address) => address !== gateway);
     const about = each.name;
-    if (there.length === 0) {
-      const sentence = `Nobody else was heard by multicast on ${about}. That is right where no other device of this network uses it.`;
-      return [{ name: 'nobody_heard', severity: 'note', about, sentence, remedies: [] }];
+    if (others.length > 0) {
+      const sentence = `On ${about} other hosts answer (${some(others)}), but none was heard by multicast: the access point or switch may keep it back (IGMP snooping, multicast filtering), or these hosts do not use it.`;
+      return [{ name: 'nobody_heard', severity: 'note', about, sentence, remedies: [aroundMulticast] }];
     }
-    const some = there.slice(0, 3).map(({ address }) => address);
-    const sentence = `On ${about} other hosts answer (${some.join(', ')}), but none was heard by multicast: the access point or switch may keep it back (client isolation, AP isolation, guest network, IGMP snooping), or these hosts do not use it.`;
-    return [{ name: 'nobody_heard', severity: 'note', about, sentence, remedies: [aroundMulticast] }];
+    const known = around.filter(({ address, answers }) => address !== gateway && answers === null);
+    const silent = [...known.map(({ address }) => address), ...silentHost(host, each.name)];
+    if (silent.length > 0) return [isolated(facts, { about, silent, there })];
+    const sentence = `Nobody else was heard by multicast on ${about}. That is right where no other device of this network uses it.`;
+    return [{ name: 'nobody_heard', severity: 'note', about, sentence, remedies: [] }];
   });
+}
+
+/** The host asked about, where it is of that interface's network and nothing of it answers. */
+function silentHost(host: NetworkFacts['host'], interfaceName: string): string[] {
+  const isSilent = host !== null && host.sameNetwork === interfaceName && isWithoutAnswer(host);
+  return isSilent && host.address !== null ? [host.address] : [];
+}
+
+function isolated(
+  { platform }: NetworkFacts,
+  given: { readonly about: string; readonly silent: readonly string[]; readonly there: readonly string[] },
+): Finding {
+  const { about, silent, there } = given;
+  const who = there.length === 0 ? 'nobody answers' : `only ${some(there)}, the router, answers`;
+  const sentence = `On ${about} ${who}: hosts of the same network (${some(silent)}) do not, and nobody was heard by multicast. Unless they are off, the access point keeps its devices apart (client isolation, AP isolation, guest network). That is switched off in the access point or its router; no firewall rule and no --dispatcher helps against it. A cable, or another network that both are in, does.`;
+  const help = remedies.here(remedies.showNeighbour(platform, silent[0] ?? 'HOST'));
+  return { name: 'client_isolation_suspected', severity: 'warning', about, sentence, remedies: help };
+}
+
+function some(addresses: readonly string[]): string {
+  return [...new Set(addresses)].slice(0, 3).join(', ');
 }
 
 // ----------------------------------------------------------------------------------------------------- firewall
@@ -159,19 +182,38 @@ function firewallFindings(facts: NetworkFacts): Finding[] {
   const about = '';
   const unreadable = firewalls.filter(({ state }) => state === 'unreadable').map(({ tool }) => tool);
   if (active.length === 0 && unreadable.length > 0) {
-    const sentence = `This account may not read the firewall of this machine (${unreadable.join(', ')}), so nothing is known of it.`;
+    const sentence = `This account may not read the firewall of this machine (${unreadable.join(', ')}), or its tool does not tell, so nothing is known of it.`;
     const help = remedies.here('sudo octaskly doctor net');
     return [{ name: 'firewall_unreadable', severity: 'note', about, sentence, remedies: help }];
   }
-  const closed = ports.filter(({ protocol, number }) =>
-    active.some(({ opens }) => !opens.includes(`${protocol} ${number}`)),
+  const isClosed = ({ opens, unclear }: FirewallFacts, port: string): boolean =>
+    !opens.includes(port) && !unclear.includes(port);
+  const closed = ports.filter((port) => active.some((each) => isClosed(each, portName(port))));
+  const unclear = ports.filter(
+    (port) => !closed.includes(port) && active.some((each) => each.unclear.includes(portName(port))),
   );
-  if (closed.length === 0) return [];
-  const tools = active.map(({ tool }) => tool).join(' and ');
-  const list = closed.map(({ protocol, number, purpose }) => `${protocol.toUpperCase()} ${number} for ${purpose}`);
-  const sentence = `The firewall of this machine (${tools}) is active, and no rule was found that lets in ${list.join(', ')}.`;
-  const help = remedies.openHere(facts, closed);
-  return [{ name: 'firewall_closed', severity: 'warning', about, sentence, remedies: help }];
+  const findings = unclear.length === 0 ? [] : [unclearFirewall(active, unclear)];
+  if (closed.length === 0) return findings;
+  const closing = active.filter((each) => ports.some((port) => isClosed(each, portName(port))));
+  const sentence = `The firewall of this machine (${closing.map(({ tool }) => tool).join(' and ')}) is active, and does not let in ${listed(closed)}.`;
+  const help = remedies.openHere({ ...facts, firewalls: closing }, closed);
+  return [{ name: 'firewall_closed', severity: 'warning', about, sentence, remedies: help }, ...findings];
+}
+
+function unclearFirewall(active: readonly FirewallFacts[], ports: readonly Port[]): Finding {
+  const doubtful = active.filter(({ unclear }) => unclear.length > 0);
+  const rules = doubtful.flatMap(({ notUnderstood }) => notUnderstood);
+  const sentence = `Whether the firewall of this machine (${doubtful.map(({ tool }) => tool).join(' and ')}) lets in ${listed(ports)} is not known: it has rules that this does not understand: ${rules.join('; ')}.`;
+  const help = doubtful.flatMap(({ tool }) => remedies.here(remedies.showRules(tool)));
+  return { name: 'firewall_unclear', severity: 'note', about: '', sentence, remedies: help };
+}
+
+function portName({ protocol, number }: Port): string {
+  return `${protocol} ${number}`;
+}
+
+function listed(ports: readonly Port[]): string {
+  return ports.map(({ protocol, number, purpose }) => `${protocol.toUpperCase()} ${number} for ${purpose}`).join(', ');
 }
 
 // ------------------------------------------------------------------------------------- what was found and heard

@@ -1,12 +1,15 @@
 /**
  * What the tools that show a firewall's state say, read. Pure: text in, facts out.
  *
- * Deliberately not a model of any rule language: of nftables and iptables it is read whether incoming packets are dropped
- * or rejected unless a rule lets them in, and which port numbers a rule that accepts names. A rule that lets a port in
- * from somewhere only is taken for one that lets it in.
+ * Of nftables and iptables it is worked out what becomes of a packet to each port of ours (`packet-rules.ts`); of the
+ * others, which port numbers are listed as open. A rule that lets a port in from somewhere only is taken for one that lets
+ * it in.
  */
 
-import type { FirewallFacts, FirewallTool } from './network-facts.ts';
+import { iptablesChain } from './iptables.ts';
+import type { FirewallFacts, FirewallTool, Port } from './network-facts.ts';
+import { nftChains } from './nftables.ts';
+import { type BaseChain, outcomeOf, type Surroundings } from './packet-rules.ts';
 
 /** What a tool wrote and how it ended. */
 export interface ToolAnswer {
@@ -17,24 +20,33 @@ export interface ToolAnswer {
   readonly texts: readonly string[];
 }
 
-/** Most ports of a range that are listed. */
-const rangePortsMax = 1024;
-
-/** The firewalls that rule over others only, as far as their tools tell. */
-export function firewallsIn(answers: readonly ToolAnswer[]): FirewallFacts[] {
-  const all = answers.map(firewallIn);
-  const fronts = all.filter(({ tool, state }) => (tool === 'ufw' || tool === 'firewalld') && state === 'active');
-  if (fronts.length > 0) return fronts;
-  // The same rules may be shown by both tools, since iptables keeps them in nftables on most systems.
-  const active = all.filter(({ state }) => state === 'active');
-  return active.length > 0 ? active.slice(0, 1) : all;
+/** What is to come in, and from where. */
+export interface Wanted extends Surroundings {
+  readonly ports: readonly Port[];
 }
 
-function firewallIn(answer: ToolAnswer): FirewallFacts {
+/** Most ports of a range that are listed. */
+const rangePortsMax = 1024;
+/** Most rules that are told as not understood. */
+const rulesToldMax = 8;
+
+/** The firewalls that rule over others only, as far as their tools tell. */
+export function firewallsIn(answers: readonly ToolAnswer[], wanted: Wanted): FirewallFacts[] {
+  // iptables keeps its rules in nftables on most systems, and shows them better itself.
+  const told = answers.some(({ tool, status }) => tool === 'iptables' && status === 0);
+  const all = answers.map((answer) => firewallIn(answer, wanted, told ? ['ip filter INPUT'] : []));
+  const fronts = all.filter(({ tool, state }) => (tool === 'ufw' || tool === 'firewalld') && state === 'active');
+  if (fronts.length > 0) return fronts;
+  const active = all.filter(({ state }) => state === 'active');
+  return active.length > 0 ? active : all;
+}
+
+/** `toldElsewhere`: chains of nftables that another tool shows. */
+function firewallIn(answer: ToolAnswer, wanted: Wanted, toldElsewhere: readonly string[]): FirewallFacts {
   const { tool, status, texts } = answer;
   const text = texts.join('\n');
-  const facts = (state: FirewallFacts['state'], opens: readonly string[] = [], chain: string | null = null) => {
-    return { tool, state, opens, chain };
+  const facts = (state: FirewallFacts['state'], opens: readonly string[] = []): FirewallFacts => {
+    return { tool, state, opens, unclear: [], notUnderstood: [], chain: null };
   };
   switch (tool) {
     case 'ufw':
@@ -43,14 +55,15 @@ function firewallIn(answer: ToolAnswer): FirewallFacts {
     case 'firewalld':
       if (/not running/.test(text)) return facts('inactive');
       return status === 0 ? facts('active', firewalldOpens(text)) : facts('unreadable');
-    case 'nftables':
-      return status === 0 ? nftables(text) : facts('unreadable');
-    case 'iptables':
-      if (status !== 0) return facts('unreadable');
-      return facts(
-        /^-P INPUT (?:DROP|REJECT)/m.test(text) || closes(text) ? 'active' : 'inactive',
-        iptablesOpens(text),
-      );
+    case 'nftables': {
+      const chains = status === 0 ? nftChains(text) : null;
+      const own = chains?.filter(({ name }) => !toldElsewhere.includes(name)) ?? null;
+      return byRules(tool, own, wanted) ?? facts('unreadable');
+    }
+    case 'iptables': {
+      const chain = status === 0 ? iptablesChain(text) : null;
+      return byRules(tool, chain === null ? null : [chain], wanted) ?? facts('unreadable');
+    }
     case 'macos':
       if (!/State = \d/.test(text)) return facts('unreadable');
       // State 1 goes by programs; 2 lets nothing in, whatever is permitted.
@@ -92,46 +105,23 @@ function firewalldOpens(text: string): string[] {
   return opens;
 }
 
-/** Chains that hang at `input`; active when one drops what no rule lets in. */
-function nftables(text: string): FirewallFacts {
-  let table = '';
-  let opens: string[] = [];
-  let chain: string | null = null;
-  const blocks = text.split('\n');
-  for (let i = 0; i < blocks.length; i++) {
-    const line = blocks[i] ?? '';
-    const [, family, name] = /^table (\S+) (\S+)/.exec(line) ?? [];
-    if (family !== undefined) table = `${family} ${name}`;
-    const [, chainName] = /^\s+chain (\S+) \{/.exec(line) ?? [];
-    if (chainName === undefined) continue;
-    const end = blocks.findIndex((each, at) => at > i && /^\s+\}/.test(each));
-    const body = blocks.slice(i + 1, end).join('\n');
-    opens = [...opens, ...nftOpens(body)];
-    if (!/hook input\b/.test(body)) continue;
-    // Without a condition it is for all packets: a policy written as a rule.
-    if (/policy drop/.test(body) || /^\s*(?:counter(?: packets \d+ bytes \d+)? )?(?:drop|reject)\b/m.test(body))
-      chain ??= `${table} ${chainName}`;
-  }
-  return { tool: 'nftables', state: chain === null ? 'inactive' : 'active', opens, chain };
-}
-
-/** `tcp dport 7878 accept`, `udp dport { 5353, 5555-5560 } accept`. */
-function nftOpens(body: string): string[] {
-  const rule = /\b(tcp|udp) dport (?:\{ ?([^}]*)\}|(\S+)).*\baccept\b/g;
-  return [...body.matchAll(rule)].flatMap(([, protocol, set, one = '']) =>
-    portsIn((set ?? one).replaceAll(/\s/g, '').replaceAll('-', ':'), protocol),
-  );
-}
-
-/** `-A INPUT -p tcp -m tcp --dport 7878 -j ACCEPT`, `--dports 1,2,3:9`. */
-function iptablesOpens(text: string): string[] {
-  const rule = /^-A \S+ .*-p (tcp|udp) .*--dports? ([\d,:]+).* -j ACCEPT/gm;
-  return [...text.matchAll(rule)].flatMap(([, protocol, list = '']) => portsIn(list, protocol));
-}
-
-/** A last rule of INPUT that is for all packets. */
-function closes(text: string): boolean {
-  return /^-A INPUT -j (?:DROP|REJECT)/m.test(text);
+/** What becomes of packets to our ports; inactive where nothing stands in their way. */
+function byRules(tool: FirewallTool, chains: readonly BaseChain[] | null, wanted: Wanted): FirewallFacts | null {
+  if (chains === null) return null;
+  const outcomes = wanted.ports.map((port) => {
+    return { name: `${port.protocol} ${port.number}`, ...outcomeOf(chains, port, wanted) };
+  });
+  const named = (verdict: string): string[] =>
+    outcomes.filter((each) => each.verdict === verdict).map(({ name }) => name);
+  const opens = named('accept');
+  const closing = chains.find(({ policy }) => policy === 'drop');
+  return {
+    tool,
+    state: opens.length === outcomes.length && closing === undefined ? 'inactive' : 'active',
+    ...{ opens, unclear: named('unclear') },
+    notUnderstood: [...new Set(outcomes.flatMap(({ notUnderstood }) => notUnderstood))].slice(0, rulesToldMax),
+    chain: outcomes.find(({ by }) => by !== null)?.by ?? closing?.name ?? null,
+  };
 }
 
 /** `7878`, `80,443`, `5000:6000`, each as `tcp 7878`; of both protocols where none is said. */

@@ -18,6 +18,7 @@ export function diagnoseHost(facts: NetworkFacts, host: HostFacts): Finding[] {
   return [
     ...(host.handshake === null ? [] : handshakeFindings(facts, host, host.handshake)),
     ...announcementFindings(facts, host),
+    ...beaconsFiltered(facts, host),
     ...aboveTcp,
   ];
 }
@@ -41,27 +42,43 @@ function notResolved({ platform }: NetworkFacts, { host }: HostFacts, reason: st
   return { name: 'name_not_resolved', severity: 'failure', about: host, sentence, remedies: help };
 }
 
+/** Nothing of it answers, neither at its ports nor for its hardware address, or that is not known. */
+export function isWithoutAnswer({ reach, apiReach, neighbour, isSelf, beaconAnswered }: HostFacts): boolean {
+  if (isSelf || beaconAnswered === true) return false;
+  if (neighbour === false) return reach !== 'open' && reach !== 'unreachable';
+  return neighbour === null && reach === 'filtered' && apiReach === 'filtered';
+}
+
 /** Why no connection comes about; null when one does, or it was not tried. */
 function reachFinding(facts: NetworkFacts, given: HostFacts): Finding | null {
-  const { host, address, port, reach, isSelf } = given;
+  const { host, address, port, reach, isSelf, neighbour, peerOf } = given;
   const about = `${host}:${port}`;
-  const silent = facts.neighbours.some((each) => each.address === address && !each.answers);
-  if (silent && (reach === 'filtered' || reach === 'unreachable')) return hostSilent(facts, given);
-  const ports: readonly Port[] = [{ protocol: 'tcp', number: port, purpose: 'workers' }];
+  // Bun tells of a host without a hardware address as if it had refused.
+  if (neighbour === false && isWithoutAnswer(given)) return hostSilent(facts, given);
+  const ports: readonly Port[] = [{ protocol: 'tcp', number: port, purpose: peerOf === null ? 'workers' : 'peers' }];
   switch (reach) {
     case 'unreachable': {
-      const sentence = `There is no way to ${named(given)}: the network says that it cannot be reached. It may be on another network, or off.`;
-      const help = remedies.here(remedies.listInterfaces(facts.platform));
+      const sentence = `This machine has no route to ${named(given)}: it is in none of its networks, and no router is known that leads there. Nothing was sent.`;
+      const help = [
+        ...remedies.here(remedies.showRoute(facts.platform, address ?? host)),
+        ...remedies.here(remedies.listInterfaces(facts.platform)),
+      ];
       return { name: 'no_route', severity: 'failure', about, sentence, remedies: help };
     }
     case 'filtered': {
-      const sentence = `TCP port ${port} of ${named(given)} does not answer at all: a firewall drops what is sent to it, there or on the way, or the host is off.`;
+      const off = neighbour === true ? '.' : ', or the host is off.';
+      const sentence = `TCP port ${port} of ${named(given)} does not answer at all: a firewall drops what is sent to it, there or on the way${off}`;
       return { name: 'port_filtered', severity: 'failure', about, sentence, remedies: remedies.openThere(host, ports) };
     }
     case 'refused': {
-      const sentence = `${named(given)} answers, but TCP port ${port} is closed: no dispatcher listens there, or its firewall rejects. Where the dispatcher was started with --bind 127.0.0.1, it is for its own machine only.`;
+      const why =
+        peerOf === null
+          ? 'no dispatcher listens there, or its firewall rejects. Where the dispatcher was started with --bind 127.0.0.1, it is for its own machine only.'
+          : `worker "${peerOf}" says that it takes peers there, so its firewall rejects.`;
+      const sentence = `${named(given)} answers, but TCP port ${port} is closed: ${why}`;
+      const start = port === 7878 ? 'octaskly dispatcher' : `octaskly dispatcher --port ${port}`;
       const help = [
-        remedies.at(`on ${host}`, port === 7878 ? 'octaskly dispatcher' : `octaskly dispatcher --port ${port}`),
+        ...(peerOf === null ? [remedies.at(`on ${host}`, start)] : []),
         ...(isSelf ? [] : remedies.openThere(host, ports)),
       ];
       return { name: 'port_closed', severity: 'failure', about, sentence, remedies: help };
@@ -74,21 +91,16 @@ function reachFinding(facts: NetworkFacts, given: HostFacts): Finding | null {
 /** Nothing of the other side is there, not even below IP: off, elsewhere, or kept apart from us. */
 function hostSilent({ neighbours, platform }: NetworkFacts, given: HostFacts): Finding {
   const { host, address, sameNetwork } = given;
-  const others = neighbours.filter((each) => each.answers && each.address !== address);
+  const others = neighbours.filter((each) => each.answers === true && each.address !== address);
   const because =
     others.length === 0
-      ? 'and neither does any other host of this network'
+      ? 'and no other host of this network was seen to answer just now'
       : `while ${others
           .slice(0, 3)
           .map((each) => each.address)
           .join(', ')} ${others.length === 1 ? 'does' : 'do'}`;
   const sentence = `${named(given)} belongs to the network of ${sameNetwork ?? 'this machine'} and does not answer when it is asked for its hardware address (ARP), ${because}: it is off, has another address, or the access point keeps its devices apart (client isolation, AP isolation, guest network). Client isolation is switched off in the access point; no firewall rule helps against it.`;
-  const look =
-    platform === 'linux'
-      ? `ping -c 1 ${address}; ip neigh show ${address}`
-      : platform === 'windows'
-        ? `ping -n 1 ${address}; arp -a ${address}`
-        : `ping -c 1 ${address}; arp -n ${address}`;
+  const look = remedies.showNeighbour(platform, address ?? host);
   return { name: 'host_silent', severity: 'failure', about: host, sentence, remedies: remedies.here(look) };
 }
 
@@ -98,6 +110,7 @@ function handshakeFindings(facts: NetworkFacts, given: HostFacts, handshake: Han
   const { host, port } = given;
   const { outcome, detail } = handshake;
   const about = `${host}:${port}`;
+  if (given.peerOf !== null && ['refused', 'wrong_secret'].includes(outcome)) return notOfRoster(facts, given);
   switch (outcome) {
     case 'open':
       return [];
@@ -114,7 +127,7 @@ function handshakeFindings(facts: NetworkFacts, given: HostFacts, handshake: Han
     case 'refused': {
       // Without anything to show that is what a careful dispatcher answers.
       const severity = facts.belonging === null ? 'note' : 'failure';
-      const sentence = `A dispatcher listens at ${about}. ${detail}`;
+      const sentence = `A node of octaskly listens at ${about}. ${detail}`;
       return [{ name: 'not_admitted', severity, about, sentence, remedies: remedies.joining(host) }];
     }
     default: {
@@ -125,12 +138,22 @@ function handshakeFindings(facts: NetworkFacts, given: HostFacts, handshake: Han
   }
 }
 
+/** A worker takes in those alone that its dispatcher has told it of: whoever is none of these learns no more. */
+function notOfRoster({ belonging }: NetworkFacts, { host, port, peerOf }: HostFacts): Finding[] {
+  if (belonging?.by !== 'credential') return [];
+  const about = `${host}:${port}`;
+  const sentence = `${about} is the port of worker "${peerOf}" for its peers. It does not take in the worker of this data directory: the dispatcher has not told it of that one, because it does not run, or has just joined. Until then files come from the dispatcher.`;
+  return [{ name: 'not_admitted', severity: 'note', about, sentence, remedies: remedies.here('octaskly workers') }];
+}
+
 function announcementFindings(facts: NetworkFacts, given: HostFacts): Finding[] {
   const { host, address, port, isSelf, sameNetwork, handshake } = given;
   const { discovery, found, platform } = facts;
   const isDispatcher =
     handshake !== null && ['open', 'wrong_key', 'wrong_secret', 'refused'].includes(handshake.outcome);
-  if (!discovery || isSelf || !isDispatcher || address === null) return [];
+  // To whom has nothing to show, a worker's port for peers looks the same.
+  const isPeers = given.peerOf !== null || facts.ports.some((each) => each.purpose === 'peers' && each.number === port);
+  if (!discovery || isSelf || !isDispatcher || address === null || isPeers) return [];
   if (found.some((each) => each.addresses.includes(address) && each.port === port)) return [];
   const dial = `octaskly worker --dispatcher ${port === 7878 ? host : `${host}:${port}`}`;
   if (sameNetwork === null) {
@@ -142,6 +165,30 @@ function announcementFindings(facts: NetworkFacts, given: HostFacts): Finding[] 
   const severity = platform === 'termux' ? 'note' : 'warning';
   const help = [...remedies.here(dial), ...remedies.openThere(host, [mdns])];
   return [{ name: 'not_announced', severity, about: host, sentence, remedies: help }];
+}
+
+/** A member of our cluster does not hear what is sent to its port of beacons. */
+function beaconsFiltered({ beaconPort, beacons, belonging }: NetworkFacts, given: HostFacts): Finding[] {
+  const { host, address, isSelf, beaconAnswered, handshake } = given;
+  if (beaconAnswered !== false || isSelf || beacons === null || address === null) return [];
+  const heard = beacons.heard.find(({ addresses }) => addresses.includes(address));
+  const isOurs = belonging !== null && handshake?.outcome === 'open' && handshake.fingerprint === belonging.fingerprint;
+  if (heard === undefined && !isOurs) return [];
+  const said =
+    heard === undefined
+      ? 'and no beacon of it was heard: a firewall there drops UDP, or the node was started with --discovery false or another --discovery-port.'
+      : `although beacons of "${heard.name}" are heard from there: a firewall there drops what comes in by UDP ${beaconPort}, so it hears nobody.`;
+  const sentence = `${named(given)} was asked at UDP port ${beaconPort} and did not answer, ${said}`;
+  const port: Port = { protocol: 'udp', number: beaconPort, purpose: 'beacons' };
+  return [
+    {
+      name: 'beacons_filtered',
+      severity: 'warning',
+      about: host,
+      sentence,
+      remedies: remedies.openThere(host, [port]),
+    },
+  ];
 }
 
 // --------------------------------------------------------------------------------------------------- API and clock

@@ -44,7 +44,8 @@ export interface MulticastFacts {
 export interface NeighbourFacts {
   readonly address: string;
   readonly interfaceName: string;
-  readonly answers: boolean;
+  /** It answered just now, or was asked and did not; null = it answered at some time, and nobody knows about now. */
+  readonly answers: boolean | null;
 }
 
 export type FirewallTool = 'ufw' | 'firewalld' | 'nftables' | 'iptables' | 'macos' | 'windows';
@@ -55,7 +56,11 @@ export interface FirewallFacts {
   readonly state: 'active' | 'inactive' | 'unreadable';
   /** Ports it evidently lets in, `tcp 7878`. */
   readonly opens: readonly string[];
-  /** nftables: family, table and chain of the rules for incoming packets, `inet filter input`. */
+  /** Ports of which it cannot be told, since it depends on the rules in `notUnderstood`. */
+  readonly unclear: readonly string[];
+  /** Rules that are not understood and may matter, as the tool writes them; at most 8. */
+  readonly notUnderstood: readonly string[];
+  /** nftables: family, table and chain that keeps something out, `inet filter input`. */
   readonly chain: string | null;
 }
 
@@ -72,10 +77,24 @@ export interface FoundDispatcher {
   readonly protocol: number | null;
 }
 
+/** A node of the cluster, by its beacon. */
+export interface HeardNode {
+  readonly name: string;
+  readonly role: 'dispatcher' | 'worker';
+  /** Where it was heard from, and what it lists. */
+  readonly addresses: readonly string[];
+  /** TCP port for peers; of a dispatcher, for workers. Null = it takes none. */
+  readonly peerPort: number | null;
+  /** In hex. */
+  readonly publicKey: string;
+  /** It heard a question of ours. */
+  readonly answered: boolean;
+}
+
 /** Beacons while we listened. */
 export interface BeaconFacts {
-  /** Names of the nodes heard. */
-  readonly heard: readonly string[];
+  /** The nodes heard. */
+  readonly heard: readonly HeardNode[];
   /** Nodes of the cluster whose clocks are too far off for their beacons to be believed; ms ahead of ours. */
   readonly skews: readonly { readonly node: string; readonly aheadMs: number }[];
   /** Datagrams that no key of this data directory opens. */
@@ -89,7 +108,7 @@ export interface Belonging {
   readonly fingerprint: string;
 }
 
-/** What became of a TCP connection: `filtered` = no answer at all; `unreachable` = the network says there is no way. */
+/** What became of a TCP connection: `filtered` = no answer at all; `unreachable` = the system knows no way there. */
 export type Reach = 'open' | 'refused' | 'filtered' | 'unreachable';
 
 export interface HandshakeFacts {
@@ -114,6 +133,12 @@ export interface HostFacts {
   readonly address: string | null;
   /** It is an address of this machine. */
   readonly isSelf: boolean;
+  /** Whether it answers for its hardware address, once nothing else of it did; null = not known, or not asked. */
+  readonly neighbour: boolean | null;
+  /** The worker whose port of peers was asked about, by its beacon; null = it is none that was heard. */
+  readonly peerOf: string | null;
+  /** Whether it answered a question at its port of beacons; null = it was not asked: no key, or discovery is off. */
+  readonly beaconAnswered: boolean | null;
   /** The interface of ours in whose network it is; null = behind a router, or not known. */
   readonly sameNetwork: string | null;
   readonly reach: Reach | null;

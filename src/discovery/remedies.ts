@@ -77,7 +77,8 @@ function letIn(
 export function openHere(facts: NetworkFacts, ports: readonly Port[]): Remedy[] {
   const { platform, program, firewalls } = facts;
   if (platform === 'termux') return [{ where: 'here (Termux)', command: stayAwake }];
-  const active = firewalls.filter(({ state }) => state !== 'inactive');
+  const readable = firewalls.filter(({ state }) => state === 'active');
+  const active = readable.length > 0 ? readable : firewalls.filter(({ state }) => state === 'unreadable');
   const tools = active.length > 0 ? active : toolsOf(platform).map((tool) => ({ tool, chain: null }));
   return tools.flatMap(({ tool, chain }) =>
     letIn(tool, { ports, program, chain }).map((command) => ({ where: `here (${toolNames[tool]})`, command })),
@@ -128,6 +129,33 @@ export function listInterfaces(platform: Platform): string {
     termux: 'ifconfig',
   };
   return commands[platform];
+}
+
+/** Shows by which way packets to an address leave. */
+export function showRoute(platform: Platform, address: string): string {
+  const commands = {
+    linux: `ip route get ${address}`,
+    macos: `route -n get ${address}`,
+    windows: `Find-NetRoute -RemoteIPAddress ${address}`,
+    termux: `ip route get ${address}`,
+  };
+  return commands[platform];
+}
+
+/** Shows whether a host of our own network answers for its hardware address. */
+export function showNeighbour(platform: Platform, address: string): string {
+  const commands = {
+    linux: `ping -c 1 ${address}; ip neigh show ${address}`,
+    macos: `ping -c 1 ${address}; arp -n ${address}`,
+    windows: `ping -n 1 ${address}; arp -a ${address}`,
+    termux: `ping -c 1 ${address}`,
+  };
+  return commands[platform];
+}
+
+/** Shows the rules of a firewall of Linux. */
+export function showRules(tool: FirewallTool): string {
+  return tool === 'iptables' ? 'sudo iptables -S' : 'sudo nft -a list ruleset';
 }
 
 /** Sends multicast by an interface; null where that is not for a command to change. */

@@ -133,16 +133,23 @@ export function placeText({ host, port }: Place): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** IPv4 first, which every dispatcher listens on; addresses that hold on one cable alone last. */
+/**
+ * Addresses on a network of this machine first, and of those IPv4, which every dispatcher listens on; those that hold on
+ * one cable alone after the others.
+ */
 function placesOf(addresses: MdnsFound['addresses'], port: number): readonly Place[] {
-  const hosts = addresses.map(({ address, interfaceName }) =>
-    isLinkLocal(address) && !address.includes('%') ? `${address}%${interfaceName}` : address,
-  );
-  const rank = (host: string): number => (!host.includes(':') ? 0 : isLinkLocal(host) ? 2 : 1);
-  return [...new Set(hosts)]
-    .toSorted((a, b) => rank(a) - rank(b))
+  const far = 4;
+  const ranks = new Map<string, number>();
+  for (const { address, interfaceName, onLink } of addresses) {
+    const zoned = isLinkLocal(address);
+    const host = zoned && !address.includes('%') ? `${address}%${interfaceName}` : address;
+    const rank = (onLink ? 0 : far) + (!address.includes(':') ? 0 : zoned ? 2 : 1);
+    ranks.set(host, Math.min(rank, ranks.get(host) ?? rank));
+  }
+  return [...ranks]
+    .toSorted(([, a], [, b]) => a - b)
     .slice(0, addressesMax)
-    .map((host) => ({ host, port }));
+    .map(([host]) => ({ host, port }));
 }
 
 function isLinkLocal(address: string): boolean {

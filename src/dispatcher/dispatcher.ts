@@ -10,55 +10,38 @@
  */
 
 import type { Backend, OutputCursor, Submission, Submitted } from '../api/backend.ts';
+import type { MetricFamily } from '../api/metrics.ts';
 import type { Stats, WorkerView } from '../api/schemas.ts';
 import { OctasklyError } from '../base/errors.ts';
 import { explain } from '../core/explain.ts';
-import type { RememberedWorker } from '../core/restore.ts';
-import type { Policy, SchedulerState } from '../core/state.ts';
+import type { SchedulerState } from '../core/state.ts';
+import type { TerminalSize } from '../core/task.ts';
 import type { Actor } from '../core/trust.ts';
-import type { BlobStore, OutputStore } from '../ports/files.ts';
 import type { DispatcherLink, LinkHandlers } from '../ports/links.ts';
-import type { OrphanedOutputs, Store, TaskRow } from '../ports/store.ts';
-import type { Clock, Log } from '../ports/time.ts';
+import type { OrphanedOutputs, TaskRow } from '../ports/store.ts';
 import type { Stream, WorkerMessage } from '../wire/messages.ts';
-import { Engine } from './engine.ts';
+import { CountedBlobs } from './counted-blobs.ts';
+import { Engine, type Outlets } from './engine.ts';
 import { Feed } from './feed.ts';
 import { Intake } from './intake.ts';
+import { Interaction } from './interaction.ts';
 import { Introductions } from './introductions.ts';
 import { KeptFiles } from './kept.ts';
+import { KnownWorkers } from './known-workers.ts';
+import { metricsOf } from './metrics.ts';
+import { type Notifications, notificationsOf } from './notify/notifications.ts';
 import { OutputWatch, openCursor } from './outputs.ts';
+import type { DispatcherParts } from './parts.ts';
 import { putOnRecord } from './record.ts';
 import { Sessions } from './sessions.ts';
-import { LiveStdin, type StdinChunk } from './stdin.ts';
-import { DispatcherTrust, type TrustSetup } from './trust/trust.ts';
+import type { StdinChunk } from './stdin.ts';
+import { DispatcherTrust } from './trust/trust.ts';
 import type { Turn } from './turn.ts';
 import { explanationView, feedEvent, offlineView, statsView, workerView } from './views.ts';
-
-export interface DispatcherParts {
-  readonly clock: Clock;
-  readonly store: Store;
-  readonly outputs: OutputStore;
-  readonly blobs: BlobStore;
-  readonly log: Log;
-  readonly policy: Policy;
-  readonly trust: TrustSetup;
-  readonly version: string;
-  /** Names this start of the dispatcher: letters and digits, never the same twice. */
-  readonly runId: string;
-  /** Names the cluster for as long as its data lasts: 16 hex digits. */
-  readonly clusterId: string;
-  /** False: workers are told to leave each other alone. */
-  readonly peersAllowed: boolean;
-  /** This dispatcher among its nodes: the id and name by which peers may meet it. */
-  readonly node: { readonly id: string; readonly name: string };
-  /** Ended links by code, also of those that never became a worker's; without it, none are counted. */
-  readonly linksEnded?: () => Readonly<Record<string, number>>;
-}
+import { WorkerLogs } from './worker-logs.ts';
 
 /** Workers are asked for a sign of life this often, or thrice within the silence limit. */
 const heartbeatMsMax = 5000;
-/** Workers on record beside those the scheduler knows; the longest unseen are forgotten first. */
-const rememberedMax = 1000;
 
 export class Dispatcher implements Backend {
   readonly #parts: DispatcherParts;
@@ -69,27 +52,32 @@ export class Dispatcher implements Backend {
   readonly #introductions: Introductions | null;
   readonly #kept: KeptFiles;
   readonly #feed: Feed;
+  /** Null where it was not given the means. */
+  readonly notifications: Notifications | null;
   readonly #watch = new OutputWatch();
-  readonly #stdin: LiveStdin;
-  readonly #known = new Map<string, RememberedWorker>();
+  readonly #logs: WorkerLogs;
+  readonly #interaction: Interaction;
+  readonly #known = new KnownWorkers((id) => this.state.workers.has(id));
   readonly #startedAt: number;
+  readonly #traffic: { readonly workers: CountedBlobs; readonly clients: CountedBlobs };
   #closing = false;
 
   /** Loads what is stored. Errors: what `Store.load` throws. */
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
     this.#startedAt = parts.clock.steady();
+    this.#traffic = { workers: new CountedBlobs(parts.blobs), clients: new CountedBlobs(parts.blobs) };
     this.#feed = new Feed(parts.runId);
-    this.#stdin = new LiveStdin({
+    this.#interaction = new Interaction({
       clock: parts.clock,
-      send: (taskId, message) => {
-        const workerId = this.state.tasks.get(taskId)?.workerId ?? null;
-        if (workerId !== null) this.#sessions.send(this.state, workerId, message);
-      },
-      running: (taskId) => {
-        const task = this.state.tasks.get(taskId);
-        return task?.phase === 'started' ? { taskId, attempt: task.attempt } : null;
-      },
+      state: () => this.state,
+      isKnown: (taskId) => this.state.tasks.has(taskId) || parts.store.task(taskId) !== null,
+      send: (workerId, message) => this.#sessions.send(this.state, workerId, message),
+      abandoned: (taskIds) => this.#intake.abandon(taskIds),
+    });
+    this.#logs = new WorkerLogs({
+      clock: parts.clock,
+      ask: (workerId, message) => this.#sessions.send(this.state, workerId, message),
     });
     const { silenceMs } = parts.policy;
     this.#sessions = new Sessions({
@@ -97,50 +85,68 @@ export class Dispatcher implements Backend {
       log: parts.log,
       gate: () => this.#trust,
       outputs: parts.outputs,
-      blobs: parts.blobs,
+      blobs: this.#traffic.workers,
       store: parts.store,
       clusterId: parts.clusterId,
       introductions: () => this.#introductions,
       kept: () => this.#kept,
       engine: () => this.#engine,
-      stdin: this.#stdin,
+      stdin: this.#interaction.stdin,
+      logs: () => this.#logs,
       heartbeatMs: Math.min(heartbeatMsMax, silenceMs / 3),
       silenceMs,
       remembered: (id) => this.#known.get(id) ?? null,
       onOutput: (taskId) => this.#watch.notify(taskId),
     });
-    this.#engine = new Engine(parts, {
-      complete: (turn) => this.#sessions.closeOutputs(turn),
-      deliver: (turn) => this.#deliver(turn),
-      reset: (detail) => {
-        this.#sessions.closeAll(detail);
-        this.#watch.notifyAll();
-      },
-      reloaded: (stored) => this.#trust.restore(stored),
-    });
+    this.#engine = new Engine(parts, this.#outlets());
+    const around = { engine: () => this.#engine, inTurn: <T>(action: (turn: Turn) => T) => this.#inTurn(action) };
+    this.notifications = notificationsOf(parts, around);
+    this.notifications?.restore(this.state);
     this.#trust = new DispatcherTrust({
       ...{ setup: parts.trust, clock: parts.clock, log: parts.log, store: parts.store, stored: this.#engine.stored },
       engine: () => this.#engine,
       keyOf: (workerId) => this.#known.get(workerId)?.publicKey ?? null,
       joined: () => this.#sessions.joined(),
       dismiss: (state, workerId, refusal) => this.#sessions.dismiss(state, workerId, refusal),
+      onAsked: (turn, device) => this.notifications?.asked(turn, device),
       inTurn: (action) => this.#inTurn(action),
     });
     this.#kept = this.#keep();
     this.#introductions = parts.peersAllowed ? this.#introduce() : null;
+    if (!parts.peersAllowed) parts.roster.save([]);
     this.#intake = new Intake({
-      ...{ store: parts.store, blobs: parts.blobs, stdin: this.#stdin, queueMax: parts.policy.queueMax },
+      ...{ store: parts.store, blobs: parts.blobs, queueMax: parts.policy.queueMax },
       ...{ engine: this.#engine, kept: this.#kept },
+      expect: (taskId) => this.#interaction.expect(taskId),
+      admitNotify: (submission) => this.notifications?.admit(submission),
       inTurn: (action) => this.#inTurn(action),
     });
-    for (const record of this.#engine.stored.workers) this.#remember(record);
-    for (const { id, spec } of this.state.tasks.values()) if (spec.stdin.kind === 'stream') this.#stdin.expect(id);
+    for (const record of this.#engine.stored.workers) this.#known.remember(record);
+    for (const id of this.state.tasks.keys()) this.#interaction.expect(id);
+  }
+
+  #outlets(): Outlets {
+    return {
+      complete: (turn) => {
+        this.#sessions.closeOutputs(turn);
+        this.notifications?.complete(turn);
+      },
+      deliver: (turn) => this.#deliver(turn),
+      reset: (detail) => {
+        this.#sessions.closeAll(detail);
+        this.#watch.notifyAll();
+      },
+      reloaded: (stored) => {
+        this.#trust.restore(stored);
+        this.notifications?.restore(this.state);
+      },
+    };
   }
 
   #introduce(): Introductions {
-    const { clock, node, trust } = this.#parts;
+    const { clock, node, trust, roster: kept } = this.#parts;
     const roster = {
-      ...{ clock, own: { ...node, publicKey: trust.publicKey } },
+      ...{ clock, kept, own: { ...node, publicKey: trust.publicKey } },
       members: () => this.#trust.members(),
       changes: () => this.#trust.memberChanges,
     };
@@ -183,10 +189,11 @@ export class Dispatcher implements Backend {
     this.#engine.put({ handle: (turn) => turn.apply({ kind: 'closingRequested' }), abort: () => undefined });
     this.#trust.close();
     this.#introductions?.close();
+    this.notifications?.close();
     this.#engine.stop();
     this.#sessions.broadcast({ kind: 'closing' });
     this.#sessions.closeAll('the dispatcher is shutting down');
-    this.#stdin.endAll();
+    this.#interaction.endAll();
     this.#watch.notifyAll();
     this.#feed.close();
   }
@@ -216,7 +223,7 @@ export class Dispatcher implements Backend {
       if (!this.state.workers.has(workerId)) {
         const changed = { ...record, draining };
         turn.change({ kind: 'worker', record: changed });
-        turn.afterwards(() => this.#remember(changed));
+        turn.afterwards(() => this.#known.remember(changed));
       }
       turn.apply({ kind: 'drainRequested', workerId, draining });
       if (draining) turn.afterwards(() => this.#kept.relieve(workerId));
@@ -232,16 +239,20 @@ export class Dispatcher implements Backend {
     });
   }
 
-  async writeStdin(id: string, chunk: StdinChunk): Promise<void> {
-    const task = this.state.tasks.get(id);
-    if (task === undefined) {
-      if (this.#parts.store.task(id) === null) throw new OctasklyError('not_found', `There is no task ${id}.`);
-      throw new OctasklyError('conflict', `Task ${id} has ended and reads no more input.`);
-    }
-    if (task.spec.stdin.kind !== 'stream') {
-      throw new OctasklyError('conflict', `Task ${id} was not submitted with "stdin": {"stream": true}.`);
-    }
-    await this.#stdin.write(id, chunk);
+  writeStdin(id: string, chunk: StdinChunk): Promise<void> {
+    return this.#interaction.write(id, chunk);
+  }
+
+  resize(id: string, size: TerminalSize): void {
+    this.#interaction.resize(id, size);
+  }
+
+  attend(id: string, signal: AbortSignal): Promise<boolean> {
+    return this.#interaction.attend(id, signal);
+  }
+
+  keepAttended(ids: readonly string[], forMs: number): boolean {
+    return this.#interaction.keepAttended(ids, forMs);
   }
 
   // ------------------------------------------------------------------------------------------------ looking
@@ -262,8 +273,16 @@ export class Dispatcher implements Backend {
     return this.#parts.store.batch(id);
   }
 
+  batches(...asked: Parameters<Backend['batches']>): ReturnType<Backend['batches']> {
+    return this.#parts.store.batches(...asked);
+  }
+
+  endedAttempts(...asked: Parameters<Backend['endedAttempts']>): ReturnType<Backend['endedAttempts']> {
+    return this.#parts.store.endedAttempts(...asked);
+  }
+
   get blobs(): Backend['blobs'] {
-    return this.#parts.blobs;
+    return this.#traffic.clients;
   }
 
   files(id: string): ReturnType<Backend['files']> {
@@ -305,20 +324,37 @@ export class Dispatcher implements Backend {
   workers(): readonly WorkerView[] {
     const kept = this.#parts.store.keptCounts();
     const present = [...this.state.workers.values()].map((worker) => workerView(worker, kept.get(worker.id) ?? 0));
-    const offline = [...this.#known.values()].filter(
-      ({ declaration, publicKey }) => !this.state.workers.has(declaration.id) && !this.#trust.isRevoked(publicKey),
-    );
+    const offline = this.#known.absent().filter(({ publicKey }) => !this.#trust.isRevoked(publicKey));
     const absent = offline.map((record) => offlineView(record, kept.get(record.declaration.id) ?? 0));
     return [...present, ...absent].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   }
 
+  workerLog(...asked: Parameters<Backend['workerLog']>): ReturnType<Backend['workerLog']> {
+    return this.#logs.read(...asked);
+  }
+
   stats(): Stats {
-    const present = this.state.workers.size;
     return statsView(this.state, {
       version: this.#parts.version,
       uptimeMs: this.#parts.clock.steady() - this.#startedAt,
-      offline: Math.max(0, this.#known.size - present),
+      offline: Math.max(0, this.#known.size - this.state.workers.size),
+      notifications: this.notifications?.counts,
       linksEnded: this.#parts.linksEnded?.() ?? {},
+      discovery: this.#parts.discovery?.() ?? {},
+    });
+  }
+
+  metrics(): readonly MetricFamily[] {
+    const { version, linksEnded, discovery, storeWritten, process } = this.#parts;
+    return metricsOf({
+      ...{ version, state: this.state, tally: this.#engine.tally, blobs: this.#traffic },
+      offline: Math.max(0, this.#known.size - this.state.workers.size),
+      ready: this.ready().ready,
+      linksEnded: linksEnded?.() ?? {},
+      discovery: discovery?.() ?? {},
+      notifications: this.notifications?.counts ?? null,
+      storeWritten: storeWritten?.() ?? null,
+      process: process?.() ?? null,
     });
   }
 
@@ -333,33 +369,18 @@ export class Dispatcher implements Backend {
 
   // ------------------------------------------------------------------------------------------------ inside
 
-  /** Runs `action` within a turn; settles when the turn is stored. An error of `action` concerns its caller alone. */
+  /** As `Engine.inTurn`, for what nobody may begin any more once it closes. */
   #inTurn<T>(action: (turn: Turn) => T): Promise<T> {
     if (this.#closing) {
       return Promise.reject(
         new OctasklyError('shutting_down', 'The dispatcher is shutting down and takes no more work.'),
       );
     }
-    return new Promise((resolve, reject) => {
-      this.#engine.put({
-        handle: (turn) => {
-          let answer: T;
-          try {
-            answer = action(turn);
-          } catch (error) {
-            if (!(error instanceof OctasklyError) || error.code === 'storage_unavailable') throw error;
-            reject(error);
-            return;
-          }
-          turn.afterwards(() => resolve(answer));
-        },
-        abort: reject,
-      });
-    });
+    return this.#engine.inTurn(action);
   }
 
   #deliver(turn: Turn): void {
-    for (const record of turn.savedWorkers()) this.#remember(record);
+    for (const record of turn.savedWorkers()) this.#known.remember(record);
     this.#sessions.deliver(turn);
     this.#introductions?.turned();
     const at = new Date(turn.wall).toISOString();
@@ -367,18 +388,7 @@ export class Dispatcher implements Backend {
       this.#feed.publish(feedEvent(effect, at), effect.what === 'task' ? turn.ownerOf(effect.id) : null);
       if (effect.what !== 'task') continue;
       this.#watch.notify(effect.id);
-      if (!this.state.tasks.has(effect.id)) this.#stdin.ended(effect.id);
-    }
-  }
-
-  #remember(record: RememberedWorker): void {
-    this.#known.delete(record.declaration.id);
-    this.#known.set(record.declaration.id, record);
-    if (this.#known.size <= rememberedMax) return;
-    for (const id of this.#known.keys()) {
-      if (this.state.workers.has(id)) continue;
-      this.#known.delete(id);
-      return;
+      if (!this.state.tasks.has(effect.id)) this.#interaction.ended(effect.id);
     }
   }
 }

@@ -13,6 +13,8 @@ import { nextDeadline } from '../core/scheduler.ts';
 import type { Policy, SchedulerState } from '../core/state.ts';
 import type { Loaded, Store } from '../ports/store.ts';
 import type { Clock, Log, Timer } from '../ports/time.ts';
+import { writeJournal } from './journal.ts';
+import { Tally } from './tally.ts';
 import { Turn } from './turn.ts';
 
 /** Something that happened. `handle` takes part in a turn; `abort` is told when the turn could not be saved. */
@@ -55,6 +57,8 @@ export class Engine {
   lastId: string;
   /** Why nothing can be stored at present; null = all is well. */
   trouble: OctasklyError | null = null;
+  /** What happened since the start. */
+  readonly tally = new Tally();
   /** What was on record at the start, beside the scheduler's state. */
   readonly stored: Stored;
   readonly #parts: Parts;
@@ -86,6 +90,26 @@ export class Engine {
     this.#schedule();
   }
 
+  /** Runs `action` within a turn; settles when the turn is stored. An error of `action` concerns its caller alone. */
+  inTurn<T>(action: (turn: Turn) => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.put({
+        handle: (turn) => {
+          let answer: T;
+          try {
+            answer = action(turn);
+          } catch (error) {
+            if (!(error instanceof OctasklyError) || error.code === 'storage_unavailable') throw error;
+            reject(error);
+            return;
+          }
+          turn.afterwards(() => resolve(answer));
+        },
+        abort: reject,
+      });
+    });
+  }
+
   /** Takes what is in the inbox, then nothing more. */
   stop(): void {
     while (this.#inbox.length > 0) this.#turn();
@@ -112,13 +136,12 @@ export class Engine {
       for (const item of items) item.abort(this.trouble);
       return;
     }
-    const { clock, store } = this.#parts;
+    const { clock } = this.#parts;
     const turn = new Turn(this.state, { at: clock.steady(), wall: clock.wall() });
     try {
       for (const item of items) item.handle(turn);
       this.#outlets.complete(turn);
-      const changes = turn.changes();
-      if (changes.length > 0) store.commit(changes);
+      this.#commit(turn);
     } catch (error) {
       if (!(error instanceof OctasklyError)) throw error;
       this.#fail(error, items);
@@ -129,8 +152,19 @@ export class Engine {
     this.#setWake(turn.at);
   }
 
+  #commit(turn: Turn): void {
+    const { clock, store } = this.#parts;
+    const changes = turn.changes();
+    const startedAt = clock.steady();
+    if (changes.length > 0) store.commit(changes);
+    const now = clock.steady();
+    if (changes.length > 0) this.tally.commit.noteMs(now - startedAt);
+    this.tally.take(turn.news, now);
+    writeJournal(this.#parts.log, turn);
+  }
+
   #fail(error: OctasklyError, items: readonly InboxItem[]): void {
-    this.#parts.log.error('storing failed; nothing is accepted until it works again', { error: reasonOf(error) });
+    this.#parts.log.error('storing failed; nothing is accepted until it works again', { reason: reasonOf(error) });
     this.trouble = error;
     for (const item of items) item.abort(error);
     this.#outlets.reset(error.message);
@@ -150,7 +184,7 @@ export class Engine {
         this.lastId = loaded.lastId;
         this.#outlets.reloaded(loaded.stored);
       } catch (error) {
-        this.#parts.log.debug('storing still fails', { error: reasonOf(error) });
+        this.#parts.log.debug('storing still fails', { reason: reasonOf(error) });
         this.#probeMs = Math.min(this.#probeMs * 2, probeMsMax);
         this.#probeLater();
         return;

@@ -6,7 +6,7 @@
 import type { Submission, Submitted } from '../api/backend.ts';
 import { OctasklyError } from '../base/errors.ts';
 import { type SchedulerState, waitingCount } from '../core/state.ts';
-import { isFinal, type Task } from '../core/task.ts';
+import { isFed, isFinal, type Task } from '../core/task.ts';
 import { type Actor, ownerOf, scopeOf } from '../core/trust.ts';
 import type { BlobStore } from '../ports/files.ts';
 import type { Store } from '../ports/store.ts';
@@ -14,9 +14,8 @@ import type { Engine } from './engine.ts';
 import { rememberAnswer, repeatedAnswer } from './idempotency.ts';
 import { durableBlobs } from './inputs.ts';
 import type { KeptFiles } from './kept.ts';
-import { cancellationEntry, putOnRecord, submissionEntry } from './record.ts';
-import type { LiveStdin } from './stdin.ts';
-import { type Prepared, prepare } from './submission.ts';
+import { cancellationEntry, itself, putOnRecord, submissionEntry } from './record.ts';
+import { prepare } from './submission.ts';
 import type { Turn } from './turn.ts';
 
 interface SubmitOptions {
@@ -29,7 +28,10 @@ interface SubmitOptions {
 interface Parts {
   readonly store: Store;
   readonly blobs: BlobStore;
-  readonly stdin: LiveStdin;
+  /** Error: `forbidden` for a destination the actor may not name. */
+  admitNotify(submission: Submission): void;
+  /** A task was stored: whoever feeds or follows it is waited for. */
+  expect(taskId: string): void;
   /** Files that workers keep may be named as well as those that are here. */
   readonly kept: Pick<KeptFiles, 'sizeOf'>;
   readonly engine: Engine;
@@ -62,6 +64,7 @@ export class Intake {
       const { store } = this.#parts;
       const repeated = repeatedAnswer(turn, store, idempotency);
       if (repeated !== null) return repeated;
+      this.#parts.admitNotify(submission);
       this.#checkRoom(submission.tasks.length);
       const prepared = prepare(submission, {
         lastId: this.#parts.engine.lastId,
@@ -76,22 +79,26 @@ export class Intake {
       const { batchId, taskIds } = prepared;
       this.#parts.engine.lastId = prepared.lastId;
       if (submission.batch !== null && batchId !== null) {
-        const { name } = submission.batch;
+        const { name, notify } = submission.batch;
         const owner = ownerOf(submission.actor);
-        turn.change({ kind: 'batch', id: batchId, name, createdAt: turn.wall, size: taskIds.length, owner });
+        turn.change({
+          kind: 'batch',
+          id: batchId,
+          name,
+          createdAt: turn.wall,
+          size: taskIds.length,
+          owner,
+          ...(notify === undefined ? {} : { notify }),
+        });
       }
       rememberAnswer(turn, idempotency, prepared);
       turn.apply({ kind: 'tasksSubmitted', tasks: prepared.tasks });
       putOnRecord(turn, submissionEntry(prepared, submission));
-      turn.afterwards(() => this.#expectInput(prepared));
+      turn.afterwards(() => {
+        for (const { id } of prepared.tasks) this.#parts.expect(id);
+      });
       return { batchId, taskIds, repeated: false };
     });
-  }
-
-  #expectInput({ tasks }: Prepared): void {
-    for (const { id, spec } of tasks) {
-      if (spec.stdin.kind === 'stream' && this.#state.tasks.has(id)) this.#parts.stdin.expect(id);
-    }
   }
 
   #checkRoom(count: number): void {
@@ -141,6 +148,21 @@ export class Intake {
     turn.apply({ kind: 'cancelRequested', taskIds, reason: `cancelled by ${actor.name}` });
   }
 
+  /** Cancels attached tasks that nobody holds on to any more. */
+  abandon(taskIds: readonly string[]): void {
+    const { engine } = this.#parts;
+    engine.put({
+      handle: (turn) => {
+        const live = taskIds.filter((id) => this.#state.tasks.has(id));
+        if (live.length === 0) return;
+        const entry = cancellationEntry(live, itself);
+        putOnRecord(turn, { ...entry, details: { ...entry.details, reason: 'abandoned' } });
+        turn.apply({ kind: 'cancelRequested', taskIds: live, reason: 'cancelled: whoever ran it is gone' });
+      },
+      abort: () => undefined,
+    });
+  }
+
   /** As `Backend.retry`. */
   async retry(id: string, actor: Actor): Promise<string> {
     const row = this.#parts.store.task(id);
@@ -149,10 +171,10 @@ export class Intake {
     if (!isFinal(status)) {
       throw new OctasklyError('conflict', `Task ${id} is ${status}; only an ended task can be submitted again.`);
     }
-    if (spec.stdin.kind === 'stream') {
+    if (isFed(spec.stdin)) {
       throw new OctasklyError('conflict', `The input of task ${id} was passed on as it ran and is gone; run it anew.`);
     }
-    const { batchId: _batch, retryOf: _retry, owner: _owner, adopted: _adopted, ...asked } = spec;
+    const { batchId: _batch, retryOf: _retry, owner: _owner, adopted: _a, attached: _b, ...asked } = spec;
     // What it waited for has ended: its own run shows that it may run.
     const tasks = [{ ...asked, dependsOn: [] }];
     const durable = new Set(spec.inputs.map(({ blob }) => blob));

@@ -133,7 +133,7 @@ export class KeptFiles {
       });
     } catch (error) {
       // The bytes can be had all the same; the worker keeps them until this works.
-      this.#parts.log.warn('cannot record that files of a worker are here', { error: reasonOf(error) });
+      this.#parts.log.warn('cannot record that files of a worker are here', { reason: reasonOf(error) });
       return;
     }
     for (const [workerId, group] of Map.groupBy(rows, (row) => row.workerId)) {
@@ -173,7 +173,7 @@ export class KeptFiles {
     this.#moving.add(workerId);
     this.#move(workerId)
       .catch((error) =>
-        this.#parts.log.warn('cannot bring the files of a worker', { workerId, error: reasonOf(error) }),
+        this.#parts.log.warn('cannot bring the files of a worker', { worker: workerId, reason: reasonOf(error) }),
       )
       .finally(() => this.#moving.delete(workerId));
   }
@@ -188,7 +188,7 @@ export class KeptFiles {
         next.map((row) =>
           this.#fetch(row, null).catch((error: unknown) => {
             lost.add(row.blob);
-            this.#parts.log.warn('a file stays behind with its worker', { workerId, error: reasonOf(error) });
+            this.#parts.log.warn('a file stays behind with its worker', { worker: workerId, reason: reasonOf(error) });
           }),
         ),
       );

@@ -71,7 +71,7 @@ export function submissionEntry(
 }
 
 /** One entry for a request to cancel; `taskIds`: those that had not ended, at least one. */
-export function cancellationEntry(taskIds: readonly string[], actor: Actor): Entry {
+export function cancellationEntry(taskIds: readonly string[], actor: Entry['actor']): Entry {
   const [only, second] = taskIds;
   if (second === undefined) return { eventType: 'task_cancelled', actor, taskId: only ?? null };
   const details = { tasks: taskIds.length, ids: taskIds.slice(0, idsMax) };

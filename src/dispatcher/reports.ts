@@ -24,8 +24,8 @@ export interface ReportingLink {
   readonly number: number;
   readonly link: DispatcherLink;
   readonly files: LinkFiles;
-  /** Attempts whose end waits for its files. */
-  readonly heldBack: Set<string>;
+  /** Attempts whose end waits for its files, with the instant (steady clock, ms) at which word of it came. */
+  readonly heldBack: Map<string, number>;
   /** Set once it is welcome. */
   workerId: string | null;
 }
@@ -52,7 +52,10 @@ export class Reports {
   take(turn: Turn, session: ReportingLink, entries: readonly ReportEntry[]): void {
     const { workerId } = session;
     if (workerId === null) return;
-    this.#onReport(turn, session, { workerId, entries: this.#holdBack(turn, session, entries) });
+    this.#onReport(turn, session, {
+      ...{ workerId, heardAt: turn.at },
+      entries: this.#holdBack(turn, session, entries),
+    });
   }
 
   /** The entries that are taken in now: ends with files come later, of them only that they were started is known. */
@@ -66,7 +69,7 @@ export class Reports {
       const { taskId, attempt, startedAt } = entry;
       const key = `${taskId}.${attempt}`;
       if (!session.heldBack.has(key)) {
-        session.heldBack.add(key);
+        session.heldBack.set(key, turn.at);
         this.#pull(session, workerId, entry);
       }
       return { kind: 'started', taskId, attempt, startedAt };
@@ -85,10 +88,13 @@ export class Reports {
             this.#pull(session, workerId, entry);
             return;
           }
-          session.heldBack.delete(`${entry.taskId}.${entry.attempt}`);
+          const key = `${entry.taskId}.${entry.attempt}`;
+          const heardAt = session.heldBack.get(key) ?? turn.at;
+          session.heldBack.delete(key);
           const outputProblems = [...entry.outputProblems, ...problems].slice(0, problemsMax);
           const { outputsStay, ...brought } = entry;
-          this.#onReport(turn, session, { workerId, entries: [{ ...brought, outputs: files, outputProblems }] });
+          const entries = [{ ...brought, outputs: files, outputProblems }];
+          this.#onReport(turn, session, { workerId, entries, heardAt });
           if (outputsStay) this.#settle(turn, workerId, entry);
         });
       },
@@ -103,13 +109,15 @@ export class Reports {
   #onReport(
     turn: Turn,
     session: ReportingLink,
-    { workerId, entries }: { workerId: string; entries: readonly ReportEntry[] },
+    { workerId, entries, heardAt }: { workerId: string; entries: readonly ReportEntry[]; heardAt: number },
   ): void {
     const seen = new Set<string>();
     for (const entry of entries) {
+      noteLaunch(turn, workerId, entry);
       if (entry.kind !== 'ended') continue;
       if (isCurrent(turn, workerId, entry) && !seen.has(entry.taskId)) {
         seen.add(entry.taskId);
+        turn.news.endsHeardAt.push(heardAt);
         if (!this.#finishOutput(turn, entry)) {
           this.gap(session, entry);
           return;
@@ -177,7 +185,7 @@ export class Reports {
 
   /** Output is missing in the middle: the worker must come back and be told where to go on. */
   gap(session: ReportingLink, { taskId, attempt }: AttemptKey): void {
-    this.#parts.log.warn('output of an attempt has a gap', { taskId, attempt, from: session.link.remote });
+    this.#parts.log.warn('output of an attempt has a gap', { task: taskId, attempt, from: session.link.remote });
     session.link.close(`output of task ${taskId} has a gap`);
   }
 }
@@ -192,4 +200,17 @@ function mayStay(turn: Turn, workerId: string, { taskId, outputsStay }: EndedEnt
 /** The attempt is the one the worker was given last for that task. */
 export function isCurrent(turn: Turn, workerId: string, { taskId, attempt }: AttemptKey): boolean {
   return turn.state.workers.get(workerId)?.assigned.get(taskId)?.task.attempt === attempt;
+}
+
+/**
+ * The first word of an attempt's start: how long it took from its placement. Where start and end come in one report, the
+ * time it ran is taken off, by the worker's own clock.
+ */
+function noteLaunch(turn: Turn, workerId: string, entry: ReportEntry): void {
+  const assigned = turn.state.workers.get(workerId)?.assigned.get(entry.taskId);
+  if (assigned === undefined || assigned.task.attempt !== entry.attempt) return;
+  if (entry.kind === 'returned' || assigned.task.phase !== 'assigned') return;
+  if (entry.kind === 'ended' && entry.outcome.kind === 'spawn_failed') return;
+  const ranMs = entry.kind === 'ended' ? entry.usage.durationMs : 0;
+  turn.news.launchesMs.push(turn.at - assigned.assignedAt - ranMs);
 }

@@ -3,20 +3,25 @@
  * went. Whoever is shut out is told of at once: peers end their links with it. Those who come are told of together, at
  * most every `rosterPauseMs`.
  *
- * What the roster says follows from what is on record; nothing is kept here but what was said.
+ * What the roster says follows from what is on record. It is kept in a file as well, as workers keep theirs: commands on
+ * the dispatcher's machine go by it while no dispatcher runs.
  */
 
 import type { DispatcherLink } from '../ports/links.ts';
+import type { KeptRoster } from '../ports/peers.ts';
 import type { Clock, Timer } from '../ports/time.ts';
 import { type RosterEntry, rosterMax } from '../wire/messages.ts';
 
 /** Between two messages on who came, ms. */
 export const rosterPauseMs = 1000;
+/** Who came is in the file so much later, ms: with those that come at the same time. Who went is at once. */
+const keepMs = 100;
 
 export interface RosterParts {
   readonly clock: Clock;
   /** This dispatcher, as peers may meet it. */
   readonly own: RosterEntry;
+  readonly kept: Pick<KeptRoster, 'save'>;
   /** Nodes that have joined and are not shut out. */
   members(): Iterable<RosterEntry>;
   /** Grows whenever something about them has changed. */
@@ -30,6 +35,7 @@ export class Roster {
   #told: ReadonlyMap<string, RosterEntry>;
   #toldAt: number;
   #timer: Timer | null = null;
+  #keeping: Timer | null = null;
   #seen: number;
 
   constructor(parts: RosterParts) {
@@ -37,6 +43,7 @@ export class Roster {
     this.#seen = parts.changes();
     this.#told = this.#present();
     this.#toldAt = parts.clock.steady() - rosterPauseMs;
+    this.#keep();
   }
 
   /** A worker that has peers is welcome on this link. */
@@ -59,6 +66,8 @@ export class Roster {
     const present = this.#present();
     const isGone = [...this.#told.keys()].some((key) => !present.has(key));
     const hasCome = [...present.values()].some((entry) => !isSame(this.#told.get(entry.publicKey), entry));
+    if (isGone) this.#keep();
+    else if (hasCome) this.#keeping ??= this.#parts.clock.after(keepMs, () => this.#keep());
     if (isGone) this.#tell(present);
     else if (hasCome) this.#tellLater();
   }
@@ -66,6 +75,7 @@ export class Roster {
   /** Says nothing more. */
   close(): void {
     this.#timer?.cancel();
+    if (this.#keeping !== null) this.#keep();
   }
 
   #present(): ReadonlyMap<string, RosterEntry> {
@@ -93,6 +103,12 @@ export class Roster {
     this.#toldAt = this.#parts.clock.steady();
     if (members.length + gone.length === 0) return;
     for (const link of this.#links) link.send({ kind: 'roster', whole: false, members, gone });
+  }
+
+  #keep(): void {
+    this.#keeping?.cancel();
+    this.#keeping = null;
+    this.#parts.kept.save([...this.#present().values()]);
   }
 }
 

@@ -9,7 +9,7 @@ import type { RememberedWorker } from '../core/restore.ts';
 import type { SchedulerState } from '../core/state.ts';
 import type { WorkerDeclaration } from '../core/worker.ts';
 import type { BlobStore, OutputStore } from '../ports/files.ts';
-import type { DispatcherLink, LinkEnd, LinkHandlers } from '../ports/links.ts';
+import type { DispatcherLink, LinkHandlers } from '../ports/links.ts';
 import type { Store } from '../ports/store.ts';
 import type { Clock, Log, Timer } from '../ports/time.ts';
 import type { DispatcherMessage, WorkerMessage } from '../wire/messages.ts';
@@ -22,6 +22,7 @@ import { isCurrent, type ReportingLink, Reports } from './reports.ts';
 import type { LiveStdin } from './stdin.ts';
 import type { JoinRefusal } from './trust/members.ts';
 import type { Turn } from './turn.ts';
+import type { WorkerLogs } from './worker-logs.ts';
 
 /** A worker that has not said who it is after this long is hung up on. */
 const joinMsMax = 10_000;
@@ -64,6 +65,7 @@ interface Parts {
   readonly introductions: () => Introductions | null;
   readonly engine: () => Engine;
   readonly stdin: LiveStdin;
+  readonly logs: () => WorkerLogs;
   readonly heartbeatMs: number;
   readonly silenceMs: number;
   remembered(workerId: string): RememberedWorker | null;
@@ -89,14 +91,14 @@ export class Sessions {
     const bring = (blob: string) => (kept().sizeOf(blob) === null ? null : kept().bring(blob, null));
     const files = new LinkFiles({ clock, blobs, link, bring });
     const open = { joinedAs: null, workerId: null, joinTimer: null, dismissal: null };
-    const session: Session = { number: this.#next, link, files, heldBack: new Set(), ...open };
+    const session: Session = { number: this.#next, link, files, heldBack: new Map(), ...open };
     this.#next += 1;
     this.#sessions.set(session.number, session);
     session.joinTimer = clock.after(joinMsMax, () => link.close('it did not join in time'));
     return {
       onMessage: (message) => this.#put((turn) => this.#onMessage(turn, session, message), session),
       onDrain: () => files.drained(),
-      onEnd: (end) => this.#onEnd(session, end),
+      onEnd: () => this.#onEnd(session),
     };
   }
 
@@ -117,10 +119,10 @@ export class Sessions {
           break;
         case 'refuse':
           this.#parts.gate().refused(session.link, session.joinedAs ?? '', effect);
-          refuse(session.link, effect);
+          this.#refuse(session.link, effect);
           break;
         case 'replaceSession':
-          if (session.dismissal !== null) refuse(session.link, session.dismissal);
+          if (session.dismissal !== null) this.#refuse(session.link, session.dismissal);
           session.link.close('another link of this worker took over, or it was silent for too long');
           break;
         default:
@@ -140,9 +142,11 @@ export class Sessions {
     }
   }
 
-  /** Sends outside a turn: only what needs no saving. */
-  send(state: SchedulerState, workerId: string, message: DispatcherMessage): void {
-    this.#linkOf(state, workerId)?.send(message);
+  /** Sends outside a turn: only what needs no saving. False when the worker has no link. */
+  send(state: SchedulerState, workerId: string, message: DispatcherMessage): boolean {
+    const link = this.#linkOf(state, workerId);
+    link?.send(message);
+    return link !== null;
   }
 
   /** The files of a worker's link; null when it has none. */
@@ -177,9 +181,15 @@ export class Sessions {
       handle,
       abort: (error) => {
         const code = error.code === 'shutting_down' ? 'shutting_down' : 'storage_unavailable';
-        refuse(session.link, { code, detail: error.message });
+        this.#refuse(session.link, { code, detail: error.message });
       },
     });
+  }
+
+  #refuse(link: DispatcherLink, { code, detail }: JoinRefusal): void {
+    this.#parts.engine().tally.joinsRefused[code] += 1;
+    link.send({ kind: 'refused', code, detail, retryAfterMs });
+    link.close(detail);
   }
 
   #linkOf(state: SchedulerState, workerId: string): DispatcherLink | null {
@@ -253,6 +263,10 @@ export class Sessions {
       case 'kept':
         turn.afterwards(() => this.#onKept(turn, workerId, message.attempts));
         return;
+      case 'logLines':
+        turn.apply({ kind: 'workerHeard', ...from, vitals: null });
+        this.#parts.logs().answered(workerId, message);
+        return;
       case 'leaving':
         turn.apply({ kind: 'workerLeaving', ...from });
         turn.afterwards(() => this.#parts.kept().relieve(workerId));
@@ -280,7 +294,7 @@ export class Sessions {
     const { worker, held } = message;
     const admitted = this.#parts.gate().admit(turn, session.link, worker);
     if ('code' in admitted) {
-      turn.afterwards(() => refuse(session.link, admitted));
+      turn.afterwards(() => this.#refuse(session.link, admitted));
       return;
     }
     session.joinedAs = worker.id;
@@ -301,12 +315,12 @@ export class Sessions {
     this.#reports.closeOutputs(turn);
   }
 
-  #onEnd(session: Session, end: LinkEnd): void {
+  #onEnd(session: Session): void {
     session.joinTimer?.cancel();
     session.files.close();
     this.#parts.introductions()?.left(session.link);
     this.#sessions.delete(session.number);
-    this.#parts.log.debug('a link ended', { from: session.link.remote, code: end.code, detail: end.detail });
+    if (session.workerId !== null) this.#parts.logs().left(session.workerId);
     this.#parts.engine().put({
       handle: (turn) => {
         // Not `workerId`: it may have joined in this very turn.
@@ -331,9 +345,4 @@ function currentOf(turn: Turn, workerId: string, message: DispatcherMessage): Di
   if (message.kind !== 'granted') return message;
   const entries = message.entries.filter(stays);
   return entries.length === 0 ? null : { kind: 'granted', entries };
-}
-
-function refuse(link: DispatcherLink, { code, detail }: JoinRefusal): void {
-  link.send({ kind: 'refused', code, detail, retryAfterMs });
-  link.close(detail);
 }

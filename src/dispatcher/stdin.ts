@@ -8,6 +8,7 @@
 
 import { OctasklyError } from '../base/errors.ts';
 import type { AttemptKey } from '../core/attempt.ts';
+import type { TerminalSize } from '../core/task.ts';
 import type { Clock, Timer } from '../ports/time.ts';
 import type { DispatcherMessage } from '../wire/messages.ts';
 
@@ -32,6 +33,8 @@ interface Input {
   waiting: Waiting | null;
   /** How far the input has got. */
   offset: number;
+  /** What its terminal was resized to last. */
+  size: TerminalSize | null;
   patience: Timer | null;
 }
 
@@ -53,7 +56,7 @@ export class LiveStdin {
 
   /** A task with live input is there: somebody should begin to feed it. */
   expect(taskId: string): void {
-    const input: Input = { waiting: null, offset: 0, patience: null };
+    const input: Input = { waiting: null, offset: 0, size: null, patience: null };
     this.#inputs.set(taskId, input);
     this.#wait(taskId, input);
   }
@@ -70,8 +73,18 @@ export class LiveStdin {
 
   /** The attempt runs (or its worker is back): what waits for it is sent. */
   started({ taskId, attempt }: AttemptKey): void {
-    const waiting = this.#inputs.get(taskId)?.waiting ?? null;
+    const { waiting = null, size = null } = this.#inputs.get(taskId) ?? {};
+    if (size !== null) this.#parts.send(taskId, { kind: 'resize', taskId, attempt, ...size });
     if (waiting !== null) this.#parts.send(taskId, { kind: 'stdin', taskId, attempt, ...waiting.chunk });
+  }
+
+  /** Gives a live task's terminal another size, now or when it has started. */
+  resize(taskId: string, size: TerminalSize): void {
+    const input = this.#inputs.get(taskId);
+    if (input === undefined) return;
+    input.size = size;
+    const attempt = this.#parts.running(taskId);
+    if (attempt !== null) this.#parts.send(taskId, { kind: 'resize', ...attempt, ...size });
   }
 
   /** The process took bytes up to `offset`, or will take no more. */

@@ -16,6 +16,7 @@ import type { Task, TaskStatus } from '../core/task.ts';
 import type { Worker } from '../core/worker.ts';
 import type { Change } from '../ports/store.ts';
 import type { Assignment, DispatcherMessage } from '../wire/messages.ts';
+import { News } from './news.ts';
 
 /** Attempts in one message; more make another message. */
 const attemptsPerMessage = 1024;
@@ -61,6 +62,8 @@ export class Turn {
   readonly over: AttemptKey[] = [];
   /** Idempotency keys answered in this turn, not yet found in the store. */
   readonly answered = new Map<string, { readonly bodyHash: string; readonly answer: string }>();
+  /** For the counters and the log, once it is stored. */
+  readonly news = new News();
   readonly #tasks = new Map<string, { task: Task; isNew: boolean }>();
   readonly #workers = new Map<string, Worker>();
   readonly #changes: Change[] = [];
@@ -80,6 +83,7 @@ export class Turn {
 
   /** Something to save beside what the scheduler asks for. */
   change(change: Change): void {
+    if (change.kind === 'audit') this.news.entries.push(change);
     this.#changes.push(change);
   }
 
@@ -111,6 +115,12 @@ export class Turn {
     return statuses;
   }
 
+  /** A batch that this turn stores; null = it stores no such batch. */
+  newBatch(id: string): Extract<Change, { kind: 'batch' }> | null {
+    for (const change of this.#changes) if (change.kind === 'batch' && change.id === id) return change;
+    return null;
+  }
+
   /** Whose a task is that this turn changed; null = the cluster owner's. */
   ownerOf(taskId: string): string | null {
     return this.#tasks.get(taskId)?.task.spec.owner ?? this.state.tasks.get(taskId)?.spec.owner ?? null;
@@ -140,6 +150,7 @@ export class Turn {
   }
 
   #take(effect: Effect): void {
+    this.news.effects.push(effect);
     switch (effect.kind) {
       case 'saveTask': {
         const known = this.#tasks.get(effect.task.id);

@@ -81,7 +81,14 @@ export function offlineView(record: RememberedWorker, keptOutputs: number): Work
 /** Numbers at a glance; `offline` is how many workers are only on record. */
 export function statsView(
   state: SchedulerState,
-  facts: { version: string; uptimeMs: number; offline: number; linksEnded: Readonly<Record<string, number>> },
+  facts: {
+    version: string;
+    uptimeMs: number;
+    offline: number;
+    linksEnded: Readonly<Record<string, number>>;
+    discovery: Readonly<Record<string, number>>;
+    notifications?: Stats['notifications'];
+  },
 ): Stats {
   const workers = { online: 0, draining: 0, silent: 0, offline: facts.offline };
   const slots = { total: 0, used: 0 };
@@ -101,6 +108,8 @@ export function statsView(
     queue: { size: waitingCount(state), max: state.policy.queueMax },
     stale_reports: state.staleReports,
     links_ended: { ...facts.linksEnded },
+    discovery: { ...facts.discovery },
+    ...(facts.notifications === undefined ? {} : { notifications: facts.notifications }),
   };
 }
 

@@ -45,12 +45,14 @@ export interface BeaconNode {
   readonly opened: Promise<void>;
   /** Who is there just now. */
   readonly peers: PeerTableView;
-  /** Datagrams by what became of them (`beaconCounts`), and what was sent: `sent`, `sendFailed`, `openFailed`, `answered`. */
+  /** Datagrams by what became of them (`beaconCounts`), and what was sent: `sent`, `send_failed`, `open_failed`, `answered`. */
   readonly counts: Readonly<Record<string, number>>;
-  /** Nodes that are not believed because their clocks are too far off. */
+  /** Nodes that are not believed because their clocks are too far off, as their answers have shown. */
   readonly skews: readonly ClockSkew[];
   /** Names of the interfaces in use. */
   readonly interfaces: readonly string[];
+  /** Where this node alone is asked: its own ports, one for each interface and family. */
+  readonly places: readonly PeerAddress[];
   /** Asks whoever is there to send one now, and those at `addresses` besides, of whom no group need be heard. */
   ask(addresses?: readonly PeerAddress[]): void;
   /** Something changed that others wait for: tells them as soon as the pace allows. */

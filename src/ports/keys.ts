@@ -8,6 +8,8 @@ export interface KeySet {
   readonly psk: Uint8Array;
   /** Authenticates beacons; 32 bytes. */
   readonly beaconKey: Uint8Array;
+  /** Signs notifications: text, as receivers are given it. */
+  readonly notifyKey: string;
   /** Pre-shared key of the one node with this public key (hex); 32 bytes. */
   nodePsk(publicKey: string): Uint8Array;
   /** One-time secret of the invite with this id (16 hex digits); 16 bytes. */

@@ -3,6 +3,7 @@
 import type { Admission, Proof } from '../wire/admission.ts';
 import type { DispatcherMessage, WorkerMessage } from '../wire/messages.ts';
 import type { PeerMessage } from '../wire/peer-messages.ts';
+import type { Choice } from './transport.ts';
 
 export type { Admission, Proof };
 
@@ -42,9 +43,13 @@ export interface Link<Sends> {
   readonly congested: boolean;
   /** Bytes of files should wait. Where the transport has one lane only, both are the same. */
   readonly blobsCongested: boolean;
+  /** By which of several ways it goes, when it was dialled and there was a choice. */
+  readonly choice?: Choice;
   send(message: Sends): void;
   /** Sends what is queued, then ends the link. Idempotent. */
   close(detail: string): void;
+  /** Ends the link at once, as `connection_lost`: nobody is there who would take what is queued. Idempotent. */
+  giveUp(detail: string): void;
 }
 
 export interface LinkHandlers<Receives> {

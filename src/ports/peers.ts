@@ -1,4 +1,4 @@
-/** What a worker keeps of its peers. */
+/** What a node keeps of those it belongs with. */
 
 import type { RosterEntry } from '../wire/messages.ts';
 

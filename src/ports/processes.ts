@@ -1,6 +1,6 @@
 /** Processes of tasks: what is started, what it is kept within, and how it ended. */
 
-import type { AttemptOutcome, StdinSpec } from '../core/task.ts';
+import type { AttemptOutcome, StdinSpec, TerminalSize } from '../core/task.ts';
 import type { Stream } from '../wire/messages.ts';
 import type { TaskUser } from './files.ts';
 
@@ -9,6 +9,10 @@ export interface LaunchPlan {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
+  /**
+   * With a terminal, all three streams are that terminal, and the first program of the task, which the plan's chain sees
+   * to, makes it its session's own.
+   */
   readonly stdin: StdinSpec;
   /** Marks every process of the tree, by environment, so that none is overlooked. */
   readonly marker: string;
@@ -53,8 +57,11 @@ export interface Launched {
   readonly pid: number;
   /** Writes to standard input; resolves true when taken, false when the process takes no more. */
   writeStdin(data: Uint8Array): Promise<boolean>;
+  /** Ends the input. A terminal has no end: its end-of-file character is typed instead. */
   closeStdin(): void;
-  /** Asks the whole tree to end (TERM). */
+  /** Gives its terminal another size, which the programs in it are told (SIGWINCH); nothing happens without one. */
+  resize(size: TerminalSize): void;
+  /** Asks the whole tree to end (TERM; where it has a terminal, HUP as well, as shells ignore the other there). */
   terminate(): void;
   /** Ends the whole tree (KILL). Idempotent. */
   kill(): void;
@@ -70,4 +77,16 @@ export interface Launched {
 export interface Launcher {
   /** Throws `OctasklyError('io')` when the program cannot be started; nothing runs then. */
   launch(plan: LaunchPlan, onOutput: (stream: Stream, data: Uint8Array) => Promise<void> | undefined): Launched;
+}
+
+/** What this process has used since its start, and what it holds; null = cannot be read on this system. */
+export interface ProcessFigures {
+  readonly cpuUserSeconds: number;
+  readonly cpuSystemSeconds: number;
+  readonly residentBytes: number;
+  readonly virtualBytes: number | null;
+  readonly openFiles: number | null;
+  readonly openFilesMax: number | null;
+  /** Since 1970. */
+  readonly startedAtSeconds: number;
 }

@@ -2,6 +2,7 @@
 
 import type { AttemptKey } from '../core/attempt.ts';
 import type { TaskFile } from '../core/files.ts';
+import type { DeliveryRecord } from '../core/notification.ts';
 import type { RememberedWorker } from '../core/restore.ts';
 import type { AttemptRecord, Task, TaskStatus } from '../core/task.ts';
 import type { AuditEntry, AuditFinding, InviteRecord, NodeRecord, TokenRecord } from '../core/trust.ts';
@@ -31,6 +32,8 @@ export type Change =
       readonly size: number;
       /** Whose it is; null = the cluster owner's. */
       readonly owner: string | null;
+      /** Destinations that are told of its end. */
+      readonly notify?: readonly string[];
     }
   | {
       readonly kind: 'idempotency';
@@ -44,6 +47,9 @@ export type Change =
   | { readonly kind: 'node'; readonly record: NodeRecord }
   | { readonly kind: 'invite'; readonly record: InviteRecord }
   | { readonly kind: 'token'; readonly record: TokenRecord }
+  /** Replaces what is stored under the same id. */
+  | { readonly kind: 'delivery'; readonly record: DeliveryRecord }
+  | { readonly kind: 'deliveryEnded'; readonly id: string }
   | { readonly kind: 'setting'; readonly key: string; readonly value: string }
   | {
       readonly kind: 'audit';
@@ -95,8 +101,18 @@ export interface BatchRow {
   readonly size: number;
   /** Whose it is; null = the cluster owner's. */
   readonly owner: string | null;
+  /** Destinations that are told of its end; empty = nobody is, undefined = none were named. */
+  readonly notify?: readonly string[];
   /** Its tasks by state. */
   readonly counts: Readonly<Record<TaskStatus, number>>;
+}
+
+/** One attempt at a task that ended, and what the task calls itself. */
+export interface EndedAttempt {
+  readonly record: AttemptRecord;
+  readonly name: string | null;
+  /** Null: it was asked for by its arguments. */
+  readonly command: string | null;
 }
 
 export interface TaskFilter {
@@ -108,6 +124,8 @@ export interface TaskFilter {
   readonly since?: number;
   /** Ids start with this. */
   readonly idPrefix?: string;
+  /** Each of these is in the name, the command or an argument, or begins the id; letters of ASCII in either case. */
+  readonly words?: readonly string[];
   readonly owner?: string;
 }
 
@@ -145,11 +163,17 @@ export interface Store {
   /** Files kept at each worker that keeps any. */
   keptCounts(): ReadonlyMap<string, number>;
   batch(id: string): BatchRow | null;
+  /** Newest first; `before` is the id the page starts after. */
+  batches(filter: { readonly owner?: string }, page: { limit: number; before: string | null }): readonly BatchRow[];
+  /** Attempts of the tasks that ended at `since` (wall ms) or later, the last ones first; at most `limit`. */
+  endedAttempts(filter: { readonly since: number; readonly owner?: string }, limit: number): readonly EndedAttempt[];
+  /** Notices that have not arrived yet, the oldest first. */
+  deliveries(): readonly DeliveryRecord[];
   /** A setting that was committed; null = it never was. */
   setting(key: string): string | null;
   idempotency(key: string): { readonly bodyHash: string; readonly answer: string } | null;
-  /** Oldest first; `after` is the id the page starts after (0 = from the beginning). */
-  audit(filter: AuditFilter, page: { limit: number; after: number }): readonly AuditEntry[];
+  /** Oldest first unless `newestFirst`; `after` is the id the page starts after (0 = from the beginning). */
+  audit(filter: AuditFilter, page: { limit: number; after: number; newestFirst?: boolean }): readonly AuditEntry[];
   /** Reads the whole record and checks its chain, up to and including the last entry written. Takes 1 s a million entries, about. */
   verifyAudit(): AuditFinding;
   /**

@@ -30,6 +30,8 @@ export interface Random {
 
 /** Structured log. `fields` hold no secrets. Never throws, never blocks for long. */
 export interface Log {
+  /** True where `debug` is written down: who would say very much by it need not otherwise. */
+  readonly isVerbose?: boolean;
   debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void;

@@ -51,6 +51,13 @@ export interface TransportListener {
   stop(): void;
 }
 
+/** Says of a connection that there was more than one way to carry it. */
+export interface Choice {
+  readonly name: Transport['name'];
+  /** The connection is the one that stays, of several that may have been dialled. People are told of it. */
+  kept(): void;
+}
+
 /** A way to carry bytes: TCP, QUIC, and the simulated one. */
 export interface Transport {
   readonly name: 'tcp' | 'quic' | 'simulated';
@@ -59,9 +66,12 @@ export interface Transport {
     address: { readonly host: string; readonly port: number },
     take: (carrier: Carrier) => CarrierHandlers,
   ): Promise<TransportListener>;
-  /** Resolves when connected; rejects with an `Error` whose message says why not (`nothing listens there`). */
+  /**
+   * Resolves when connected; rejects with an `Error` whose message says why not (`nothing listens there`). Where there was
+   * a choice, `take` is told of it.
+   */
   dial(
     target: { readonly host: string; readonly port: number; readonly timeoutMs: number },
-    take: (carrier: Carrier) => CarrierHandlers,
+    take: (carrier: Carrier, choice?: Choice) => CarrierHandlers,
   ): Promise<void>;
 }

@@ -12,7 +12,9 @@ import { dispatcherKeys, memberKeys } from '../runtime/cluster-keys.ts';
 import { detectResources, type HostResources, readVitals } from '../runtime/host.ts';
 import { version } from '../version.ts';
 import { protocolVersion } from '../wire/messages.ts';
-import { type Offer, type RunningBeacons, startBeacons } from './beacons.ts';
+import type { Peers } from '../worker/peers.ts';
+import type { Worker } from '../worker/worker.ts';
+import { type RunningBeacons, startBeacons } from './beacons.ts';
 import { nameFromHost } from './common.ts';
 
 const noBlobs = new Uint8Array(0);
@@ -52,7 +54,10 @@ export function announceDispatcher(setup: {
   });
 }
 
-/** Beacons of a worker. Before `worker` gives one, it listens and asks only. */
+/**
+ * Beacons of a worker. Before `worker` gives one it listens and asks only; so it does when it has peers and is not known
+ * to be a member of the cluster, and when it was refused for good.
+ */
 export function announceWorker(setup: {
   readonly values: Pick<WorkerValues, 'discovery' | 'discoveryPort' | 'interfaces'>;
   readonly declaration: WorkerDeclaration;
@@ -64,21 +69,25 @@ export function announceWorker(setup: {
   /** Hex. */
   readonly publicKey: string;
   readonly blobs: Pick<FileBlobCache, 'recent'>;
-  readonly worker: () => { readonly name: string; readonly offer: Offer } | null;
-  /** TCP port for peers just now; null = none are taken. */
-  readonly peerPort: () => number | null;
+  readonly worker: () => Pick<Worker, 'name' | 'offer' | 'standing'> | null;
+  /** Null = it has none. */
+  readonly peers: Pick<Peers, 'openPort' | 'roster'> | null;
   readonly log: Log;
 }): RunningBeacons {
-  const { values, declaration, dataDir, directory, given, publicKey, blobs, worker, peerPort, log } = setup;
+  const { values, declaration, dataDir, directory, given, publicKey, blobs, worker, peers, log } = setup;
   const { id, slots, cpuCores, memoryMb, gpu, labels, platform, arch } = declaration;
   return startBeacons({
     ...{ id, values, log, directory, keys: memberKeys({ dataDir, directory, given }, { clock: systemClock, log }) },
-    offer: () => worker()?.offer ?? null,
+    offer: () => {
+      const known = worker();
+      const isMember = known?.standing === 'member' || peers === null || peers.roster.hasSelf;
+      return known === null || known.standing === 'shut out' || !isMember ? null : known.offer;
+    },
     announcement: () => {
       const { load1, memoryFreeMb } = readVitals();
       return {
         ...{ id, publicKey, version, protocol: protocolVersion, role: 'worker', load1, memoryFreeMb },
-        ...{ peerPort: peerPort(), slots, cpuCores, memoryMb, gpu, labels, platform, arch },
+        ...{ peerPort: peers?.openPort ?? null, slots, cpuCores, memoryMb, gpu, labels, platform, arch },
         name: worker()?.name ?? declaration.name,
         blobs: bloomOf(blobs.recent(bloomCapacity(bloomBytesMax))),
       };

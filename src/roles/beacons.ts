@@ -5,7 +5,7 @@
 
 import { reasonOf } from '../base/errors.ts';
 import type { Beacon } from '../discovery/beacon.ts';
-import { PeerTable, type PeerTableView } from '../discovery/peer-table.ts';
+import { type PeerAddress, PeerTable, type PeerTableView } from '../discovery/peer-table.ts';
 import type { BeaconNode } from '../ports/discovery.ts';
 import type { Log, Timer } from '../ports/time.ts';
 import { openBeacons } from '../runtime/beacons.ts';
@@ -60,18 +60,19 @@ export function startBeacons(setup: BeaconSetup): RunningBeacons {
     const now = offer();
     return now === null ? null : { ...announcement(), ...now };
   };
-  const cache = openPeersCache(directory, log);
+  const cache = openPeersCache(directory, () => node, log);
   const node = openBeacons({
     ...{ id, port: values.discoveryPort, interfaces: values.interfaces, keys: sealKeys(keys), self },
     known: placesOf(cache.before, values.discoveryPort),
     clock: systemClock,
     random: systemRandom,
-    onChange: () => cache.changed(node.peers),
+    onChange: cache.changed,
   });
-  const looking = repeat(
-    lookIntervalMs,
-    watch(offer, () => node.announce()),
-  );
+  const look = watch(offer, () => node.announce());
+  const looking = repeat(lookIntervalMs, () => {
+    look();
+    cache.look();
+  });
   void node.opened.then(() => log.debug('beacons are sent and heard', { interfaces: node.interfaces.join(', ') }));
   let stopped: Promise<void> | null = null;
   const stop = (): Promise<void> => {
@@ -82,36 +83,45 @@ export function startBeacons(setup: BeaconSetup): RunningBeacons {
   return { peers: node.peers, node, stop: () => (stopped ??= stop()) };
 }
 
-/** Whom was heard before, and the file that is brought up to date soon after a change, but not often. */
-function openPeersCache(directory: string, log: Log) {
+/**
+ * Whom was heard before, and the file that is brought up to date soon after a change, but not often; at once when the node
+ * itself is asked elsewhere than before.
+ */
+function openPeersCache(directory: string, node: () => BeaconNode, log: Log) {
   const before = readCachedPeers(directory);
   /** Those of this run count too when they have left: all may be started anew together. */
   let kept = before;
+  let self: readonly PeerAddress[] = [];
   let writtenAt = Number.NEGATIVE_INFINITY;
-  let due: { readonly timer: Timer; readonly peers: PeerTableView } | null = null;
+  let due: Timer | null = null;
   const write = (): void => {
-    const peers = due?.peers.all() ?? [];
+    due?.cancel();
     due = null;
-    // Who stops last has heard everybody leave, and should still know whom to ask.
-    if (peers.length === 0) return;
     writtenAt = systemClock.steady();
+    // Who stops last has heard everybody leave, and should still know whom to ask.
+    kept = mergedPeers(node().peers.all(), kept);
     try {
-      kept = mergedPeers(peers, kept);
-      writeCachedPeers(directory, peers, kept);
+      writeCachedPeers(directory, { peers: kept, self });
     } catch (error) {
       log.warn('cannot keep whom was heard for the next start', { reason: reasonOf(error) });
     }
   };
   return {
     before,
-    changed: (peers: PeerTableView): void => {
+    changed: (): void => {
+      const { peers } = node();
       // Who has left by the time of writing should be known too; of a crowd only some can be kept anyway.
       if (peers.size <= cachedPeersMax) kept = mergedPeers(peers.all(), kept);
       const delayMs = Math.max(cacheDelayMs, writtenAt + cacheIntervalMs - systemClock.steady());
-      due ??= { peers, timer: systemClock.after(delayMs, write) };
+      due ??= systemClock.after(delayMs, write);
+    },
+    look: (): void => {
+      const { places } = node();
+      if (JSON.stringify(places) === JSON.stringify(self)) return;
+      self = places;
+      write();
     },
     close: (): void => {
-      due?.timer.cancel();
       if (due !== null) write();
     },
   };

@@ -5,20 +5,37 @@ import { resolve } from 'node:path';
 import { OctasklyError } from '../base/errors.ts';
 import { expandHome } from '../cli/config.ts';
 import { namePattern } from '../core/names.ts';
-import type { Log } from '../ports/time.ts';
 import { readPrivate } from '../runtime/data-dir.ts';
-import { createLog } from '../runtime/log.ts';
+import { createLog, type ProcessLog } from '../runtime/log.ts';
 
 interface LogValues {
   readonly verbose: boolean;
   readonly quiet: boolean;
   readonly logFile: string | undefined;
+  readonly logMaxBytes: number;
+  readonly logKeep: number;
   readonly logFormat: 'text' | 'json';
 }
 
-export function logOf({ verbose, quiet, logFile, logFormat }: LogValues): Log {
-  const level = quiet ? 'error' : verbose ? 'debug' : 'info';
-  return createLog({ level, format: logFormat, file: logFile === undefined ? null : absolute(logFile) });
+/** The log that the options ask for. `isCovered`: as `createLog`. Errors: `usage`, `io` when its file cannot be opened. */
+export function logOf(values: LogValues, isCovered?: () => boolean): ProcessLog {
+  const { verbose, quiet, logFile, logMaxBytes: maxBytes, logKeep: keep, logFormat: format } = values;
+  if (quiet && verbose) {
+    throw new OctasklyError('usage', '--quiet (-q) and --verbose (-v) contradict each other: give one of them.');
+  }
+  const level = quiet ? 'warn' : verbose ? 'debug' : 'info';
+  const file = logFile === undefined ? null : { path: absolute(logFile), maxBytes, keep };
+  const log = createLog({ level, format, file, ...(isCovered === undefined ? {} : { isCovered }) });
+  if (hangUpReopens(values)) process.on('SIGHUP', () => log.reopen());
+  return log;
+}
+
+/**
+ * A process that no terminal can hang up on, and that has a log file, is sent SIGHUP by whoever has moved that file, and
+ * goes on. All others end by it.
+ */
+function hangUpReopens({ logFile }: Pick<LogValues, 'logFile'>): boolean {
+  return logFile !== undefined && ![process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY);
 }
 
 /** An absolute path; `~/` is the home directory. */
@@ -45,8 +62,8 @@ function checkedSecret(secret: string, from: string): string {
 const interruptedStatus = 130;
 
 /**
- * Calls `first` on the first INT, TERM or HUP, `second` on the second, and ends the process at once on the third.
- * Returns what ends the listening.
+ * Calls `first` on the first INT, TERM or HUP, `second` on the second, and ends the process at once on the third. HUP is
+ * left out where something else listens to it already (`logOf`). Returns what ends the listening.
  */
 export function onStopSignals(first: () => void, second: () => void): () => void {
   let count = 0;
@@ -56,7 +73,8 @@ export function onStopSignals(first: () => void, second: () => void): () => void
     else if (count === 2) second();
     else process.exit(interruptedStatus);
   };
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const hangUp = process.listenerCount('SIGHUP') === 0 ? (['SIGHUP'] as const) : [];
+  const signals = ['SIGINT', 'SIGTERM', ...hangUp] as const;
   for (const signal of signals) process.on(signal, listener);
   return () => {
     for (const signal of signals) process.off(signal, listener);

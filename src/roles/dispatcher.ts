@@ -24,24 +24,30 @@ import { systemClock, systemRandom } from '../runtime/clock.ts';
 import { nativeCrypto } from '../runtime/crypto.ts';
 import { ensurePrivateDir, lockDispatcher, nodeId, nodeKey } from '../runtime/data-dir.ts';
 import { openDenyList } from '../runtime/deny-file.ts';
-import { type HttpServer, serveHttp } from '../runtime/http.ts';
+import type { HttpAddress } from '../runtime/http.ts';
 import { openKeyring } from '../runtime/keyring.ts';
 import { dispatcherGate, fingerprintOf, sha256Hex } from '../runtime/keys.ts';
 import { createOutputStore } from '../runtime/outputs.ts';
 import { shieldMemory } from '../runtime/own-secrets.ts';
+import { processFigures } from '../runtime/process-figures.ts';
+import { rosterFile } from '../runtime/roster-file.ts';
 import { storeFiles } from '../runtime/store-files.ts';
 import { openStore } from '../store/store.ts';
 import { version } from '../version.ts';
 import { protocolVersion } from '../wire/messages.ts';
 import { announceDispatcher } from './announcing.ts';
 import { absolute, checkName, givenSecret, logOf, nameFromHost, onStopSignals } from './common.ts';
-import { advertise } from './finding.ts';
+import { withDocs } from './docs-pages.ts';
+import { type Announcing, advertise } from './finding.ts';
+import { notifySetup } from './notify.ts';
+import { loadStored, openApi } from './opening.ts';
+import { dashboardPages } from './pages.ts';
 import { startRetention } from './retention.ts';
 import { listenForWorkers } from './transports.ts';
 import { startDetails, trustSetup } from './trust.ts';
 
-/** How long open requests may go on after a stop. */
-const stopGraceMs = 1000;
+/** How long open requests may go on after a stop, and how long workers may take to end their side of a link, ms. */
+const stopGraceMs = 200;
 
 /** A dispatcher that runs. */
 export interface RunningDispatcher {
@@ -65,15 +71,15 @@ export async function runDispatcher(values: DispatcherValues): Promise<number> {
       () => process.exit(130),
     );
   });
+  log.info('stopped');
   return 0;
 }
 
 /** Starts a dispatcher with settled options. Errors: `usage`, `in_use`, `io`, `forbidden`, `storage_*`. */
 export async function startDispatcher(values: DispatcherValues, log: Log): Promise<RunningDispatcher> {
-  const apiBind = apiInterface(values);
-  checkLists(values);
+  const { apiBind, notify } = checked(values);
   const dataDir = absolute(values.dataDir);
-  ensurePrivateDir(dataDir);
+  ensurePrivateDir(dataDir, log);
   const closers: (() => unknown)[] = [];
   const stop = async (): Promise<void> => {
     for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close();
@@ -83,29 +89,32 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
     closers.push(() => lock.release());
     const keyring = openKeyring({ dataDir, given: givenSecret(values), log, clock: systemClock });
     const staticKeypair = nodeKey(dataDir);
-    const tls = await tlsOf(values, dataDir);
-    const store = openStore(absolute(values.dbPath ?? join(dataDir, 'octaskly.db')), storeFiles);
-    closers.push(() => store.close());
+    const { tls, opening, store } = await openData(values, { dataDir, apiBind, log, closers });
+    const api = opening.server;
     const clusterId = clusterIdOf(store, systemRandom);
     const denyList = openDenyList({ file: absolute(values.denyList ?? join(dataDir, 'deny.toml')), log });
     closers.push(() => denyList.close());
     const blobs = createBlobStore({ directory: join(dataDir, 'blobs'), log });
     const outputs = createOutputStore({ directory: dataDir, blobs, log });
     let listener: LinkListener | null = null;
-    let api: HttpServer | null = null;
+    let seen: Announcing | null = null;
     const dispatcher = new Dispatcher({
-      ...{ clock: systemClock, store, outputs, blobs, log, version },
+      ...{ clock: systemClock, store, outputs, blobs, log, version, notify },
       policy: policyOf(values),
       trust: trustSetup({
         ...{ values, keyring, publicKey: staticKeypair.publicKey.toHex() },
         port: () => listener?.port ?? values.port,
-        api: () => ({ scheme: tls === null ? 'http' : 'https', bind: apiBind, port: api?.port ?? values.apiPort }),
+        api: () => ({ scheme: tls === null ? 'http' : 'https', bind: apiBind, port: api.port }),
       }),
       runId: Date.now().toString(36),
       clusterId,
       peersAllowed: values.p2pEnabled,
       node: { id: nodeId(dataDir), name: nameFromHost(hostname()) },
+      roster: rosterFile(dataDir, log),
       linksEnded: () => listener?.counts ?? {},
+      discovery: () => seen?.counts ?? {},
+      process: processFigures,
+      storeWritten: () => store.writtenBytes,
     });
     outputs.sweep(dispatcher.state.tasks);
     const gate = dispatcherGate(() => keyring.valid(systemClock.wall()), { strangers: true });
@@ -113,9 +122,9 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
     const linking = { crypto: nativeCrypto, staticKeypair, gate, log, onTurnedAway };
     const { bind: host, port, quic } = values;
     listener = await listenForWorkers(linking, { host, port, quic }, (link) => dispatcher.accept(link));
-    closers.push(() => listener?.close());
-    api = serveRest(dispatcher, { values, apiBind, tls, denied: denyList.denied, log });
-    closers.push(() => api?.stop(stopGraceMs));
+    closers.push(() => Promise.race([listener?.close(), Bun.sleep(stopGraceMs)]));
+    const rest = restOf(dispatcher, { values, apiBind, denied: denyList.denied, log });
+    opening.serve((request, peer) => rest.fetch(request, peer));
     // First of all what others are told, then the sockets, then the files.
     closers.push(() => dispatcher.close());
     const retention = startRetention({ store, blobs, log, dispatcher, retentionMs: values.retentionMs });
@@ -128,12 +137,31 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
     log.info('dispatcher ready', placesOf(values, { port: listener.port, api: api.url, dataDir, tls }));
     const publicKey = staticKeypair.publicKey.toHex();
     const shown = { values, dataDir, keyring, clusterId, publicKey, port: listener.port, apiPort: api.port, log };
-    closers.push(beSeen(dispatcher, { ...shown, scheme: tls === null ? 'http' : 'https' }));
+    seen = beSeen(dispatcher, { ...shown, scheme: tls === null ? 'http' : 'https' });
+    closers.push(() => seen?.close());
     return { port: listener.port, apiUrl: api.url, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+interface Data {
+  readonly dataDir: string;
+  readonly apiBind: string;
+  readonly log: Log;
+  /** Called from the last to the first. */
+  readonly closers: (() => unknown)[];
+}
+
+/** What is stored, read in; the API listens meanwhile and says so. */
+async function openData(values: DispatcherValues, { dataDir, apiBind, log, closers }: Data) {
+  const tls = await tlsOf(values, dataDir);
+  const file = openStore(absolute(values.dbPath ?? join(dataDir, 'octaskly.db')), storeFiles);
+  closers.push(() => file.close());
+  const opening = openApi(apiAddress(values, apiBind, tls));
+  closers.push(() => opening.server.stop(stopGraceMs));
+  return { tls, opening, store: await loadStored(file, opening, log) };
 }
 
 interface Places {
@@ -165,8 +193,8 @@ interface Shown extends Pick<DispatcherFacts, 'clusterId' | 'apiPort' | 'scheme'
   readonly log: Log;
 }
 
-/** Lets others find it, by beacons and by mDNS; returns what says goodbye to both. */
-function beSeen(dispatcher: Dispatcher, { clusterId, apiPort, scheme, ...shown }: Shown): () => Promise<unknown> {
+/** Lets others find it, by beacons and by mDNS; closed, it says goodbye by both. */
+function beSeen(dispatcher: Dispatcher, { clusterId, apiPort, scheme, ...shown }: Shown): Announcing {
   const id = nodeId(shown.dataDir);
   const beacons = announceDispatcher({
     ...{ ...shown, id },
@@ -174,8 +202,21 @@ function beSeen(dispatcher: Dispatcher, { clusterId, apiPort, scheme, ...shown }
   });
   const fingerprint = fingerprintOf(shown.publicKey);
   const facts = { protocol: protocolVersion, id, apiPort, scheme, fingerprint, clusterId };
-  const withdraw = advertise({ ...shown, facts });
-  return () => Promise.all([withdraw(), beacons.stop()]);
+  const announcing = advertise({ ...shown, facts });
+  return {
+    get counts() {
+      return announcing.counts;
+    },
+    close: async () => {
+      await Promise.all([announcing.close(), beacons.stop()]);
+    },
+  };
+}
+
+/** What is found out before anything is touched. Error: `usage`. */
+function checked(values: DispatcherValues) {
+  checkLists(values);
+  return { apiBind: apiInterface(values), notify: notifySetup(values) };
 }
 
 /** Entries that could never match are mistakes. Error: `usage`. */
@@ -206,15 +247,14 @@ function apiInterface(values: DispatcherValues): string {
 interface Serving {
   readonly values: DispatcherValues;
   readonly apiBind: string;
-  readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly denied: ApiOptions['denied'];
   readonly log: Log;
 }
 
-function serveRest(dispatcher: Dispatcher, { values, apiBind, tls, denied, log }: Serving): HttpServer {
+function restOf(dispatcher: Dispatcher, { values, apiBind, denied, log }: Serving): ReturnType<typeof createApi> {
   const host = hostname().toLowerCase();
   const lower = (names: readonly string[]): string[] => names.map((name) => name.toLowerCase());
-  const api = createApi(dispatcher, dispatcher.trust, {
+  return createApi(dispatcher, dispatcher.trust, {
     version,
     clock: systemClock,
     log,
@@ -224,12 +264,15 @@ function serveRest(dispatcher: Dispatcher, { values, apiBind, tls, denied, log }
     origins: lower(values.allowOrigin),
     requireAuth: values.requireAuth,
     submitRate: values.submitRate,
+    page: withDocs(dashboardPages()),
     denied,
   });
-  return serveHttp((request, peer) => api.fetch(request, peer), {
-    host: apiBind,
-    port: values.apiPort,
-    bodyBytesMax: limits.blobBytesMax,
-    ...(tls === null ? {} : { tls }),
-  });
+}
+
+function apiAddress(
+  values: Pick<DispatcherValues, 'apiPort'>,
+  host: string,
+  tls: { readonly cert: string; readonly key: string } | null,
+): HttpAddress {
+  return { host, port: values.apiPort, bodyBytesMax: limits.blobBytesMax, ...(tls === null ? {} : { tls }) };
 }

@@ -5,41 +5,31 @@
  * With `--discovery false` nothing is sent to a group and nobody is listened to.
  */
 
-import { randomBytes } from 'node:crypto';
 import { OctasklyError } from '../base/errors.ts';
 import { parseAddress } from '../cli/option.ts';
 import type { DoctorValues } from '../cli/options.ts';
 import { mdnsPort } from '../discovery/finding.ts';
-import type { MdnsFound } from '../discovery/mdns/contract.ts';
-import type {
-  BeaconFacts,
-  FoundDispatcher,
-  ListedInterface,
-  NetworkFacts,
-  Platform,
-  Port,
-} from '../discovery/network-facts.ts';
-import { openBeacons } from '../runtime/beacons.ts';
-import { systemClock, systemRandom } from '../runtime/clock.ts';
+import type { ListedInterface, NeighbourFacts, NetworkFacts, Platform, Port } from '../discovery/network-facts.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { keysInDirectory } from '../runtime/cluster-keys.ts';
 import { readFirewalls } from '../runtime/firewall.ts';
 import { isAndroid } from '../runtime/host.ts';
 import { surveyInterfaces } from '../runtime/interfaces.ts';
-import { beaconSealKey } from '../runtime/keys.ts';
-import { openMdns } from '../runtime/mdns.ts';
-import { probeMulticast } from '../runtime/multicast-probe.ts';
-import { readGateway, readNeighbours } from '../runtime/neighbours.ts';
+import { neighbourAnswers, readGateway, readNeighbours } from '../runtime/neighbours.ts';
 import { reachOf } from '../runtime/net-probe.ts';
+import { givenEnvironment } from '../runtime/own-secrets.ts';
 import { protocolVersion } from '../wire/messages.ts';
 import { absolute } from './common.ts';
 import { type Membership, membershipIn } from './doctor-belonging.ts';
 import { examineHost, type Target } from './doctor-host.ts';
+import { type HeardFacts, openListening } from './doctor-listening.ts';
 
-/** How long discovery listens: two beacons, and the second question of Multicast DNS. */
-const listenMs = 2500;
 const toolMsMax = 2000;
-/** What a home's router answers, if anything; only to learn whether it is there. */
-const routerPort = 53;
-const routerMsMax = 500;
+/** What a home's router answers, if anything; others refuse, which is an answer as well. */
+const touchedPort = 53;
+const touchMsMax = 500;
+/** Most hosts besides the router that are touched. */
+const touchedMax = 4;
 
 /** The host named on the command line. Error: `usage` when it is none. */
 export function targetIn(text: string, values: DoctorValues): Target {
@@ -52,26 +42,40 @@ export function targetIn(text: string, values: DoctorValues): Target {
 /** Everything that can be found out. Errors: `io`, `forbidden`, for what is kept in the data directory. */
 export async function examineNetwork(values: DoctorValues, target: Target | null): Promise<NetworkFacts> {
   const { discovery, discoveryPort } = values;
-  const membership = membershipIn(absolute(values.dataDir));
+  const since = performance.now();
+  const dataDir = absolute(values.dataDir);
+  const membership = membershipIn(dataDir);
+  const keys = keysInDirectory(dataDir, givenEnvironment().OCTASKLY_SECRET || null, systemClock.wall());
   const interfaces = await listedInterfaces(values.interfaces);
-  const [heard, firewalls, host, gateway] = await Promise.all([
-    discovery ? listen(values, membership) : { multicast: [], found: [], beacons: null },
-    readFirewalls(process.execPath, toolMsMax),
-    target === null ? null : examineHost(target, { membership, interfaces }),
-    touchedGateway(discovery || target !== null),
+  const ports = portsOf(values, membership);
+  const listening = discovery ? await openListening(values, keys) : null;
+  const [firewalls, host, around] = await Promise.all([
+    readFirewalls(process.execPath, { ports, ...surroundingsOf(interfaces) }, toolMsMax),
+    target === null ? null : examineHost(target, { membership, interfaces, listening }),
+    touched(discovery || target !== null),
   ]);
+  const heard: HeardFacts = (await listening?.end()) ?? { multicast: [], found: [], beacons: null };
+  // After the rest: only what somebody wanted to reach is known, and only what was heard of since counts.
+  const neighbours = await readNeighbours(performance.now() - since, toolMsMax);
   return {
     platform: platformOf(),
     program: process.execPath,
     protocolVersion,
-    ...{ discovery, interfaces, gateway, firewalls, host, ...heard },
+    ...{ discovery, interfaces, firewalls, host, ...heard },
     wantedInterfaces: values.interfaces,
     beaconPort: discoveryPort,
-    ports: portsOf(values, membership),
-    // After the rest: only what somebody wanted to reach is known.
-    neighbours: await readNeighbours(toolMsMax),
+    ports,
+    gateway: around.gateway,
+    neighbours: withAnswers(neighbours, [...around.answering, ...answeringHost(host)]),
     belonging: membership.belonging,
   };
+}
+
+/** Where packets of others come in, and from where. */
+function surroundingsOf(interfaces: readonly ListedInterface[]) {
+  const used = interfaces.filter(({ leftOut }) => leftOut === null);
+  const networks = used.flatMap(({ addresses }) => addresses.filter((address) => !address.includes(':')));
+  return { interfaceNames: used.map(({ name }) => name), networks };
 }
 
 function platformOf(): Platform {
@@ -101,68 +105,41 @@ function portsOf(values: DoctorValues, { belonging }: Membership): Port[] {
   });
 }
 
-/** The default router, asked for something so that its entry among the neighbours is new. */
-async function touchedGateway(touch: boolean): Promise<string | null> {
-  const gateway = await readGateway(toolMsMax);
-  if (gateway !== null && touch) await reachOf({ host: gateway, port: routerPort }, routerMsMax);
-  return gateway;
+/**
+ * The default router, and a few of the hosts that are known from earlier, asked for something so that what is known of
+ * them is new.
+ */
+async function touched(touch: boolean): Promise<{ gateway: string | null; answering: readonly string[] }> {
+  const [gateway, neighbours] = await Promise.all([readGateway(toolMsMax), readNeighbours(0, toolMsMax)]);
+  if (!touch) return { gateway, answering: [] };
+  const known = neighbours.filter(({ answers, address }) => answers !== false && !address.includes(':'));
+  const others = known.filter(({ address }) => address !== gateway).slice(0, touchedMax);
+  const router = known.find(({ address }) => address === gateway) ?? (gateway === null ? null : { address: gateway });
+  const asked = [...(router === null ? [] : [router]), ...others];
+  const answers = await Promise.all(asked.map(answersNow));
+  return { gateway, answering: asked.filter((_, i) => answers[i]).map(({ address }) => address) };
 }
 
-// ------------------------------------------------------------------------------------------------- listening
+/** A host that is asked for something; the interface is not known of one that nobody wanted to reach yet. */
+type Touched = Pick<NeighbourFacts, 'address'> & Partial<Pick<NeighbourFacts, 'interfaceName'>>;
 
-async function listen(values: DoctorValues, membership: Membership) {
-  const { interfaces, discoveryPort: beaconPort } = values;
-  const [multicast, found, beacons] = await Promise.all([
-    probeMulticast({ interfaces, beaconPort, listenMs }),
-    browse(interfaces),
-    hearBeacons(values, membership),
-  ]);
-  return { multicast, found, beacons };
+/** Whether a neighbour answers a connection, or else for its hardware address, where that can be asked for. */
+async function answersNow({ address, interfaceName }: Touched): Promise<boolean> {
+  const reach = await reachOf({ host: address, port: touchedPort }, touchMsMax);
+  if (reach === 'open' || interfaceName === undefined) return reach === 'open' || reach === 'refused';
+  // A connection also ends as if refused when nobody tells a hardware address.
+  const answers = await neighbourAnswers({ address, interfaceName }, touchMsMax);
+  return answers ?? reach === 'refused';
 }
 
-async function browse(interfaces: readonly string[]): Promise<FoundDispatcher[]> {
-  const mdns = await openMdns({ interfaces, onNews: () => {} });
-  mdns.browse('_octaskly._tcp');
-  await Bun.sleep(listenMs);
-  const found = mdns.found.map(foundDispatcher);
-  await mdns.close();
-  return found;
+function answeringHost(host: NetworkFacts['host']): string[] {
+  const answers = host?.reach === 'open' || host?.apiReach === 'open' || host?.neighbour === true;
+  return answers && host.address !== null ? [host.address] : [];
 }
 
-function foundDispatcher({ instance, host, port, txt, addresses }: MdnsFound): FoundDispatcher {
-  const protocol = Number(txt.protocol);
-  return {
-    ...{ instance, host, port },
-    addresses: addresses.map(({ address }) => address),
-    interfaces: [...new Set(addresses.map(({ interfaceName }) => interfaceName))],
-    fingerprint: txt.fp ?? null,
-    cluster: txt.cluster ?? null,
-    protocol: Number.isSafeInteger(protocol) ? protocol : null,
-  };
-}
-
-async function hearBeacons(values: DoctorValues, { beaconKey }: Membership): Promise<BeaconFacts | null> {
-  if (beaconKey === null) return null;
-  const keys = [beaconSealKey(beaconKey)];
-  const node = openBeacons({
-    id: randomBytes(8).toString('hex'),
-    port: values.discoveryPort,
-    interfaces: values.interfaces,
-    keys: () => keys,
-    self: () => null,
-    known: [],
-    clock: systemClock,
-    random: systemRandom,
-    onChange: () => {},
+/** Who has answered by other means answers. */
+function withAnswers(neighbours: readonly NeighbourFacts[], answering: readonly string[]): NeighbourFacts[] {
+  return neighbours.map((each) => {
+    return each.answers === null && answering.includes(each.address) ? { ...each, answers: true } : each;
   });
-  await node.opened;
-  await Bun.sleep(listenMs);
-  const { peers, skews, counts } = node;
-  const facts = {
-    heard: peers.all().map(({ beacon }) => beacon.name),
-    skews: skews.map(({ name, from, differenceMs }) => ({ node: name ?? from.address, aheadMs: differenceMs })),
-    foreign: counts.other_cluster ?? 0,
-  };
-  await node.close();
-  return facts;
 }

@@ -3,7 +3,7 @@
  * the commands that help. Plain ASCII besides names, no line wider than 100 cells but a command, which must stay whole.
  */
 
-import { printable } from '../cli/table.ts';
+import { harmless } from '../base/harmless.ts';
 import { type Finding, isTrouble } from '../discovery/finding.ts';
 import type { HostFacts, MulticastFacts, NetworkFacts } from '../discovery/network-facts.ts';
 
@@ -22,7 +22,7 @@ export function networkReport(facts: NetworkFacts, findings: readonly Finding[])
     section('Multicast', multicastLines(facts, findings)),
     section('Firewall', firewallLines(facts, findings)),
     section('Dispatchers and nodes', foundLines(facts)),
-    facts.host === null ? '' : section(`Host ${facts.host.host}`, hostLines(facts.host, findings)),
+    facts.host === null ? '' : section(`Host ${facts.host.host}`, hostLines(facts, facts.host, findings)),
     findingLines(findings),
     summaryOf(findings),
   ].join('');
@@ -40,12 +40,12 @@ export function summaryOf(findings: readonly Finding[]): string {
 
 /** A heading and its lines; nothing when there are none. */
 export function section(title: string, lines: readonly string[]): string {
-  return lines.length === 0 ? '' : `${printable(title)}\n${lines.join('\n')}\n\n`;
+  return lines.length === 0 ? '' : `${harmless(title)}\n${lines.join('\n')}\n\n`;
 }
 
 /** `  ok    text`, wrapped and indented behind the mark. */
 export function line(mark: Mark, text: string): string {
-  return wrapped(printable(text), `  ${mark.padEnd(6)}`, ' '.repeat(8));
+  return wrapped(harmless(text), `  ${mark.padEnd(6)}`, ' '.repeat(8));
 }
 
 /** Lines of at most `widthMax` cells; the first begins with `first`, the others with `rest`. */
@@ -104,10 +104,12 @@ function outcomeOf({ failure, heardOwn }: MulticastFacts): string {
 function firewallLines({ firewalls, ports }: NetworkFacts, findings: readonly Finding[]): string[] {
   if (firewalls.length === 0) return [line('ok', 'no tool of a firewall is installed here')];
   const needed = ports.map(({ protocol, number }) => `${protocol} ${number}`);
-  return firewalls.map(({ tool, state, opens }) => {
+  return firewalls.map(({ tool, state, opens, unclear }) => {
     const open = needed.filter((port) => opens.includes(port));
-    const detail = state === 'active' ? `; lets in ${open.join(', ') || 'none of our ports'}` : '';
-    const mark = state === 'active' ? markFor(findings, ['firewall_closed']) : state === 'inactive' ? 'ok' : '-';
+    const doubt = unclear.length === 0 ? '' : `; not known of ${unclear.join(', ')}`;
+    const detail = state === 'active' ? `; lets in ${open.join(', ') || 'none of our ports'}${doubt}` : '';
+    const worst = markFor(findings, ['firewall_closed', 'firewall_unclear']);
+    const mark = state === 'active' ? worst : state === 'inactive' ? 'ok' : '-';
     return line(mark, `${tool}: ${state}${detail}`);
   });
 }
@@ -124,26 +126,23 @@ function foundLines({ discovery, found, beacons, belonging }: NetworkFacts): str
   if (beacons === null)
     lines.push(line('-', 'beacons not listened for: no cluster secret and no credential in the data directory'));
   else if (beacons.heard.length === 0) lines.push(line('-', 'no beacon of this cluster was heard'));
-  else lines.push(line('ok', `beacons of ${beacons.heard.slice(0, 8).join(', ')}`));
+  else {
+    const names = beacons.heard.slice(0, 8).map(({ name }) => name);
+    lines.push(line('ok', `beacons of ${names.join(', ')}`));
+  }
   return lines;
 }
 
-function hostLines(host: HostFacts, findings: readonly Finding[]): string[] {
-  const { port, apiPort, addresses, address, unresolved, reach, apiReach, handshake, clockAheadMs } = host;
+function hostLines(facts: NetworkFacts, host: HostFacts, findings: readonly Finding[]): string[] {
+  const { apiPort, addresses, address, unresolved, apiReach, clockAheadMs } = host;
   if (unresolved !== null) return [line('FAIL', `name: ${unresolved}`)];
   const lines = [
     line('ok', `address: ${address ?? 'none'}${addresses.length > 1 ? ` of ${addresses.join(', ')}` : ''}`),
+    ...portLines(host, findings),
   ];
-  if (reach !== null)
-    lines.push(line(reach === 'open' ? 'ok' : 'FAIL', `TCP ${port}, for workers: ${reachWords[reach]}`));
-  if (handshake !== null) {
-    const names = ['version_differs', 'other_cluster', 'not_admitted', 'not_octaskly'] as const;
-    const key = handshake.fingerprint === null ? '' : `, key ${handshake.fingerprint}`;
-    const said = handshake.outcome === 'open' ? `speaks our protocol${key}` : handshake.outcome.replaceAll('_', ' ');
-    lines.push(line(markFor(findings, names, `${host.host}:${port}`), `handshake: ${said}`));
-  }
   if (apiReach !== null)
-    lines.push(line(apiReach === 'open' ? 'ok' : '-', `TCP ${apiPort}, the API: ${reachWords[apiReach]}`));
+    lines.push(line(apiReach === 'open' ? 'ok' : '-', `TCP ${apiPort}, the API: ${reachText(host, apiReach)}`));
+  if (host.reach !== 'unreachable') lines.push(beaconLine(facts, host, findings));
   if (clockAheadMs !== null) {
     const seconds = Math.round(clockAheadMs / 1000);
     lines.push(line(markFor(findings, ['clock_differs'], host.host), `clock: ${seconds} s ahead of this one`));
@@ -151,11 +150,45 @@ function hostLines(host: HostFacts, findings: readonly Finding[]): string[] {
   return lines;
 }
 
+function portLines(host: HostFacts, findings: readonly Finding[]): string[] {
+  const { port, reach, handshake, peerOf } = host;
+  const purpose = peerOf === null ? 'for workers' : `for peers of worker ${peerOf}`;
+  const lines =
+    reach === null
+      ? []
+      : [line(reach === 'open' ? 'ok' : 'FAIL', `TCP ${port}, ${purpose}: ${reachText(host, reach)}`)];
+  if (handshake === null) return lines;
+  const names = ['version_differs', 'other_cluster', 'not_admitted', 'not_octaskly'] as const;
+  const key = handshake.fingerprint === null ? '' : `, key ${handshake.fingerprint}`;
+  // A peer lets in whom the dispatcher has told it of, and that it answers at all shows that all else is well.
+  const isPeer = peerOf !== null && ['open', 'refused', 'wrong_secret'].includes(handshake.outcome);
+  const speaks = isPeer ? 'speaks our protocol, to members that its dispatcher has told it of' : 'speaks our protocol';
+  const said = handshake.outcome === 'open' || isPeer ? `${speaks}${key}` : handshake.outcome.replaceAll('_', ' ');
+  return [...lines, line(markFor(findings, names, `${host.host}:${port}`), `handshake: ${said}`)];
+}
+
+function beaconLine({ beaconPort, discovery }: NetworkFacts, host: HostFacts, findings: readonly Finding[]): string {
+  const where = `UDP ${beaconPort}, beacons`;
+  if (host.isSelf) return line('-', `${where}: not asked, it is this machine`);
+  if (host.beaconAnswered === null)
+    return line(
+      '-',
+      `${where}: not asked, ${discovery ? 'the data directory has no key of a cluster' : '--discovery false'}`,
+    );
+  if (host.beaconAnswered) return line('ok', `${where}: answers`);
+  const mark = markFor(findings, ['beacons_filtered'], host.host);
+  return line(mark === 'ok' ? '-' : mark, `${where}: no answer to a question`);
+}
+
+function reachText({ neighbour }: HostFacts, reach: keyof typeof reachWords): string {
+  return neighbour === false && reach === 'refused' ? reachWords.filtered : reachWords[reach];
+}
+
 const reachWords = {
   open: 'open',
   refused: 'closed (refused)',
   filtered: 'filtered (no answer)',
-  unreachable: 'unreachable',
+  unreachable: 'no route to it',
 } as const;
 
 /** Each finding with its sentence and commands, what is wrong first. */
@@ -170,5 +203,5 @@ function findingText({ name, severity, about, sentence, remedies }: Finding): st
     `    ${where}:`,
     ...of.map(({ command }) => `        ${command}`),
   ]);
-  return `${[printable(title), wrapped(printable(sentence), '    ', '    '), ...byPlace].join('\n')}\n\n`;
+  return `${[harmless(title), wrapped(harmless(sentence), '    ', '    '), ...byPlace].join('\n')}\n\n`;
 }

@@ -8,6 +8,7 @@ import { isLoopbackHost } from '../base/place.ts';
 import type { DispatcherValues } from '../cli/options.ts';
 import type { FoundApi } from '../cli/reach.ts';
 import type { MdnsNews } from '../discovery/mdns/contract.ts';
+import { NoiseReport, type PacketCounts } from '../discovery/noise.ts';
 import {
   type DispatcherFacts,
   dispatchersIn,
@@ -20,17 +21,22 @@ import {
   serviceType,
 } from '../discovery/service.ts';
 import type { MdnsNode } from '../ports/discovery.ts';
-import type { Log } from '../ports/time.ts';
+import type { Log, Timer } from '../ports/time.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { surveyInterfaces } from '../runtime/interfaces.ts';
 import { openMdns } from '../runtime/mdns.ts';
 import { acceptsConnections } from '../runtime/probe.ts';
 import type { Address, Whereabouts } from '../worker/redial.ts';
+import { absolute } from './common.ts';
+import { knownFingerprints } from './known-dispatchers.ts';
+import { provenPlaces } from './proving.ts';
 
 /** After this long, ms, whoever is there has answered on most networks: what was not found by then is not waited for. */
 const searchMs = 3000;
 /** Most found dispatchers that are put into the log: beyond it somebody floods the network. */
 const toldMax = 32;
+/** How often is looked whether packets came to nothing, ms. */
+const noiseLookMs = 2000;
 
 interface DiscoveryValues {
   readonly discovery: boolean;
@@ -60,13 +66,23 @@ interface Announced {
   readonly log: Log;
 }
 
-/** Announces a dispatcher until the returned function, which says goodbye, has been called. Never throws. */
-export function advertise({ values, facts, port, log }: Announced): () => Promise<void> {
+/** A dispatcher that is announced. */
+export interface Announcing {
+  /** Packets of mDNS by what became of them since the start (`MdnsNode.counts`); none where it is not announced. */
+  readonly counts: PacketCounts;
+  /** Says goodbye. */
+  close(): Promise<void>;
+}
+
+const unannounced: Announcing = { counts: {}, close: () => Promise.resolve() };
+
+/** Announces a dispatcher until it is closed. Never throws. */
+export function advertise({ values, facts, port, log }: Announced): Announcing {
   const { bind, discovery } = values;
-  if (!discovery) return () => Promise.resolve();
+  if (!discovery) return unannounced;
   if (isLoopbackHost(bind)) {
     log.info('not announced on the network: only this machine reaches it', { bind });
-    return () => Promise.resolve();
+    return unannounced;
   }
   void tellMissing(values.interfaces, log);
   let told = '';
@@ -78,11 +94,36 @@ export function advertise({ values, facts, port, log }: Announced): () => Promis
     const { id, clusterId, fingerprint: key } = facts;
     log.info('announced by mDNS', { name: news.instance, host: news.host, port, id, cluster: clusterId, key });
   };
+  let node: MdnsNode | null = null;
   const opened = openMdns({ interfaces: interfacesOf(values), onNews }).then((mdns) => {
+    node = mdns;
     mdns.publish(serviceOf(facts, port));
     return mdns;
   });
-  return async () => (await opened).close();
+  const watching = watchNoise(() => node, log);
+  return {
+    get counts() {
+      return node?.counts ?? {};
+    },
+    close: async () => {
+      watching.cancel();
+      await (await opened).close();
+    },
+  };
+}
+
+/** Looks now and then whether packets came to nothing, and puts it into the log. */
+function watchNoise(node: () => Pick<MdnsNode, 'counts' | 'found'> | null, log: Log): { cancel(): void } {
+  const report = new NoiseReport(toldMax);
+  let timer: Timer;
+  const look = (): void => {
+    const { counts = {}, found = [] } = node() ?? {};
+    const line = report.look(counts, found.length, systemClock.steady());
+    if (line !== null) log[line.level](line.message, line.fields);
+    timer = systemClock.after(noiseLookMs, look);
+  };
+  timer = systemClock.after(noiseLookMs, look);
+  return { cancel: () => timer.cancel() };
 }
 
 /** The interfaces to be announced on: with one address only, that address's. */
@@ -146,6 +187,7 @@ export function openFinder({ discovery, interfaces }: DiscoveryValues, log: Log)
     node.browse(serviceType);
     return node;
   });
+  const watching = watchNoise(() => mdns, log);
   return {
     get dispatchers() {
       return dispatchersIn(mdns?.found ?? [], sought);
@@ -160,37 +202,50 @@ export function openFinder({ discovery, interfaces }: DiscoveryValues, log: Log)
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    close: async () => (await opened).close(),
+    close: async () => {
+      watching.cancel();
+      await (await opened).close();
+    },
   };
 }
 
 interface Search {
-  /** Dialled whatever is found, and first; with no finder at least one. */
+  /** Dialled whatever is found; with no finder at least one. */
   readonly fixed: readonly Address[];
+  /** A person named the fixed ones: they come first. Else first are those that are announced just now. */
+  readonly named: boolean;
   readonly finder: Finder | null;
-  /** What is known of the one looked for; null = nothing, and no found one is dialled. */
-  readonly sought: Sought | null;
+  /** What is known of the one looked for by now; null = nothing, and no found one is dialled. */
+  sought(): Sought | null;
   /** It was met at an address that was found. Does not throw. */
   onFound(address: Address): void;
 }
 
 /** The given addresses, and those found of the dispatcher that is looked for. */
-export function whereaboutsOf({ fixed, finder, sought, onFound }: Search): Whereabouts {
+export function whereaboutsOf({ fixed, named, finder, sought, onFound }: Search): Whereabouts {
   const texts = new Set(fixed.map(placeText));
-  const found = (): readonly Place[] => {
-    if (finder === null || sought === null) return [];
-    return placesToDial(finder.dispatchers, sought).filter((place) => !texts.has(placeText(place)));
+  const announced = (): readonly Place[] => {
+    const who = sought();
+    return finder === null || who === null ? [] : placesToDial(finder.dispatchers, who);
   };
+  const said = (): ReadonlySet<string> => new Set(announced().map(placeText));
+  const found = (): readonly Place[] => announced().filter((place) => !texts.has(placeText(place)));
   return {
-    addresses: () => [...fixed, ...found()],
-    isSearching: () => finder !== null && sought !== null && finder.elapsedMs < searchMs,
+    addresses: () => {
+      const there = said();
+      if (named || sought()?.by !== 'fingerprint' || there.size === 0) return [...fixed, ...found()];
+      const { here = [], gone = [] } = Object.groupBy(fixed, (place) =>
+        there.has(placeText(place)) ? 'here' : 'gone',
+      );
+      return [...here, ...found(), ...gone];
+    },
+    isSearching: () => finder !== null && sought() !== null && finder.elapsedMs < searchMs,
     onNews(listener) {
-      let known = new Set(found().map(placeText));
+      let known = said();
       const unlisten = finder?.onNews(() => {
-        const present = found().map(placeText);
-        const isNew = present.some((place) => !known.has(place));
-        known = new Set(present);
-        if (isNew) listener();
+        const before = known;
+        known = said();
+        if (known.symmetricDifference(before).size > 0) listener(!before.isSubsetOf(known));
       });
       return unlisten ?? (() => undefined);
     },
@@ -228,21 +283,38 @@ async function isOpen(place: Place): Promise<boolean> {
   return open;
 }
 
-/** Dispatchers with an API, found within a second; `url` is the first address that answers, or just the first. */
-export async function findApis(values: DiscoveryValues): Promise<readonly FoundApi[]> {
+/**
+ * Dispatchers with an API, found within a second; `url` is the first address that answers, or just the first. Those that
+ * announce one key are asked to show it, and so are all that announce the one this data directory knows.
+ */
+export async function findApis(values: DiscoveryValues & { readonly dataDir: string }): Promise<readonly FoundApi[]> {
+  const known = knownFingerprints(absolute(values.dataDir));
   const mdns = await openMdns({ interfaces: values.interfaces, onNews: () => undefined });
   mdns.browse(serviceType);
   await new Promise<void>((resolve) => systemClock.after(browseMs, resolve));
   const dispatchers = dispatchersIn(mdns.found);
   await mdns.close();
+  const claims = Map.groupBy(dispatchers, ({ fingerprint }) => fingerprint);
   return Promise.all(
-    dispatchers.map(async ({ name, places, apiPort, scheme, fingerprint }) => {
-      const apis = places.map(({ host }) => ({ host, port: apiPort }));
-      const open = await Promise.all(apis.map(isOpen));
-      const index = open.indexOf(true);
-      const place = apis[Math.max(0, index)];
-      const url = place === undefined ? '' : `${scheme}://${placeText(place)}`;
-      return { name, url, fingerprint, answers: index >= 0 };
+    dispatchers.map((one) => {
+      const own = known.has(one.fingerprint);
+      return apiOf(one, { own, contested: own || (claims.get(one.fingerprint)?.length ?? 0) > 1 });
     }),
   );
+}
+
+/** Where the API of a dispatcher is. `contested`: only where it has shown its key, if it has anywhere. */
+async function apiOf(
+  dispatcher: FoundDispatcher,
+  { own, contested }: { readonly own: boolean; readonly contested: boolean },
+): Promise<FoundApi> {
+  const { name, apiPort, scheme, fingerprint } = dispatcher;
+  const shown = contested ? await provenPlaces(dispatcher) : [];
+  const places = shown.length > 0 ? shown : dispatcher.places;
+  const apis = places.map(({ host }) => ({ host, port: apiPort }));
+  const open = await Promise.all(apis.map(isOpen));
+  const index = open.indexOf(true);
+  const place = apis[Math.max(0, index)];
+  const url = place === undefined ? '' : `${scheme}://${placeText(place)}`;
+  return { name, url, fingerprint, answers: index >= 0, own, proven: contested ? shown.length > 0 : null };
 }

@@ -21,7 +21,7 @@ export async function runJoin(values: JoinValues, token: string): Promise<number
   if (values.name !== undefined) checkName('--name', values.name);
   const log = logOf(values);
   const dataDir = absolute(values.dataDir);
-  ensurePrivateDir(dataDir);
+  ensurePrivateDir(dataDir, log);
   const { directory, lock } = workerHome(dataDir, values.name ?? null);
   try {
     const key = nodeKey(directory);

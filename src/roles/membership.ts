@@ -6,33 +6,33 @@
  *   a secret that is given    that, then the credential kept here: the secret may have been replaced since
  *   a kept credential         that, then the secret in the data directory: a dispatcher beside it may have a new one
  *   a secret in the data directory, where a dispatcher that starts beside the worker makes one
- *   nothing               asks to be approved: by the dispatcher named, the one on this machine, the only one found
+ *   nothing               asks to be approved, see `first-contact.ts`
  *
  * Whatever it was: a credential the dispatcher sends later is kept and comes first from then on.
  */
 
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import { isLoopbackHost } from '../base/place.ts';
 import { type Address as GivenAddress, parseAddress } from '../cli/option.ts';
 import type { WorkerValues } from '../cli/options.ts';
 import { decodeInvite, type Invite } from '../core/invite.ts';
 import type { Credential } from '../core/trust.ts';
-import { type FoundDispatcher, onlyOne, placeText, type Sought } from '../discovery/service.ts';
+import { type FoundDispatcher, placeText, type Sought } from '../discovery/service.ts';
 import type { Links, Proof } from '../ports/links.ts';
 import type { Log } from '../ports/time.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
+import { type KeptCluster, keepCluster, keptCluster } from '../runtime/cluster-file.ts';
 import { type KeptCredential, keepCredential, keptCredential } from '../runtime/credential.ts';
 import { storedSecret } from '../runtime/data-dir.ts';
 import { fingerprintOf, invitePsk, keySet } from '../runtime/keys.ts';
-import { acceptsConnections } from '../runtime/probe.ts';
 import { version } from '../version.ts';
 import { type Enrolled, enroll } from '../worker/joining.ts';
+import type { WorkerParts } from '../worker/parts.ts';
 import type { Address } from '../worker/redial.ts';
-import type { WorkerParts } from '../worker/worker.ts';
 import { type Finder, whereaboutsOf } from './finding.ts';
+import { firstContact } from './first-contact.ts';
 
 /** What a worker is told about joining. */
-export interface Membership extends Pick<WorkerParts, 'whereabouts' | 'proofs' | 'onCredential'> {
+export interface Membership extends Pick<WorkerParts, 'whereabouts' | 'proofs' | 'onCredential' | 'onAdmitted'> {
   /** What the dispatcher calls this worker unless it is told otherwise; null = as it likes. */
   readonly name: string | null;
 }
@@ -58,11 +58,6 @@ export interface Applicant {
   /** Gives up. */
   readonly signal: AbortSignal;
 }
-
-/** Most sets of dispatchers that are told of: beyond it somebody plays with the network. */
-const severalToldMax = 20;
-/** How often a secret is looked for that a dispatcher beside the worker is about to make. */
-const secretLookMs = 100;
 
 /** What a join token says. Error: `usage`. */
 export function inviteIn(token: string): Invite {
@@ -91,7 +86,10 @@ export async function findMembership(
     const beside = storedSecret(dataDir);
     return settled([byCredential(kept.credential), ...(beside === null ? [] : [bySecret(beside)])]);
   }
-  const start = await firstContact(applicant);
+  const former = keptCluster(directory)?.dispatcherKey ?? null;
+  const formerly = former === null ? null : fingerprintOf(former);
+  const places = addressesOf(values, applicant.known);
+  const start = await firstContact({ ...applicant, places, formerly });
   if (start.secret !== null) return settled([bySecret(start.secret)]);
   return afterEnrolment(applicant, await enrollBy(applicant, null, start.chosen));
 }
@@ -114,7 +112,13 @@ export async function enrollBy(
     { links, clock: systemClock, random: systemRandom, log },
     {
       proof: invite === null ? { by: 'nothing' } : { ...proofOf(invite), by: 'invite' },
-      whereabouts: whereaboutsOf({ fixed: addresses, finder, sought, onFound: () => undefined }),
+      whereabouts: whereaboutsOf({
+        fixed: addresses,
+        named: values.dispatcher.length > 0,
+        finder,
+        sought: () => sought,
+        onFound: () => undefined,
+      }),
       name,
       platform: process.platform,
       arch: process.arch,
@@ -158,10 +162,11 @@ function membershipOf(
   const { values, directory, finder, log } = applicant;
   let proofs = known;
   let latest = kept;
+  let sought = soughtBy(applicant, kept, known);
   const fixed = addressesOf(values, kept?.addresses ?? []);
   return {
     whereabouts: whereaboutsOf({
-      ...{ fixed, finder, sought: soughtBy(applicant, kept, known) },
+      ...{ fixed, named: values.dispatcher.length > 0, finder, sought: () => sought },
       onFound: (address) => {
         if (latest === null) return;
         latest = { ...latest, addresses: firstOf(placeText(address), latest.addresses) };
@@ -174,7 +179,14 @@ function membershipOf(
     }),
     name: kept?.name ?? null,
     proofs: () => proofs,
+    onAdmitted: (proof, dispatcherKey) => {
+      // Whoever let it in where it was told to dial is followed when it moves.
+      sought ??= { by: 'fingerprint', fingerprint: fingerprintOf(dispatcherKey) };
+      const beaconKey = beaconKeyOf(applicant, proof, latest?.credential ?? null);
+      if (beaconKey !== null) noteCluster(applicant, { beaconKey, dispatcherKey });
+    },
     onCredential: (credential) => {
+      noteCluster(applicant, credential);
       proofs = [byCredential(credential), ...proofs.filter(({ by }) => by !== 'credential')];
       const given = values.dispatcher.length > 0 ? fixed.map(placeText) : [];
       latest = { ...(latest ?? { name: null, addresses: given, inviteId: null }), credential };
@@ -188,6 +200,25 @@ function membershipOf(
       }
     },
   };
+}
+
+/** The beacon key of the cluster that let the worker in by this proof; null = it cannot be told. */
+function beaconKeyOf({ secret, dataDir }: Applicant, proof: Proof, kept: Credential | null): Uint8Array | null {
+  if (proof.by === 'credential') return kept?.beaconKey ?? null;
+  if (proof.by !== 'secret') return null;
+  const keys = [secret, storedSecret(dataDir)].filter((one) => one !== null).map(keySet);
+  return keys.find(({ psk }) => Buffer.compare(psk, proof.psk) === 0)?.beaconKey ?? null;
+}
+
+/** Commands from this data directory speak to peers by it. */
+function noteCluster({ directory, log }: Applicant, cluster: KeptCluster): void {
+  try {
+    keepCluster(directory, cluster);
+  } catch (error) {
+    log.warn('cannot keep the key of the cluster: "octaskly peers" and "run --p2p" may not work from here', {
+      reason: reasonOf(error),
+    });
+  }
 }
 
 /** Where to dial: as given, else as known, else this machine. */
@@ -220,49 +251,6 @@ function soughtBy(
   // A secret does not say whose key to expect: where somebody named the dispatcher, no other one is asked.
   if (best.by === 'secret' && values.dispatcher.length === 0) return { by: 'secret' };
   return fingerprint === null ? null : { by: 'fingerprint', fingerprint };
-}
-
-/** How long others may take to be found before the only one that was is asked, ms. */
-const onlyOneAfterMs = 1000;
-
-/**
- * Where a worker with nothing to show turns to: a dispatcher on this machine by the secret in the data directory, which
- * may take a moment to be there while that one starts; else the one that is asked for an approval: one that listens at
- * the address (`chosen` null), or the only one that is found. Waits for either.
- */
-async function firstContact(
-  applicant: Applicant,
-): Promise<{ readonly secret: string | null; readonly chosen: FoundDispatcher | null }> {
-  const { dataDir, values, known, finder, log, signal } = applicant;
-  const places = addressesOf(values, known);
-  const [address] = places;
-  const local = places.every(({ host }) => isLoopbackHost(host));
-  const told = new Set<string>();
-  for (let looks = 0; ; looks++) {
-    const secret = storedSecret(dataDir);
-    if (secret !== null || !local || address === undefined || signal.aborted) return { secret, chosen: null };
-    if (await acceptsConnections(address)) return { secret: storedSecret(dataDir), chosen: null };
-    if (looks === 0) log.info('waiting for a dispatcher on this machine', { at: placeText(address), data: dataDir });
-    const chosen = finder === null || finder.elapsedMs < onlyOneAfterMs ? null : onlyOne(finder.dispatchers);
-    if (chosen === 'several') tellSeveral(finder?.dispatchers ?? [], told, log);
-    else if (chosen !== null) return { secret: null, chosen };
-    await new Promise<void>((resolve) => systemClock.after(secretLookMs, resolve));
-  }
-}
-
-/** Of several dispatchers a person has to choose. Each set of them is told once. */
-function tellSeveral(found: readonly FoundDispatcher[], told: Set<string>, log: Log): void {
-  const [first] = found;
-  const names = found.map(
-    ({ name, places: [place], fingerprint }) =>
-      `${name} at ${place === undefined ? '?' : placeText(place)} (${fingerprint})`,
-  );
-  const list = names.join('; ');
-  if (first === undefined || told.has(list) || told.size >= severalToldMax) return;
-  told.add(list);
-  log.warn(
-    `several dispatchers were found: ${list}. Say which one with --dispatcher ${first.places.at(0)?.host ?? 'HOST'}, or with --join and a token from "octaskly invite".`,
-  );
 }
 
 /** Tells the person at this device what to compare and what has to be done elsewhere, whatever the log is told to say. */

@@ -1,24 +1,33 @@
 /**
- * What `run --p2p` knows before it asks anybody: as whom of the data directory it may ask, and which workers suit the task
- * by their beacons. Dials nobody.
+ * What `run --p2p` knows before it asks anybody: as whom of the data directory it may ask and who belongs to their
+ * cluster, and which workers suit the task by their beacons. Dials nobody.
+ *
+ * A beacon shows only that its node has the key of the cluster, as one that was shut out still has. So tasks go to those
+ * alone who stand on a roster kept here: the dispatcher's own, else what it told a worker last.
  *
  * A data directory may belong to more than one cluster: a dispatcher was tried there once, and a worker has joined
- * another. So key and node go together, and each such pair is one attempt.
+ * another. So key, node and roster go together, and each such belonging is one attempt. A worker of the dispatcher of the
+ * same data directory is none: what it was told last may be older than what the dispatcher knows.
  */
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { OctasklyError } from '../base/errors.ts';
 import type { Requirement } from '../core/task.ts';
-import { type Peer, PeerTable, type PeerTableView } from '../discovery/peer-table.ts';
+import type { Peer } from '../discovery/peer-table.ts';
 import type { BeaconNode } from '../ports/discovery.ts';
 import type { Log } from '../ports/time.ts';
 import { systemClock } from '../runtime/clock.ts';
+import { keptCluster } from '../runtime/cluster-file.ts';
 import { memberKeys, workerFolders } from '../runtime/cluster-keys.ts';
+import { keptCredential } from '../runtime/credential.ts';
 import { nodeKey, storedSecret } from '../runtime/data-dir.ts';
 import { storedPrevious } from '../runtime/keyring.ts';
 import { keySet } from '../runtime/keys.ts';
+import { rosterFile } from '../runtime/roster-file.ts';
+import type { RosterEntry } from '../wire/messages.ts';
 import type { KeyPair } from '../wire/noise.ts';
+import { whyNobody } from './p2p-refusal.ts';
 
 /** How long peers are listened for. */
 const findMs = 2000;
@@ -27,34 +36,73 @@ const othersMs = 100;
 const lookMs = 25;
 /** Asked again so often: a datagram may be lost. */
 const askAgainMs = 500;
+/** Rosters are read again so often: a node that has just joined is on them a moment later. */
+const rosterLookMs = 250;
 
-/** A node of the data directory, and the keys of its cluster (32 bytes each, the present one first). */
+/** A node of the data directory, the keys of its cluster (32 bytes each, the present one first), and who belongs to it. */
 export interface Belonging {
   readonly keypair: KeyPair;
   readonly beaconKeys: readonly Uint8Array[];
+  /** As it was kept last; empty where nothing was, or the node is no member itself. Never throws. */
+  members(): readonly RosterEntry[];
 }
 
 /** As whom this machine may ask: as its dispatcher, then as its workers. Empty: as nobody. Errors: `io`, `forbidden`. */
 export function belongingsIn(dataDir: string, given: string | null, log: Log): readonly Belonging[] {
   const secrets = [given ?? storedSecret(dataDir), storedPrevious(dataDir, systemClock.wall())];
-  const own = secrets.filter((secret) => secret !== null).map((secret) => keySet(secret).beaconKey);
-  const workers = workerFolders(dataDir).map((directory) => {
-    return { directory, beaconKeys: memberKeys({ dataDir, directory, given }, { clock: systemClock, log })() };
-  });
-  return [{ directory: dataDir, beaconKeys: own }, ...workers]
-    .filter(({ directory, beaconKeys }) => beaconKeys.length > 0 && existsSync(join(directory, 'node.key')))
-    .map(({ directory, beaconKeys }) => ({ keypair: nodeKey(directory), beaconKeys }));
+  const keys = secrets.filter((secret) => secret !== null).map((secret) => keySet(secret).beaconKey);
+  const own = belongingOf(dataDir, keys, log);
+  const dispatcherKey = own[0]?.keypair.publicKey.toHex();
+  const workers = workerFolders(dataDir)
+    .filter((directory) => dispatcherKey === undefined || dispatcherKeyOf(directory) !== dispatcherKey)
+    .flatMap((directory) => {
+      return belongingOf(directory, memberKeys({ dataDir, directory, given }, { clock: systemClock, log })(), log);
+    });
+  return [...own, ...workers];
 }
 
-/** Waits until somebody suits the task: the best first. Error: `not_found` with a sentence on why nobody does. */
+/** None where there is no node, or no key of a cluster. */
+function belongingOf(directory: string, beaconKeys: readonly Uint8Array[], log: Log): readonly Belonging[] {
+  if (beaconKeys.length === 0 || !existsSync(join(directory, 'node.key'))) return [];
+  const roster = rosterFile(directory, log);
+  const keypair = nodeKey(directory);
+  const own = keypair.publicKey.toHex();
+  const members = (): readonly RosterEntry[] => {
+    const kept = roster.load();
+    return kept.some(({ publicKey }) => publicKey === own) ? kept : [];
+  };
+  return [{ keypair, beaconKeys, members }];
+}
+
+/** Of the dispatcher a worker belongs to; null = it was never let in. */
+function dispatcherKeyOf(directory: string): string | null {
+  return keptCluster(directory)?.dispatcherKey ?? keptCredential(directory)?.credential.dispatcherKey ?? null;
+}
+
+/** Those among the peers heard who are asked, by rosters that are read anew now and then. */
+function memberTest(belongings: readonly Belonging[]): (peer: Peer) => boolean {
+  let keys = new Set<string>();
+  let readAt = Number.NEGATIVE_INFINITY;
+  return ({ beacon }) => {
+    if (systemClock.steady() - readAt >= rosterLookMs) {
+      readAt = systemClock.steady();
+      keys = new Set(belongings.flatMap((one) => one.members().map(({ publicKey }) => publicKey)));
+    }
+    return keys.has(beacon.publicKey);
+  };
+}
+
+/** Waits until a member suits the task: the best first. Error: `not_found` with a sentence on why nobody does. */
 export async function findPeers(
   node: Pick<BeaconNode, 'peers' | 'ask'>,
   requires: Requirement,
+  belongings: readonly Belonging[],
 ): Promise<readonly Peer[]> {
   const startedAt = systemClock.steady();
+  const isMember = memberTest(belongings);
   let until = startedAt + findMs;
   for (let askedAt = startedAt, found = false; systemClock.steady() < until; ) {
-    if (!found && node.peers.best(requires) !== null) {
+    if (!found && node.peers.ranked(requires).some(isMember)) {
       found = true;
       until = Math.min(until, systemClock.steady() + othersMs);
     }
@@ -64,37 +112,13 @@ export async function findPeers(
     }
     await new Promise<void>((resolve) => systemClock.after(lookMs, resolve));
   }
-  const suited = node.peers.ranked(requires);
+  const suited = node.peers.ranked(requires).filter(isMember);
   if (suited.length > 0) return suited;
-  throw new OctasklyError('not_found', whyNobody(node.peers, requires));
-}
-
-/** Why no worker that was heard can start this task now. */
-export function whyNobody(peers: PeerTableView, requires: Requirement): string {
-  const workers = peers.all().filter(({ beacon }) => beacon.role === 'worker');
-  if (workers.length === 0) {
-    return 'No worker of the cluster was heard on this network. "octaskly doctor net" says why; without --p2p the dispatcher places the task.';
+  if (belongings.every((one) => one.members().length === 0)) {
+    throw new OctasklyError(
+      'not_found',
+      'No node of this data directory may hand tasks to workers: it is no member of its cluster (it was removed, or not let in yet), or --p2p-enabled false holds there or at the dispatcher. What is known here is from when it ran last; start it to bring that up to date.',
+    );
   }
-  const heard = workers.length === 1 ? 'The one worker heard' : `None of the ${workers.length} workers heard`;
-  const not = workers.length === 1 ? ' not' : '';
-  const open = workers.filter(({ beacon }) => beacon.peerPort !== null);
-  if (open.length === 0) {
-    return `${heard} does${not} take tasks of peers: --p2p-enabled false holds there, or at the dispatcher. Without --p2p the dispatcher places the task.`;
-  }
-  const idle = new PeerTable();
-  for (const { beacon, from, heardAt } of open) {
-    idle.heard({ ...beacon, slotsFree: beacon.slots, draining: false }, from, heardAt);
-  }
-  const suited = idle.ranked(requires).map(({ id }) => id);
-  if (suited.length === 0) {
-    return `${heard} is${not} made for this task: the cores, memory, GPUs or labels it asks for are not there. "octaskly peers" lists what is.`;
-  }
-  const draining = suited.filter((id) => peers.get(id)?.beacon.draining === true).length;
-  if (draining === suited.length)
-    return `${countOf(suited.length)} no new work just now (draining, hot, or on battery).`;
-  return `${suited.length === 1 ? 'The one worker that could run it is' : `All ${suited.length} workers that could run it are`} busy. Try again when a task has ended; without --p2p the dispatcher lets the task wait.`;
-}
-
-function countOf(count: number): string {
-  return count === 1 ? 'The one worker that could run it takes' : `All ${count} workers that could run it take`;
+  throw new OctasklyError('not_found', whyNobody(node.peers, requires, isMember));
 }

@@ -20,7 +20,7 @@ import { sealKeys, workerFolders } from '../runtime/cluster-keys.ts';
 import { peerPsk } from '../runtime/keys.ts';
 import { givenEnvironment } from '../runtime/own-secrets.ts';
 import { createPeerLinks } from '../runtime/peer-links.ts';
-import { placesOf, readCachedPeers } from '../runtime/peers-cache.ts';
+import { knownPlaces } from '../runtime/peers-cache.ts';
 import { version } from '../version.ts';
 import { outputChunkBytesMax, type Stream } from '../wire/messages.ts';
 import type { PeerMessage } from '../wire/peer-messages.ts';
@@ -51,12 +51,12 @@ export async function runOnPeer(task: PeerTask): Promise<number> {
   const beacons = openBeacons({
     ...{ id, port: discoveryPort, interfaces, self: () => null },
     keys: sealKeys(() => belongings.flatMap(({ beaconKeys }) => beaconKeys)),
-    known: placesOf(folders.flatMap(readCachedPeers), discoveryPort),
+    known: knownPlaces(folders, discoveryPort),
     ...{ clock: systemClock, random: systemRandom, onChange: () => undefined },
   });
   try {
     await beacons.opened;
-    const found = await findPeers(beacons, task.spec.requires);
+    const found = await findPeers(beacons, task.spec.requires, belongings);
     const reasons = new Set<string>();
     for (const belonging of belongings) {
       const status = await runOnOneOf(found, { id, belonging, task, reasons });
@@ -79,17 +79,17 @@ interface Call {
 /** Asks one after the other; null when none took it. */
 async function runOnOneOf(found: readonly KnownPeer[], { id, belonging, task, reasons }: Call): Promise<number | null> {
   const { keypair: staticKeypair, beaconKeys } = belonging;
-  // Whoever has sent a beacon has the key of the cluster.
-  const members = found.map(({ beacon }) => ({ id: beacon.id, name: beacon.name, publicKey: beacon.publicKey }));
-  const roster = new PeerRoster(systemClock, { load: () => members, save: () => undefined });
+  const publicKey = staticKeypair.publicKey.toHex();
+  const kept = { load: () => belonging.members(), save: () => undefined };
+  const roster = new PeerRoster({ clock: systemClock, kept, publicKey });
   const psks = (): readonly Uint8Array[] => beaconKeys.map(peerPsk);
   const links = createPeerLinks({ staticKeypair, psks, admits: () => false, log: quiet });
-  const self = { id, name: id, version, publicKey: staticKeypair.publicKey.toHex() };
+  const self = { id, name: id, version, publicKey };
   const peers = new Peers({ clock: systemClock, log: quiet, links, roster, self, psk: () => psks()[0] ?? null });
   try {
     for (const { beacon, from } of found) {
-      const { publicKey, peerPort, name } = beacon;
-      const dialled = await peers.dial({ publicKey, host: from.address, port: peerPort ?? 0 });
+      const { peerPort, name } = beacon;
+      const dialled = await peers.dial({ publicKey: beacon.publicKey, host: from.address, port: peerPort ?? 0 });
       if (!dialled.ok) {
         reasons.add(`${name}: ${dialled.detail}`);
         continue;
@@ -179,7 +179,7 @@ class PeerRun implements PeerPart {
     if (outcome !== null) return await this.#tell(outcome);
     const { taskId } = this.#key;
     await this.#note(
-      `The link with ${this.#peer.name} broke. It ends task ${taskId} when it still runs; a dispatcher that knows of the task and loses that worker places it again (octaskly show ${taskId}).`,
+      `The link with ${this.#peer.name} broke. Task ${taskId} is ended there when it still runs, and it is run nowhere else. What a dispatcher has of it: octaskly show ${taskId}`,
     );
     return exitOwnFailure;
   }

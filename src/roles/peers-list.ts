@@ -10,8 +10,9 @@ import type { BeaconNode } from '../ports/discovery.ts';
 import { openBeacons } from '../runtime/beacons.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
 import { keysInDirectory, sealKeys, workerFolders } from '../runtime/cluster-keys.ts';
+import { surveyInterfaces } from '../runtime/interfaces.ts';
 import { givenEnvironment } from '../runtime/own-secrets.ts';
-import { placesOf, readCachedPeers } from '../runtime/peers-cache.ts';
+import { knownPlaces } from '../runtime/peers-cache.ts';
 import { absolute, onStopSignals } from './common.ts';
 import { changeLine, hindrances, type Now, peerJson, peersJson, peersTable, stateOf } from './peers-view.ts';
 
@@ -21,8 +22,12 @@ const lookIntervalMs = 500;
 /** Asked again after this part of the time to listen: a datagram may be lost. */
 const secondAskAt = 0.4;
 
-/** Prints who is there. Exit status 0, also when nobody is. Errors: `usage`, `not_found` without a key, `io`, `forbidden`. */
+/**
+ * Prints who is there. Exit status 0, also when nobody is. Errors: `usage`; `not_found` without a key, or without the
+ * interface that is named, unless what changes is waited for; `io`, `forbidden`.
+ */
 export async function runPeers(values: PeersValues): Promise<number> {
+  if (!values.watch) await checkInterfaces(values.interfaces);
   const node = openNode(values);
   try {
     await node.opened;
@@ -32,6 +37,17 @@ export async function runPeers(values: PeersValues): Promise<number> {
     await node.close();
   }
   return 0;
+}
+
+async function checkInterfaces(named: readonly string[]): Promise<void> {
+  const there = (await surveyInterfaces(named)).map(({ name }) => name);
+  const missing = named.find((name) => !there.includes(name));
+  // Android tells of none.
+  if (missing === undefined || there.length === 0) return;
+  throw new OctasklyError(
+    'not_found',
+    `There is no network interface "${missing}", which --interface names; there is: ${there.join(', ')}. "octaskly doctor net" says which of them are used.`,
+  );
 }
 
 function openNode(values: PeersValues): BeaconNode {
@@ -53,7 +69,8 @@ function openNode(values: PeersValues): BeaconNode {
     interfaces: values.interfaces,
     keys: sealKeys(() => keys),
     self: () => null,
-    known: placesOf(folders.flatMap(readCachedPeers), values.discoveryPort),
+    // By themselves too: where no group passes, even those of this machine are not heard otherwise.
+    known: knownPlaces(folders, values.discoveryPort),
     clock: systemClock,
     random: systemRandom,
     onChange: () => {},
@@ -71,7 +88,7 @@ async function listOnce(node: BeaconNode, { waitMs, output }: PeersValues): Prom
   if (output !== 'json')
     process.stderr.write(
       hindrances(node)
-        .map((sentence) => `octaskly: ${sentence}\n`)
+        .map(({ sentence }) => `octaskly: ${sentence}\n`)
         .join(''),
     );
 }

@@ -2,7 +2,7 @@
 
 import { formatDuration } from '../base/duration.ts';
 import { type Column, renderTable } from '../cli/table.ts';
-import type { ClockSkew } from '../discovery/beacon-ear.ts';
+import { type ClockSkew, clockToleranceMs } from '../discovery/beacon-ear.ts';
 import type { Peer } from '../discovery/peer-table.ts';
 import type { BeaconNode } from '../ports/discovery.ts';
 import { placeOf } from '../runtime/addresses.ts';
@@ -107,36 +107,63 @@ export function peersJson(node: Pick<BeaconNode, 'peers' | 'skews' | 'interfaces
     })),
     interfaces: node.interfaces,
     datagrams: node.counts,
+    problems: hindrances(node),
   };
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
-/** Sentences on what stood in the way, each with what helps. */
-export function hindrances(node: Pick<BeaconNode, 'peers' | 'skews' | 'interfaces' | 'counts'>): readonly string[] {
-  const { counts, interfaces } = node;
-  const found = node.skews.map(skewSentence);
-  if (interfaces.length === 0) {
-    found.push(
-      'There is no network interface to listen on: none that --interface names is there, or none leads to other devices. "octaskly doctor net" lists them.',
-    );
-  }
-  const { other_cluster: foreign = 0, version = 0, openFailed = 0 } = counts;
-  if (foreign > 0)
-    found.push('Nodes of another cluster were heard, whose secret is not the one in this data directory.');
-  if (version > 0) found.push('Datagrams of another version of Octaskly were heard; update the older one.');
-  if (openFailed > 0 && node.peers.size === 0) {
-    found.push('Not every socket could be opened; "octaskly doctor net" says what is in the way.');
-  }
-  if (node.peers.size === 0) {
-    found.push('Nobody was heard. "octaskly doctor net" says what may be in the way.');
-  }
-  return found;
+/** What stood in the way. */
+export interface Hindrance {
+  readonly name:
+    | 'clock_differs'
+    | 'no_interface'
+    | 'other_cluster'
+    | 'version_differs'
+    | 'socket_not_opened'
+    | 'nobody_heard';
+  /** With what helps. */
+  readonly sentence: string;
+}
+
+/** Everything that stood in the way of hearing others. */
+export function hindrances(node: Pick<BeaconNode, 'peers' | 'skews' | 'interfaces' | 'counts'>): readonly Hindrance[] {
+  const { counts, interfaces, peers, skews } = node;
+  const { other_cluster: foreign = 0, version = 0, open_failed: openFailed = 0 } = counts;
+  const all: readonly (Hindrance & { readonly holds: boolean })[] = [
+    ...skews.map((skew) => ({ name: 'clock_differs', sentence: skewSentence(skew), holds: true }) as const),
+    {
+      name: 'no_interface',
+      holds: interfaces.length === 0,
+      sentence:
+        'There is no network interface to listen on: none that --interface names is there, or none leads to other devices. "octaskly doctor net" lists them.',
+    },
+    {
+      name: 'other_cluster',
+      holds: foreign > 0,
+      sentence: 'Nodes of another cluster were heard, whose secret is not the one in this data directory.',
+    },
+    {
+      name: 'version_differs',
+      holds: version > 0,
+      sentence: 'Datagrams of another version of Octaskly were heard; update the older one.',
+    },
+    {
+      name: 'socket_not_opened',
+      holds: openFailed > 0 && peers.size === 0,
+      sentence: 'Not every socket could be opened; "octaskly doctor net" says what is in the way.',
+    },
+    {
+      name: 'nobody_heard',
+      holds: peers.size === 0,
+      sentence: 'Nobody was heard. "octaskly doctor net" says what may be in the way.',
+    },
+  ];
+  return all.filter(({ holds }) => holds).map(({ name, sentence }) => ({ name, sentence }));
 }
 
 function skewSentence({ id, name, from, differenceMs }: ClockSkew): string {
-  const who = name === null ? `A node at ${from.address}` : `"${name}" (${id}) at ${from.address}`;
   const side = differenceMs > 0 ? 'ahead of' : 'behind';
-  return `${who} is not believed: its clock is ${formatDuration(Math.abs(differenceMs))} ${side} this machine's. Set both right.`;
+  return `"${name}" (${id}) at ${from.address} is not believed: its clock is ${formatDuration(Math.abs(differenceMs))} ${side} this machine's, and they may differ by ${formatDuration(clockToleranceMs)}. Set both right.`;
 }
 
 /** One line on a peer that came or changed, for `--watch` where nothing can be redrawn. */

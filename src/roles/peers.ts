@@ -26,7 +26,10 @@ export interface PeersSetup {
   readonly log: Log;
 }
 
-/** Peers are taken on every interface: the roster and the cluster's key decide who is let in. */
+/**
+ * Peers are taken on every interface: the roster and the cluster's key decide who is let in. Nobody is, before this worker
+ * is on the roster itself.
+ */
 const everywhere = '0.0.0.0';
 
 /**
@@ -37,17 +40,22 @@ export async function openPeers(
   setup: PeersSetup,
 ): Promise<{ readonly peers: Peers; readonly blobs: PeerBlobs } | null> {
   const { id, name, staticKeypair, place, values, log } = setup;
-  if (!values.p2pEnabled) return null;
+  const kept = rosterFile(place.directory, log);
+  if (!values.p2pEnabled) {
+    // What is not brought up to date would let commands ask those who were shut out meanwhile.
+    if (kept.load().length > 0) kept.save([]);
+    return null;
+  }
   const clock = systemClock;
   const beaconKeys = memberKeys(place, { clock, log });
   const publicKey = staticKeypair.publicKey.toHex();
-  const roster = new PeerRoster(clock, rosterFile(place.directory, log));
+  const roster = new PeerRoster({ clock, kept, publicKey });
   const psks = (): readonly Uint8Array[] => beaconKeys().map(peerPsk);
-  const admits = (key: string): boolean => roster.byKey(key) !== null;
+  const admits = (key: string): boolean => roster.admits(key);
   const links = createPeerLinks({ staticKeypair, psks, admits, log });
   const self = { id, name, version, publicKey };
   const peers = new Peers({ clock, log, links, roster, self, psk: () => psks()[0] ?? null });
-  const blobs = new PeerBlobs({ clock, store: setup.blobs, peers, publicKey, isNear });
+  const blobs = new PeerBlobs({ clock, log, store: setup.blobs, peers, publicKey, isNear });
   try {
     await peers.listen({ host: everywhere, port: values.peerPort });
   } catch (error) {

@@ -33,7 +33,7 @@ export function startRetention(parts: Parts): { stop(): Promise<void> } {
   const look = (): void => {
     running = running
       .then(() => forgetOlder(parts, { wallMs: Date.now() - retentionMs, isStopped }))
-      .catch((error) => log.warn('cannot delete what is past the retention', { error: reasonOf(error) }));
+      .catch((error) => log.warn('cannot delete what is past the retention', { reason: reasonOf(error) }));
   };
   const timer = setInterval(look, everyMs);
   look();

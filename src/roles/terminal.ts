@@ -1,29 +1,42 @@
 /** The command line on a real terminal: gives `cli/` the machine it may touch, and the roles it may start. */
 
-import { signToken } from '../api/token.ts';
+import { reasonOf } from '../base/errors.ts';
 import { runCli } from '../cli/cli.ts';
+import { note } from '../cli/context.ts';
 import { announcedApi } from '../runtime/api-address.ts';
-import { readPrivate, storedSecret } from '../runtime/data-dir.ts';
-import { keySet, tokenId } from '../runtime/keys.ts';
+import { checkArgumentText } from '../runtime/argument-text.ts';
+import { readPrivate } from '../runtime/data-dir.ts';
 import { createLocalFiles } from '../runtime/local-files.ts';
-import { givenEnvironment } from '../runtime/own-secrets.ts';
 import { createTerminal } from '../runtime/terminal.ts';
 import { version } from '../version.ts';
+import { localToken } from './own-token.ts';
 
-/** How long a token lives that the command line makes for itself, s. */
-const ownTokenSeconds = 12 * 3600;
+/** As of `octaskly` with a line that it does not understand. */
+const exitUsage = 2;
 
 /** Runs a command line and resolves with its exit status. */
-export function runTerminal(argv: readonly string[]): Promise<number> {
+export async function runTerminal(argv: readonly string[]): Promise<number> {
+  const terminal = createTerminal();
+  try {
+    checkArgumentText(argv);
+  } catch (error) {
+    await note(terminal, reasonOf(error));
+    return exitUsage;
+  }
   return runCli(argv, {
-    terminal: createTerminal(),
+    terminal,
+    openLibrary: async () => (await import('./library.ts')).openLibrary(terminal.env),
     files: createLocalFiles(),
     version,
     roles: {
-      dispatcher: async (values) => (await import('./dispatcher.ts')).runDispatcher(values),
+      dispatcher: async (values) =>
+        values.ui
+          ? (await import('./with-ui.ts')).runDispatcherWithUi(values)
+          : (await import('./dispatcher.ts')).runDispatcher(values),
       worker: async (values) => (await import('./worker.ts')).runWorker(values),
       join: async (values, token) => (await import('./join.ts')).runJoin(values, token),
-      up: async (values) => (await import('./up.ts')).runUp(values),
+      up: async (values) =>
+        values.ui ? (await import('./with-ui.ts')).runUpWithUi(values) : (await import('./up.ts')).runUp(values),
       version: async (values) => {
         process.stdout.write(values.output === 'json' ? `${JSON.stringify({ version })}\n` : `octaskly ${version}\n`);
         return 0;
@@ -32,7 +45,7 @@ export function runTerminal(argv: readonly string[]): Promise<number> {
       verifyRecord: async (file) => (await import('./record.ts')).verifyRecordIn(file),
       doctor: async (values, topic, host) => (await import('./doctor.ts')).runDoctor(values, topic, host),
       peers: async (values) => (await import('./peers-list.ts')).runPeers(values),
-      backup: async (values, file) => (await import('./backup.ts')).runBackup(values, file),
+      backup: async (values, file) => (await import('./backup.ts')).runBackup(values, file, terminal),
     },
     parseToml: (text) => Bun.TOML.parse(text),
     parseYaml: (text) => Bun.YAML.parse(text),
@@ -43,20 +56,4 @@ export function runTerminal(argv: readonly string[]): Promise<number> {
     findApis: async (values) => (await import('./finding.ts')).findApis(values),
     fetchFor: async (baseUrl, pin) => (await import('../runtime/pinned-fetch.ts')).fetchFor(baseUrl, pin),
   });
-}
-
-/** A token signed with the secret of the data directory: whoever can read that needs no other. */
-function localToken(dataDir: string): string | null {
-  const secret = givenEnvironment().OCTASKLY_SECRET ?? storedSecret(dataDir);
-  if (secret === null || secret === '') return null;
-  const now = Math.floor(Date.now() / 1000);
-  const claims: Parameters<typeof signToken>[0] = {
-    sub: 'owner',
-    role: 'admin',
-    iss: 'owner',
-    iat: now,
-    exp: now + ownTokenSeconds,
-    jti: tokenId(),
-  };
-  return signToken(claims, keySet(secret).signToken);
 }

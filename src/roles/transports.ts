@@ -3,22 +3,24 @@
 import type { LinkListener, Links } from '../ports/links.ts';
 import type { Log } from '../ports/time.ts';
 import type { Transport } from '../ports/transport.ts';
-import { createFallbackTransport } from '../runtime/fallback.ts';
+import { createFallbackTransport, type Patience } from '../runtime/fallback.ts';
 import { createLinks, type LinksOptions, linkLimits } from '../runtime/links.ts';
-import { createQuicTransport, quicLimits } from '../runtime/quic.ts';
+import { createQuicTransport, quicLimits, quicUnable } from '../runtime/quic.ts';
 import { createTcpTransport } from '../runtime/tcp.ts';
 
-/** QUIC connects within a round trip or two: what takes longer is nobody there, a packet that was lost, or UDP blocked. */
-const quicBriefMs = 1000;
-/** When the dispatcher is known to be there; a lost packet is sent again within a second. */
-const quicPatienceMs = 1500;
+/**
+ * QUIC connects within a round trip or two: what takes longer is nobody there, a packet that was lost, or UDP blocked.
+ * When the dispatcher is known to be there, a lost packet is sent again within a second.
+ */
+const usual: Patience = { briefMs: 1000, patienceMs: 1500 };
+/** When UDP went silent in the middle: so that a worker is back within a second where it is blocked now. */
+const doubtful: Patience = { briefMs: 300, patienceMs: 400 };
 
 /** The transport a worker dials with. */
 export function dialTransport(name: 'tcp' | 'quic', log: Log): Transport {
   const tcp = createTcpTransport(linkLimits);
-  return name === 'tcp'
-    ? tcp
-    : createFallbackTransport({ better: quic(), other: tcp, briefMs: quicBriefMs, patienceMs: quicPatienceMs, log });
+  if (name === 'tcp') return tcp;
+  return createFallbackTransport({ better: quic(), other: tcp, unable: quicUnable, usual, doubtful, log });
 }
 
 function quic(): Transport {

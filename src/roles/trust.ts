@@ -3,6 +3,7 @@
 import { signToken, verifyToken } from '../api/token.ts';
 import { isLoopbackHost } from '../base/place.ts';
 import type { DispatcherValues } from '../cli/options.ts';
+import { originOf } from '../core/destination.ts';
 import { inviteAddressesMax } from '../core/invite.ts';
 import type { TokenSigner } from '../dispatcher/trust/tokens.ts';
 import type { TrustSetup } from '../dispatcher/trust/trust.ts';
@@ -85,6 +86,9 @@ export function startDetails(values: DispatcherValues, { api }: { readonly api: 
     tls: values.tlsCert === undefined ? tls : 'files',
     ...(allowWorker.length === 0 ? {} : { allow_worker: allowWorker }),
     ...(allowHost.length === 0 ? {} : { allow_host: allowHost }),
+    // Where to, as far as that is no secret: the path of such an address often is.
+    ...(values.notify.length === 0 ? {} : { notify: values.notify.map(originOf), notify_on: values.notifyOn }),
+    ...(values.notifyAllow.length === 0 ? {} : { notify_allow: values.notifyAllow }),
     ...(allowOrigin.length === 0 ? {} : { allow_origin: allowOrigin }),
   };
 }

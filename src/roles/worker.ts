@@ -19,6 +19,7 @@ import { detectResources, readVitals } from '../runtime/host.ts';
 import { keptOutputsFile } from '../runtime/kept-outputs-file.ts';
 import { createLauncher } from '../runtime/launcher.ts';
 import { createLinks } from '../runtime/links.ts';
+import type { ProcessLog } from '../runtime/log.ts';
 import { shieldMemory } from '../runtime/own-secrets.ts';
 import { createTaskFiles } from '../runtime/task-files.ts';
 import { findTaskUser } from '../runtime/task-user.ts';
@@ -70,12 +71,12 @@ export async function untilStopped(worker: RunningWorker, log: Log): Promise<num
  * Starts a worker with settled options; one that still has to be let in asks for that while it "runs". Errors, also of
  * `ended`: `usage`, `in_use`, `io`, `forbidden`.
  */
-export async function startWorker(values: WorkerValues, log: Log): Promise<RunningWorker> {
+export async function startWorker(values: WorkerValues, log: ProcessLog): Promise<RunningWorker> {
   checkValues(values);
   const secret = givenSecret(values);
   shieldMemory();
   const dataDir = absolute(values.dataDir);
-  ensurePrivateDir(dataDir);
+  ensurePrivateDir(dataDir, log);
   const home = workerHome(dataDir, values.name ?? null);
   // Under a new identity it has to be let in anew, by the dispatcher it knows.
   const known = values.newIdentity ? (keptCredential(home.directory)?.addresses ?? []) : [];
@@ -97,7 +98,7 @@ export async function startWorker(values: WorkerValues, log: Log): Promise<Runni
     ...{ values, declaration, dataDir, blobs, log, given: secret, directory: home.directory },
     publicKey: key.publicKey.toHex(),
     worker: () => started,
-    peerPort: () => sharing?.peers.port ?? null,
+    peers: sharing?.peers ?? null,
   });
   sharing?.blobs.hears(beacons.peers);
   return running({
@@ -124,6 +125,7 @@ export async function startWorker(values: WorkerValues, log: Log): Promise<Runni
         kept: outputs,
         sandbox: createSandbox(host, { least: values.sandboxLevel, ownEnvironment: process.env }),
         onStatus: (sentence) => log.info(sentence),
+        recentLog: (lines) => log.recent(lines),
       });
       return started;
     },

@@ -19,7 +19,7 @@ export function announceApi(dataDir: string, url: string, log: Log): () => void 
   try {
     writePrivate(pathIn(dataDir), url);
   } catch (error) {
-    log.debug('commands will not find the API by the data directory', { error: String(error) });
+    log.debug('commands will not find the API by the data directory', { reason: String(error) });
   }
   return () => rmSync(pathIn(dataDir), { force: true });
 }

@@ -37,11 +37,13 @@ const secondFamilyEvery = 3;
 /** Answers a second, to one address and to all. */
 const askerRule = { ratePerSecond: 5, burst: 10, keysMax: 1024 } as const;
 const answerRule = { ratePerSecond: 20, burst: 40, keysMax: 1 } as const;
-/** Answers a second to those whose clocks are off. */
+/** Answers a second to those whose clocks are off, and questions to those whose clocks seem to be. */
 const skewedRule = { ratePerSecond: 1, burst: 2, keysMax: 1 } as const;
 /** Answers are spread over half a millisecond for each node that may answer too, up to this, ms. */
 const answerDelayMsMax = 100;
 const everyone = 'everyone';
+/** Questions that may still be answered. */
+const questionsMax = 16;
 
 export interface BeaconOptions {
   /** Who sends: the node's id, or one drawn for a command that only asks. */
@@ -78,10 +80,11 @@ class OpenBeacons implements BeaconNode {
   readonly #askers = new TokenBuckets(askerRule);
   readonly #answers = new TokenBuckets(answerRule);
   readonly #skewed = new TokenBuckets(skewedRule);
+  readonly #doubts = new TokenBuckets(skewedRule);
   /** When each of the last questions was asked, steady ms, by sequence. */
   readonly #asked = new Map<number, number>();
   #answered = 0;
-  #sequence = 0;
+  #sequence: number;
   #rounds = 0;
   #introduced = false;
   #multicast: Multicast | null = null;
@@ -90,8 +93,15 @@ class OpenBeacons implements BeaconNode {
 
   constructor(options: BeaconOptions) {
     this.#options = options;
-    const { id, keys, clock } = options;
-    this.#ear = new BeaconEar({ ownId: id, crypto: nativeCrypto, keys });
+    const { id, keys, clock, random } = options;
+    this.#ear = new BeaconEar({
+      ownId: id,
+      crypto: nativeCrypto,
+      keys,
+      asked: (sequence) => this.#asked.has(sequence),
+    });
+    // Not from zero: an answer to a question of an earlier run must not pass for one to a question of this run.
+    this.#sequence = Buffer.from(random.bytes(4)).readUInt32BE() >>> 2;
     this.#startedAt = clock.wall();
     this.#pace = new BeaconPace(clock.steady());
     this.opened = this.#open();
@@ -103,7 +113,7 @@ class OpenBeacons implements BeaconNode {
 
   get counts(): Readonly<Record<string, number>> {
     const { sent = 0, sendFailed = 0, openFailed = 0 } = this.#multicast?.counts ?? {};
-    return { ...this.#ear.counts, sent, sendFailed, openFailed, answered: this.#answered };
+    return { ...this.#ear.counts, sent, send_failed: sendFailed, open_failed: openFailed, answered: this.#answered };
   }
 
   get skews(): readonly ClockSkew[] {
@@ -112,6 +122,10 @@ class OpenBeacons implements BeaconNode {
 
   get interfaces(): readonly string[] {
     return [...new Set(this.#multicast?.links.map(({ on }) => on.name))];
+  }
+
+  get places(): readonly PeerAddress[] {
+    return this.#links.map(({ source }) => source);
   }
 
   async #open(): Promise<void> {
@@ -140,7 +154,11 @@ class OpenBeacons implements BeaconNode {
       }
       for (const to of addresses) this.#multicast?.toHost(null, to, this.#sealed(message, key, 'unicast'));
     }
-    for (const sequence of this.#asked.keys()) if (this.#asked.size > 16) this.#asked.delete(sequence);
+    this.#forgetQuestions();
+  }
+
+  #forgetQuestions(): void {
+    for (const sequence of this.#asked.keys()) if (this.#asked.size > questionsMax) this.#asked.delete(sequence);
   }
 
   announce(): void {
@@ -155,7 +173,8 @@ class OpenBeacons implements BeaconNode {
 
   async #finish(): Promise<void> {
     this.#timer?.cancel();
-    if (this.#options.self() !== null) this.#toAll((head) => ({ kind: 'goodbye', head }));
+    // Who has said that it is there, and is not to be there any more, leaves too.
+    if (this.#rounds + this.#answered > 0) this.#toAll((head) => ({ kind: 'goodbye', head }));
     await this.opened;
     await this.#multicast?.close();
   }
@@ -179,12 +198,22 @@ class OpenBeacons implements BeaconNode {
   #onHeard(heard: Heard, link: MulticastLink | null, now: number): void {
     const { message, from } = heard;
     if (message.kind === 'ask') this.#onAsk(heard, link, now);
+    else if (heard.skewed) this.#onSkewed(heard, link, now);
     else if (message.kind === 'goodbye') {
       if (this.#table.left(message.head.id) !== undefined) this.#options.onChange();
     } else {
       const news = this.#table.heard(message.beacon, from, now, this.#roundTripMs(message.answers, now));
       if (news !== 'same') this.#options.onChange();
     }
+  }
+
+  /** Asks whoever seems to be of another time: by the answer it is known which of the two clocks is off. */
+  #onSkewed({ from, key }: Heard, link: MulticastLink | null, now: number): void {
+    if (this.#doubts.take(everyone, now) !== null) return;
+    const message: BeaconMessage = { kind: 'ask', head: this.#head() };
+    this.#asked.set(message.head.sequence, now);
+    this.#forgetQuestions();
+    this.#multicast?.toHost(link?.id ?? null, from, this.#sealed(message, key, 'unicast'));
   }
 
   #roundTripMs(answers: AnsweredAsk | null, now: number): number | null {

@@ -1,7 +1,7 @@
 /**
  * By which keys a node speaks to the others of its cluster without a dispatcher: the beacon keys of its cluster secrets.
- * They come from the secret, where there is one, and from a worker's credential, which the dispatcher renews when the
- * secret is replaced.
+ * They come from the secret, where there is one, from what a worker keeps of the cluster that let it in, and from its
+ * credential, which the dispatcher renews when the secret is replaced.
  *
  * While a replaced secret is in its grace time, both its key and the new one count: whoever was away has only the former.
  * The dispatcher knows when that ends. A worker does not, and lets go of a former key after ten minutes.
@@ -14,6 +14,7 @@ import { reasonOf } from '../base/errors.ts';
 import type { BeaconKey } from '../discovery/beacon-seal.ts';
 import type { Keyring } from '../ports/keys.ts';
 import type { Clock, Log } from '../ports/time.ts';
+import { keptCluster } from './cluster-file.ts';
 import { keptCredential } from './credential.ts';
 import { storedSecret } from './data-dir.ts';
 import { storedPrevious } from './keyring.ts';
@@ -72,15 +73,14 @@ export function memberKeys(
 }
 
 /**
- * Every key found in a data directory at `wallMs`: of the secret given or kept there and the one before it, and of the
- * credentials of its workers. Errors: `io`, `forbidden`.
+ * Every key found in a data directory at `wallMs`: of the secret given or kept there and the one before it, and those
+ * that its workers keep. Errors: `io`, `forbidden`.
  */
 export function keysInDirectory(dataDir: string, given: string | null, wallMs: number): readonly Uint8Array[] {
   const secrets = [given ?? storedSecret(dataDir), storedPrevious(dataDir, wallMs)].filter((each) => each !== null);
-  const credentials = workerFolders(dataDir).map((folder) => keptCredential(folder)?.credential.beaconKey);
   return distinct([
     ...secrets.map((secret) => keySet(secret).beaconKey),
-    ...credentials.filter((key) => key !== undefined),
+    ...workerFolders(dataDir).flatMap((folder) => keptKeys(folder)),
   ]);
 }
 
@@ -109,9 +109,14 @@ export function sealKeys(keys: ClusterKeys): () => readonly BeaconKey[] {
 }
 
 function keysOf({ dataDir, directory, given }: MemberPlace): readonly Uint8Array[] {
-  const kept = keptCredential(directory)?.credential.beaconKey;
   const secret = given ?? storedSecret(dataDir);
-  return distinct([...(kept === undefined ? [] : [kept]), ...(secret === null ? [] : [keySet(secret).beaconKey])]);
+  return distinct([...keptKeys(directory), ...(secret === null ? [] : [keySet(secret).beaconKey])]);
+}
+
+/** What a worker keeps: of the cluster it was let in by last, then of its credential, which may be an older one. */
+function keptKeys(directory: string): readonly Uint8Array[] {
+  const keys = [keptCluster(directory)?.beaconKey, keptCredential(directory)?.credential.beaconKey];
+  return keys.filter((key) => key !== undefined);
 }
 
 function distinct(keys: readonly Uint8Array[]): readonly Uint8Array[] {

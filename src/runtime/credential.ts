@@ -8,6 +8,7 @@ import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 import type { Credential } from '../core/trust.ts';
+import { clusterPath } from './cluster-file.ts';
 import { readPrivate, writePrivate } from './data-dir.ts';
 import { syncDirectory } from './store-files.ts';
 
@@ -59,11 +60,12 @@ export function keepCredential(directory: string, { credential, name, addresses,
   writePrivate(fileOf(directory), JSON.stringify(fields, null, 2));
 }
 
-/** Moves id, key and credential of a worker aside (`….replaced-TIME`), so that new ones are made. Error: `io`. */
+/** Moves id, key, credential and cluster of a worker aside (`….replaced-TIME`), so that new ones are made. Error: `io`. */
 export function setIdentityAside(directory: string, at: Date): void {
   const suffix = `.replaced-${at.toISOString().replaceAll(':', '')}`;
   try {
-    for (const path of [join(directory, 'id'), join(directory, 'node.key'), fileOf(directory)]) {
+    const paths = [join(directory, 'id'), join(directory, 'node.key'), fileOf(directory), clusterPath(directory)];
+    for (const path of paths) {
       if (existsSync(path)) renameSync(path, `${path}${suffix}`);
     }
     syncDirectory(directory);

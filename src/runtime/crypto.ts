@@ -17,16 +17,16 @@ import {
   randomBytes,
 } from 'node:crypto';
 import { type AeadInput, dhBytes, type KeyPair, type NoiseCrypto, tagBytes } from '../wire/noise.ts';
+import { shelf } from './memory.ts';
 
 const spkiPrefix = Buffer.from('302a300506032b656e032100', 'hex');
 const pkcs8Prefix = Buffer.from('302e020100300506032b656e04220420', 'hex');
 
-const halfPageBytes = 2048;
-
 /** Native X25519, SHA-256, HMAC and AES-256-GCM. */
 export const nativeCrypto: NoiseCrypto = {
   generateKeypair: () => keypairOf(randomBytes(dhBytes)),
-  memory,
+  memory: (bytes) => shelf.borrow(bytes),
+  release: (bytes) => shelf.release(bytes),
   randomBytes: (count) => plain(randomBytes(count)),
   keypairOf,
   dh(privateKey, publicKey) {
@@ -42,16 +42,6 @@ export const nativeCrypto: NoiseCrypto = {
   sealInto,
   open,
 };
-
-/**
- * Large memory begins half a page into its first one. What the runtime seals and opens begins a page, and some processors
- * copy at a third of the speed to where a page begins but a few bytes later.
- */
-function memory(bytes: number): Uint8Array {
-  if (bytes < halfPageBytes * 8) return new Uint8Array(bytes);
-  const buffer = Buffer.allocUnsafeSlow(halfPageBytes + bytes);
-  return new Uint8Array(buffer.buffer, buffer.byteOffset + halfPageBytes, bytes);
-}
 
 function keypairOf(privateKey: Uint8Array): KeyPair {
   if (privateKey.length !== dhBytes) {
@@ -80,7 +70,9 @@ function sealInto({ key, nonce, ad }: Omit<AeadInput, 'data'>, parts: readonly U
   if (ad.length > 0) cipher.setAAD(ad);
   let at = 0;
   for (const part of parts) {
-    into.set(cipher.update(part), at);
+    const sealed = cipher.update(part);
+    into.set(sealed, at);
+    shelf.release(sealed);
     at += part.length;
   }
   // GCM holds nothing back: final() only settles the tag.

@@ -4,7 +4,8 @@
  *
  *   secret                 cluster secret          node.key           this node's X25519 key (hex)
  *   octaskly.db, blobs/ …  the dispatcher's        workers/NAME/      one folder for each worker run from here, with its
- *                                                                     id, node.key and credential.json (`credential.ts`)
+ *                                                                     id, node.key and what it keeps of its cluster
+ *                                                                     (`credential.ts`, `cluster-file.ts`)
  */
 
 import { randomBytes } from 'node:crypto';
@@ -26,16 +27,31 @@ export function ensureDir(path: string): void {
   }
 }
 
-/** As `ensureDir`, and nobody else may change what is in it: `secret`, `node.key` and `config.toml` are. Errors: `io`, `forbidden`. */
-export function ensurePrivateDir(path: string): void {
+/**
+ * As `ensureDir`, and private to its owner: one that others may look into is closed to them, and that is said; one in which
+ * others may change something (`secret`, `node.key` and `config.toml` are there) is refused. Errors: `io`, `forbidden`.
+ */
+export function ensurePrivateDir(path: string, log: Log): void {
   ensureDir(path);
-  const mode = statSync(path).mode & 0o777;
-  if (process.platform === 'win32' || (mode & 0o022) === 0) return;
+  const { mode: bits, uid } = statSync(path);
+  const mode = bits & 0o777;
+  if (process.platform === 'win32' || (mode & 0o077) === 0) return;
   const shown = mode.toString(8).padStart(3, '0');
-  throw new OctasklyError(
-    'forbidden',
-    `Others can change what is in the data directory "${path}" (mode ${shown}); mend it with: chmod 700 ${path}`,
-  );
+  if ((mode & 0o022) !== 0) {
+    throw new OctasklyError(
+      'forbidden',
+      `Others can change what is in the data directory "${path}" (mode ${shown}); mend it with: chmod 700 ${path}`,
+    );
+  }
+  try {
+    // Root may change what is somebody else's, and should not.
+    if (uid !== process.geteuid?.()) throw new Error('it belongs to another account');
+    chmodSync(path, 0o700);
+    log.warn('the data directory was open to others, and is private now', { directory: path, mode: shown });
+  } catch (error) {
+    const facts = { directory: path, mode: shown, reason: reasonOf(error), mend: `chmod 700 ${path}` };
+    log.warn('others can look into the data directory', facts);
+  }
 }
 
 /** A private file's text without the white space around it, null when there is none. Errors: `io`, `forbidden`. */

@@ -31,6 +31,14 @@ export function connectFailure(error: unknown): string {
       return 'nothing listens there';
     case 'ENOTFOUND':
       return 'no such host';
+    case 'EAI_AGAIN':
+      return 'its name cannot be resolved just now';
+    case 'EHOSTUNREACH':
+      return 'no such host on the network';
+    case 'ENETUNREACH':
+      return 'there is no way to that network from here';
+    case 'ETIMEDOUT':
+      return 'no answer';
     default:
       return reasonOf(error);
   }
@@ -38,4 +46,9 @@ export function connectFailure(error: unknown): string {
 
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+/** That nobody answered, as the end of a sentence. `by`: what asked, ' by UDP'. */
+export function noAnswer(timeoutMs: number, by = ''): string {
+  return `no answer${by} within ${Number((timeoutMs / 1000).toFixed(1))} s`;
 }

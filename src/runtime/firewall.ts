@@ -4,7 +4,7 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { firewallsIn, type ToolAnswer } from '../discovery/firewall.ts';
+import { firewallsIn, type ToolAnswer, type Wanted } from '../discovery/firewall.ts';
 import type { FirewallFacts, FirewallTool } from '../discovery/network-facts.ts';
 import { askTool } from './tool-answer.ts';
 
@@ -25,7 +25,7 @@ const linuxQuestions: readonly Question[] = [
       ['firewall-cmd', '--list-all'],
     ],
   },
-  { tool: 'nftables', calls: [['nft', 'list', 'ruleset']] },
+  { tool: 'nftables', calls: [['nft', '-j', 'list', 'ruleset']] },
   { tool: 'iptables', calls: [['iptables', '-S']] },
 ];
 
@@ -58,9 +58,12 @@ function questionsFor(platform: NodeJS.Platform, program: string): readonly Ques
 }
 
 /** The firewalls of this machine; `program`: path of this program. Takes `timeoutMs` at most; never rejects. */
-export async function readFirewalls(program: string, timeoutMs: number): Promise<FirewallFacts[]> {
+export async function readFirewalls(program: string, wanted: Wanted, timeoutMs: number): Promise<FirewallFacts[]> {
   const asked = questionsFor(process.platform, program).map((question) => ask(question, timeoutMs));
-  return firewallsIn((await Promise.all(asked)).filter((answer) => answer !== null));
+  return firewallsIn(
+    (await Promise.all(asked)).filter((answer) => answer !== null),
+    wanted,
+  );
 }
 
 async function ask({ tool, calls }: Question, timeoutMs: number): Promise<ToolAnswer | null> {

@@ -12,6 +12,8 @@ export interface InterfaceFacts {
   readonly loopback: boolean;
   /** It has exactly one other end (`IFF_POINTOPOINT`). */
   readonly pointToPoint: boolean | null;
+  /** It is part of a bridge or a bond: what it carries belongs to that one. */
+  readonly member: boolean;
 }
 
 interface Kind {
@@ -57,5 +59,6 @@ export function leftOut(facts: InterfaceFacts, named: readonly string[]): string
   if (facts.loopback || /^(?:lo\d*$|loopback)/i.test(facts.name)) return 'this machine alone';
   const reason = leftOutByName(facts.name);
   if (reason !== null) return reason;
+  if (facts.member) return 'a part of a bridge or of a bond';
   return facts.pointToPoint === true ? 'a line with one other end' : null;
 }

@@ -72,7 +72,7 @@ export async function readHostIsolation(given: {
 }
 
 /** How this program is started: the compiled file, or the runtime with the file it was given. */
-function ownProgram(): string[] {
+export function ownProgram(): string[] {
   const isCompiled = /^(\/\$bunfs\/|[A-Z]:[\\/]~BUN)/.test(Bun.main);
   return isCompiled ? [process.execPath] : [process.execPath, Bun.main];
 }

@@ -55,7 +55,7 @@ export function openKeyring({ dataDir, given, log, clock }: KeyringOptions): Key
     } catch (error) {
       // It has ended whether or not its file can go, and whoever asks for keys cannot mend a disk.
       log.warn('the cluster secret before this one is not valid any more, but is still on disk', {
-        error: reasonOf(error),
+        reason: reasonOf(error),
       });
     }
   };

@@ -23,6 +23,7 @@ const labels = {
   inviteSecret: 'octaskly invite secret v1',
   invitePsk: 'octaskly invite psk v1',
   token: 'octaskly api token v1',
+  notify: 'octaskly notification key v1',
   beacon: 'octaskly beacon v1',
   peerPsk: 'octaskly peer psk v1',
   beaconSeal: 'octaskly seal of beacons v1',
@@ -51,6 +52,7 @@ export function keySet(secret: string): KeySet {
     id: derive(secret, 'id', { length: idBytes }).toHex(),
     psk: derive(secret, 'psk'),
     beaconKey: derive(secret, 'beacon'),
+    notifyKey: derive(secret, 'notify').toHex(),
     nodePsk: (publicKey) => derive(secret, 'nodePsk', { of: Uint8Array.fromHex(publicKey) }),
     inviteSecret: (id) => derive(secret, 'inviteSecret', { of: Uint8Array.fromHex(id), length: inviteSecretBytes }),
     signToken: (data) => new Uint8Array(createHmac('sha256', tokenKey).update(data).digest()),
@@ -99,6 +101,11 @@ function pskFor(keys: KeySet, claim: Claim, remoteKey: Uint8Array): Uint8Array {
 /** A public key (64 hex digits) as people compare it: `SHA256:` and base64 without padding, as ssh writes it. */
 export function fingerprintOf(publicKeyHex: string): string {
   return fingerprint(nativeCrypto, Uint8Array.fromHex(publicKeyHex));
+}
+
+/** HMAC-SHA256 of a text under a key that is a text too, lower-case hex. */
+export function hmacSha256Hex(key: string, text: string): string {
+  return createHmac('sha256', key).update(text).digest('hex');
 }
 
 /** SHA-256 of bytes or of a text, lower-case hex. */

@@ -17,6 +17,7 @@
 
 import { existsSync } from 'node:fs';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
+import { isFed, type TerminalSize } from '../core/task.ts';
 import type { Launched, Launcher, LaunchPlan, LimitExceeded, ProcessEnd } from '../ports/processes.ts';
 import type { Log } from '../ports/time.ts';
 import type { Stream } from '../wire/messages.ts';
@@ -29,6 +30,7 @@ import { GroupTrees } from './process-groups.ts';
 import { LinuxTrees, markerVariable, type OrphansUse, type ProcessTrees } from './process-tree.ts';
 import { readKilobytes, readText } from './procfs.ts';
 import { describe, type Pipes, spawn } from './spawning.ts';
+import { openTerminalPipes } from './terminal-pipes.ts';
 import { limitMet } from './verdict.ts';
 import { type Watch, Watcher } from './watcher.ts';
 
@@ -159,7 +161,7 @@ function launch(shared: Nursery, attempt: Attempt, onOutput: Output): Launched {
   const settle = async (): Promise<ProcessEnd> => {
     const { code, signal } = await exit.promise;
     clearTimeout(following);
-    if (plan.stdin.kind === 'stream') pipes.stdin?.close();
+    if (isFed(plan.stdin)) pipes.stdin?.close();
     const rest = trees.finish(child.pid);
     if (rest !== null) await rest;
     const outputs = [pipes.stdout.finish(), pipes.stderr.finish()].filter((output) => output !== null);
@@ -176,9 +178,10 @@ function launch(shared: Nursery, attempt: Attempt, onOutput: Output): Launched {
     pid: child.pid,
     writeStdin: async (data) => (pipes.stdin === null ? false : pipes.stdin.write(data)),
     closeStdin: () => {
-      if (plan.stdin.kind === 'stream') pipes.stdin?.close();
+      if (isFed(plan.stdin)) pipes.stdin?.close();
     },
-    terminate: () => trees.terminate(child.pid),
+    resize: (size) => pipes.resize?.(size),
+    terminate: () => trees.terminate(child.pid, plan.stdin.kind === 'terminal' ? ['SIGTERM', 'SIGHUP'] : ['SIGTERM']),
     kill,
     ended: settle(),
   };
@@ -209,6 +212,7 @@ async function limitAtEnd(
 }
 
 function openPipes(calls: LinuxCalls | null, plan: LaunchPlan, onOutput: Output): Pipes {
+  if (plan.stdin.kind === 'terminal') return openTerminal(plan, plan.stdin, onOutput);
   const open = (stream: Stream) => {
     const take = (data: Uint8Array) => onOutput(stream, data);
     return calls === null ? openStreamPipe(take) : openKernelPipe(calls, take);
@@ -221,6 +225,13 @@ function openPipes(calls: LinuxCalls | null, plan: LaunchPlan, onOutput: Output)
     throw new OctasklyError('io', `Cannot start ${describe(plan)}: the worker has no file descriptors left.`);
   }
   return { stdin: plan.stdin.kind === 'closed' ? null : openInputPipe(calls), stdout, stderr };
+}
+
+function openTerminal(plan: LaunchPlan, size: TerminalSize, onOutput: Output): Pipes {
+  const pipes = openTerminalPipes(size, (data) => onOutput('stdout', data));
+  if (pipes !== null) return pipes;
+  const why = process.platform === 'linux' ? 'the worker has no terminal left' : 'the worker has no terminals';
+  throw new OctasklyError('io', `Cannot start ${describe(plan)}: ${why}.`);
 }
 
 function streamOf(end: number | ReadableStream<Uint8Array> | undefined): ReadableStream<Uint8Array> | undefined {

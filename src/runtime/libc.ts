@@ -15,7 +15,8 @@ import { constants, readdirSync } from 'node:fs';
 
 const { i32, u64, i64, ptr } = FFIType;
 
-const linuxNames = [
+/** Names of the C library on Linux and Android. */
+export const linuxNames = [
   'libc.so.6', // glibc
   `libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`,
   'libc.so', // Android's bionic

@@ -14,12 +14,13 @@ import { present } from '../base/assert.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { Admission, Link, LinkEnd, LinkHandlers, LinkListener, Links } from '../ports/links.ts';
 import type { Log } from '../ports/time.ts';
-import type { Carrier, CarrierEnd, CarrierHandlers, Transport, TransportListener } from '../ports/transport.ts';
+import type { Carrier, CarrierEnd, CarrierHandlers, Choice, Transport, TransportListener } from '../ports/transport.ts';
 import { type Dialects, workerDialects } from '../wire/dialects.ts';
 import type { KeyPair, NoiseCrypto } from '../wire/noise.ts';
 import type { Gate, OpeningOptions, Side } from '../wire/opening.ts';
 import { type Dialect, Session } from '../wire/session.ts';
 import { type Endpoint, formatAddress } from './endpoints.ts';
+import { shelf } from './memory.ts';
 import { type StrangerLimits, Strangers } from './strangers.ts';
 import { type CarrierLimits, createTcpTransport } from './tcp.ts';
 
@@ -109,6 +110,7 @@ interface Owner<Sends, Receives> {
 class Conversation<Sends extends Spoken, Receives> implements Link<Sends> {
   readonly remote: string;
   remoteKey = '';
+  choice?: Choice;
   #admission: Admission | null = null;
   readonly #owner: Owner<Sends, Receives>;
   readonly #session: Session<Sends, Receives>;
@@ -159,7 +161,8 @@ class Conversation<Sends extends Spoken, Receives> implements Link<Sends> {
   }
 
   /** Takes a connection over. A dial that was given up in the meantime cuts it. */
-  attach(carrier: Carrier): CarrierHandlers {
+  attach(carrier: Carrier, choice?: Choice): CarrierHandlers {
+    if (choice !== undefined) this.choice = choice;
     if (this.#ended) {
       carrier.cut({ cause: 'finished', detail: 'Given up before it was connected.' });
     } else {
@@ -167,7 +170,10 @@ class Conversation<Sends extends Spoken, Receives> implements Link<Sends> {
       this.#session.start(carrier.lanes);
     }
     return {
-      onData: (lane, chunk) => this.#session.receive(chunk, lane),
+      onData: (lane, chunk) => {
+        this.#session.receive(chunk, lane);
+        if (chunk.length === chunk.buffer.byteLength) shelf.release(chunk);
+      },
       onDrain: () => this.#handlers?.onDrain(),
       onClose: (end) => {
         this.#carrierClosed(end);
@@ -186,6 +192,11 @@ class Conversation<Sends extends Spoken, Receives> implements Link<Sends> {
     this.#closing = { code: 'closed', detail };
     this.#session.stop();
     this.#carrier?.finish();
+  }
+
+  giveUp(detail: string): void {
+    this.end({ code: 'connection_lost', detail });
+    this.#carrier?.cut({ cause: 'stalled', detail });
   }
 
   /** Ends it now, whatever the session thinks; what is queued still leaves. Idempotent. */
@@ -255,10 +266,12 @@ function dial<Dials extends Spoken, Listens>(
       },
     );
     const { transport, limits } = settings;
-    const take = (carrier: Carrier): CarrierHandlers => conversation.attach(carrier);
-    transport.dial({ host, port, timeoutMs: limits.handshakeTimeoutMs }, take).catch((error: unknown) => {
-      conversation.end({ code: 'connection_lost', detail: `Cannot connect to ${remote}: ${reasonOf(error)}.` });
-    });
+    const timeoutMs = limits.handshakeTimeoutMs;
+    transport
+      .dial({ host, port, timeoutMs }, (carrier, choice) => conversation.attach(carrier, choice))
+      .catch((error: unknown) => {
+        conversation.end({ code: 'connection_lost', detail: `Cannot connect to ${remote}: ${reasonOf(error)}.` });
+      });
   });
 }
 

@@ -7,7 +7,7 @@ import { createHash, type Hash, randomBytes } from 'node:crypto';
 import { closeSync, constants, type Dirent, promises as disk, openSync, type Stats } from 'node:fs';
 import { dirname, join, resolve, sep } from 'node:path';
 import { OctasklyError } from '../base/errors.ts';
-import type { ContentHash, IncomingFacts, IncomingFile, LocalFile, LocalFiles } from '../cli/files.ts';
+import type { ContentHash, IncomingFacts, IncomingFile, LocalFile, LocalFiles, OpenFile } from '../cli/files.ts';
 import { filesMax } from '../core/files.ts';
 import { blobNameOf, blobOf, eachSlice, hasCode, sliceBytes, systemReason } from './file-bytes.ts';
 import { openFlock } from './libc.ts';
@@ -362,6 +362,15 @@ class ArrivingFile implements IncomingFile {
   }
 }
 
+async function open(path: string): Promise<OpenFile> {
+  const write = <T>(action: () => Promise<T>): Promise<T> => onFile(`write ${path}`, action);
+  const handle = await write(async () => {
+    await disk.mkdir(dirname(path), { recursive: true });
+    return disk.open(path, 'w');
+  });
+  return { write: (data) => write(() => handle.writeFile(data)), close: () => write(() => handle.close()) };
+}
+
 function contentHash(): ContentHash {
   const hash = createHash('sha256');
   return {
@@ -378,6 +387,6 @@ export function createLocalFiles(): LocalFiles {
     },
     separator: sep === '\\' ? '\\' : '/',
     matches: (glob, path) => new Bun.Glob(glob).match(path),
-    ...{ find, hash, read, create, contentHash },
+    ...{ find, hash, read, create, open, contentHash },
   };
 }

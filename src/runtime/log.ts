@@ -1,56 +1,98 @@
 /**
- * The log: one line an entry, as text for people or JSON for programs, to standard error or a file. Lines are written at
- * once; a log that cannot be written (disk full, reader gone) is given up silently rather than taking the program along.
+ * The log: one line an event, as text for people or JSON for programs, to standard error or a file. Lines are written at
+ * once; a log that cannot be written (disk full, reader gone) never takes the program along.
+ *
+ * The last lines stay in memory besides, from `info` up whatever is written down: so that somebody elsewhere can ask for
+ * them (`octaskly logs --node`). Bounded: `recentLinesMax` lines of `recentLineLengthMax` characters.
  */
 
-import { openSync, writeSync } from 'node:fs';
-import { OctasklyError, reasonOf } from '../base/errors.ts';
+import { writeSync } from 'node:fs';
 import type { Log } from '../ports/time.ts';
+import { LogFile } from './log-file.ts';
+import { type LogLevel, logLevels, logLine } from './log-line.ts';
 
-const levels = ['debug', 'info', 'warn', 'error'] as const;
-type Level = (typeof levels)[number];
+/** Lines that stay in memory. */
+export const recentLinesMax = 1000;
+/** Characters that are kept of each, and shown of a line of the file. */
+const recentLineLengthMax = 4096;
+/** The end of the file that is read for its last lines. */
+const tailBytesMax = 512 * 1024;
 
 export interface LogOptions {
-  readonly level: Level;
+  /** Least level that is written. */
+  readonly level: LogLevel;
   readonly format: 'text' | 'json';
-  /** Appended to; null = standard error. */
-  readonly file: string | null;
+  /** Appended to, and begun anew above `maxBytes` (0 = never) with `keep` older ones beside it; null = standard error. */
+  readonly file: { readonly path: string; readonly maxBytes: number; readonly keep: number } | null;
+  /** While true, standard error is left alone: something else is drawn there. */
+  readonly isCovered?: () => boolean;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
-function textLine(level: Level, message: string, fields: Fields | undefined): string {
-  const time = new Date().toISOString();
-  const rest = Object.entries(fields ?? {}).map(
-    ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
-  );
-  // A line stays a line, whatever a value holds.
-  return [time, level.padEnd(5), message, ...rest].join(' ').replace(/[\r\n]+/g, ' ');
+/** The log of a process. */
+export interface ProcessLog extends Log {
+  /** The last lines, oldest first: those in memory, or more of them from the file where it has more. */
+  recent(lines: number): readonly string[];
+  /** Opens the file by its name again; without one it does nothing. */
+  reopen(): void;
 }
+
+const shortened = (line: string): string =>
+  line.length <= recentLineLengthMax ? line : `${line.slice(0, recentLineLengthMax)}…`;
 
 /** Error: `io` when the file cannot be opened. */
-export function createLog(options: LogOptions): Log {
-  const fd = options.file === null ? 2 : openLog(options.file);
-  const least = levels.indexOf(options.level);
-  const write = (level: Level) => (message: string, fields?: Fields) => {
-    if (levels.indexOf(level) < least) return;
-    const line =
-      options.format === 'json'
-        ? JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })
-        : textLine(level, message, fields);
-    try {
-      writeSync(fd, `${line}\n`);
-    } catch {
-      // Nowhere left to say so.
-    }
+export function createLog({ level: leastLevel, format, file, isCovered = () => false }: LogOptions): ProcessLog {
+  const least = logLevels.indexOf(leastLevel);
+  const leastKept = Math.min(least, logLevels.indexOf('info'));
+  const missing = (lines: number, reason: string): string =>
+    logLine(format, {
+      time: new Date(),
+      level: 'warn',
+      message: 'lines of this log are missing',
+      fields: { lines, reason },
+    });
+  const unopened = (reason: string): void => {
+    const fields = { path: file?.path, reason };
+    const line = logLine(format, {
+      time: new Date(),
+      level: 'warn',
+      message: 'the log file cannot be opened again; it is tried until it can',
+      fields,
+    });
+    if (!isCovered()) writeStderr(`${line}\n`);
   };
-  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+  const target = file === null ? null : new LogFile({ ...file, missing, unopened });
+  const recent: string[] = [];
+  const write = (line: string): void => {
+    if (target !== null) target.write(line);
+    else if (!isCovered()) writeStderr(`${line}\n`);
+  };
+  const take =
+    (level: LogLevel): Log['info'] =>
+    (message, fields = {}) => {
+      const place = logLevels.indexOf(level);
+      if (place < leastKept) return;
+      const line = logLine(format, { time: new Date(), level, message, fields });
+      recent.push(shortened(line));
+      if (recent.length > recentLinesMax) recent.shift();
+      if (place >= least) write(line);
+    };
+  return {
+    isVerbose: leastLevel === 'debug',
+    ...{ debug: take('debug'), info: take('info'), warn: take('warn'), error: take('error') },
+    recent(lines) {
+      const kept = recent.slice(-lines);
+      if (target === null || kept.length >= lines) return kept;
+      const written = target.tail(lines, tailBytesMax).map(shortened);
+      return written.length > kept.length ? written : kept;
+    },
+    reopen: () => target?.reopen(),
+  };
 }
 
-function openLog(file: string): number {
+function writeStderr(text: string): void {
   try {
-    return openSync(file, 'a', 0o600);
-  } catch (cause) {
-    throw new OctasklyError('io', `Cannot open the log file "${file}": ${reasonOf(cause)}.`, { cause });
+    writeSync(2, text);
+  } catch {
+    // Nowhere left to say so.
   }
 }

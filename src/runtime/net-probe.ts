@@ -14,6 +14,9 @@ import { placeOf } from './addresses.ts';
 /** Most addresses of a name that are looked at. */
 const addressesMax = 8;
 
+/** No route, one that says so, one that forbids, one that leads nowhere (ip-route(8): unreachable, prohibit, blackhole). */
+const noRouteCodes: readonly string[] = ['ENETUNREACH', 'EHOSTUNREACH', 'EACCES', 'EINVAL', 'EADDRNOTAVAIL'];
+
 /** What a name stands for. */
 export type Resolution =
   | { readonly ok: true; readonly addresses: readonly string[] }
@@ -51,8 +54,30 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
-/** What becomes of a TCP connection, which is closed at once without a word. */
-export function reachOf(address: { readonly host: string; readonly port: number }, timeoutMs: number): Promise<Reach> {
+/**
+ * What becomes of a TCP connection, which is closed at once without a word. Whether there is a way at all is asked first:
+ * Bun 1.4 tells of every connection that fails as if it was refused.
+ */
+export async function reachOf(
+  address: { readonly host: string; readonly port: number },
+  timeoutMs: number,
+): Promise<Reach> {
+  return (await hasRoute(address)) ? connected(address, timeoutMs) : 'unreachable';
+}
+
+/** Whether the system knows a way to an address: tying a UDP socket to it looks that up, and sends nothing. */
+async function hasRoute({ host, port }: { readonly host: string; readonly port: number }): Promise<boolean> {
+  try {
+    const hostname = isIP(host.split('%')[0] ?? '') === 6 ? '::' : '0.0.0.0';
+    const socket = await Bun.udpSocket({ hostname, connect: { hostname: host, port } });
+    socket.close();
+    return true;
+  } catch (error) {
+    return !noRouteCodes.includes(codeOf(error));
+  }
+}
+
+function connected(address: { readonly host: string; readonly port: number }, timeoutMs: number): Promise<Reach> {
   const { promise, resolve } = Promise.withResolvers<Reach>();
   const socket = connect({ host: address.host, port: address.port });
   socket.setTimeout(timeoutMs, () => resolve('filtered'));

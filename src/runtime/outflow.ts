@@ -21,6 +21,8 @@ export interface OutflowLimits {
 export interface OutflowSink {
   /** Takes `length` bytes of `buffer` from `start`, or fewer: then `drained` is called later. Negative: it is closed. */
   take(buffer: Uint8Array, start: number, length: number): number;
+  /** Of a sink that copies what it takes: all of these bytes, which were pushed as they are, were taken. */
+  onTaken?(bytes: Uint8Array): void;
   /** After `congested`: there is room again. Never called from inside `push`. */
   onDrain(): void;
   /** Once, after `finish`: everything was taken. */
@@ -158,6 +160,7 @@ export class Outflow {
       block.start += taken;
       if (block.start < block.end) return true;
       this.#blocks.shift();
+      if (block.full) this.#sink.onTaken?.(block.buffer);
       if (block === this.#spare) [block.start, block.end] = [0, 0];
     }
     return true;

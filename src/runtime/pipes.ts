@@ -40,7 +40,7 @@ export interface OutputPipe {
 }
 
 /** Reads a stream into a taker, and can be told that nothing more may come. */
-class Pump {
+export class Pump {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #done: Promise<void>;
   #chunks = 0;
@@ -139,6 +139,16 @@ export interface InputPipe {
   close(): void;
 }
 
+/** Resolves true when the system took all bytes, false when the other side takes no more. */
+export async function writeTo(sink: Bun.FileSink, data: Uint8Array): Promise<boolean> {
+  try {
+    await Promise.all([sink.write(data), sink.flush()]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Input through a pipe of our own, or Bun's where there is none. */
 export function openInputPipe(calls: LinuxCalls | null): InputPipe {
   const pipe = calls?.openInputPipe() ?? null;
@@ -153,13 +163,8 @@ export function openInputPipe(calls: LinuxCalls | null): InputPipe {
     },
     write: async (data) => {
       if (refused || ended || sink === null) return false;
-      try {
-        await Promise.all([sink.write(data), sink.flush()]);
-        return true;
-      } catch {
-        refused = true;
-        return false;
-      }
+      refused = !(await writeTo(sink, data));
+      return !refused;
     },
     close: () => {
       if (ended) return;

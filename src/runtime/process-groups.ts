@@ -31,10 +31,10 @@ export class GroupTrees implements ProcessTrees {
     return { cpuMs: 0, writtenBytes: 0 };
   }
 
-  terminate(pid: number): void {
+  terminate(pid: number, signals: readonly NodeJS.Signals[]): void {
     if (!this.#markers.has(pid)) return;
     if (process.platform === 'win32') this.kill(pid);
-    else signal(-pid, 'SIGTERM');
+    else for (const name of signals) signal(-pid, name);
   }
 
   kill(pid: number): void {

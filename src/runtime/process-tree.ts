@@ -49,8 +49,8 @@ export interface ProcessTrees {
    * when their remains were taken, which is in nobody else's sums.
    */
   add(pid: number, tree: { readonly marker: string; readonly wrappers: number }): OrphansUse;
-  /** Sends TERM to everything of the tree but its wrappers; to these too while they have nothing else below them. */
-  terminate(pid: number): void;
+  /** Sends these to everything of the tree but its wrappers; to these too while they have nothing else below them. */
+  terminate(pid: number, signals: readonly NodeJS.Signals[]): void;
   /** Kills everything of the tree that is there now; what it still manages to start goes with `finish`. */
   kill(pid: number): void;
   /** The main process ended: ends the rest. Null when nothing was left, which is the usual case. Never rejects. */
@@ -152,7 +152,7 @@ export class LinuxTrees implements ProcessTrees {
     return orphans;
   }
 
-  terminate(pid: number): void {
+  terminate(pid: number, signals: readonly NodeJS.Signals[]): void {
     const root = this.#roots.get(pid);
     if (root?.running !== true) return;
     const wrappers = readChain(pid, root.wrappers);
@@ -160,7 +160,7 @@ export class LinuxTrees implements ProcessTrees {
     const all = new Set([pid]).union(this.#membersOf(root, readProcesses()));
     const inner = all.difference(wrappers);
     for (const member of inner.size > 0 ? inner : all) {
-      signal(member, 'SIGTERM');
+      for (const name of signals) signal(member, name);
       signal(member, 'SIGCONT');
     }
   }

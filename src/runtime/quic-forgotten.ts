@@ -7,6 +7,7 @@
  */
 
 import type { QuicEndpoint, QuicSession } from 'node:quic';
+import type { CarrierEnd } from '../ports/transport.ts';
 
 const lookEveryMs = 300;
 /** Looks in a row at packets of which none is for the connection: an answer that is on its way has that long. */
@@ -24,12 +25,12 @@ interface Counts {
 }
 
 /**
- * Calls `onLost` once, with a sentence. The endpoint has to be this session's alone. Returns what ends the looking.
+ * Calls `onLost` once: `stalled` when nothing comes back, `lost` when the other side is another process now. The endpoint has to be this session's alone. Returns what ends the looking.
  */
 export function watchForgotten(
   session: QuicSession,
   endpoint: QuicEndpoint,
-  onLost: (detail: string) => void,
+  onLost: (end: CarrierEnd) => void,
 ): () => void {
   const count = (): Counts => ({
     received: session.stats.bytesReceived,
@@ -38,7 +39,7 @@ export function watchForgotten(
   });
   let answered = count();
   let [unanswered, strange] = [0, 0];
-  const look = (): string | null => {
+  const look = (): CarrierEnd | null => {
     const now = count();
     if (now.received !== answered.received) {
       answered = now;
@@ -47,14 +48,16 @@ export function watchForgotten(
     }
     if (now.sent > answered.sent) unanswered += 1;
     if (unanswered > 0 && now.arrived > answered.arrived) strange += 1;
-    if (strange >= strangeMax) return 'The other side was started anew.';
-    return unanswered >= unansweredMax ? 'The other side does not answer any more.' : null;
+    if (strange >= strangeMax) return { cause: 'lost', detail: 'The other side was started anew.' };
+    return unanswered >= unansweredMax
+      ? { cause: 'stalled', detail: 'The other side does not answer any more.' }
+      : null;
   };
   const timer = setInterval(() => {
-    const detail = look();
-    if (detail === null) return;
+    const end = look();
+    if (end === null) return;
     clearInterval(timer);
-    onLost(detail);
+    onLost(end);
   }, lookEveryMs);
   return () => clearInterval(timer);
 }

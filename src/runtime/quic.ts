@@ -3,6 +3,8 @@
  * whose first byte says which one it is. Certificates mean nothing here: who the other side is, the session above finds out.
  *
  * Traps of the runtime that this file exists to hide:
+ * - A socket for all addresses answers from the one the system prefers, and the dialler drops that as a stranger's: so
+ *   there is one for each address (`every-address.ts`). Addresses with a zone, as link-local ones have, cannot be said.
  * - A dialler's endpoint binds 127.0.0.1 unless it is told otherwise; an address that is in use shows only when the
  *   endpoint has closed itself.
  * - `writeSync` takes all or nothing, at most what `desiredSize` says; then `Stream.drainableProtocol` tells of room.
@@ -21,7 +23,9 @@ import { type OctasklyError, reasonOf } from '../base/errors.ts';
 import type { Carrier, CarrierHandlers, Transport, TransportListener } from '../ports/transport.ts';
 import { lanes } from '../wire/lanes.ts';
 import { passingCertificate } from './certificate.ts';
-import { type Endpoint, formatAddress, listenFailure } from './endpoints.ts';
+import { type Endpoint, formatAddress, listenFailure, noAnswer } from './endpoints.ts';
+import { listenAtEveryAddress, ownAddresses } from './every-address.ts';
+import { isLinkLocal6, zoned } from './networks.ts';
 import { QuicCarrier } from './quic-carrier.ts';
 import { watchForgotten } from './quic-forgotten.ts';
 import type { CarrierLimits } from './tcp.ts';
@@ -39,9 +43,20 @@ export const quicLimits: Omit<QuicLimits, keyof CarrierLimits> = {
   connectionsMax: 8192,
 };
 
+/**
+ * Stateless resets of a listener's endpoint, in a second and in a row. Each packet for a connection that is not known gets
+ * one for every endpoint of the process; few are enough to be noticed (`quic-forgotten.ts`).
+ */
+const resets = { statelessResetRate: 50, statelessResetBurst: 2 };
+/**
+ * How long a dialler's port stays open after its connection: what is still sent to it must not meet a closed port. The
+ * error that comes of it is the listener's socket's, and the runtime then sends nothing by that, to anybody, for a second.
+ */
+const deafMs = 1000;
+
 type Take = (carrier: Carrier) => CarrierHandlers;
 
-const everywhere = '0.0.0.0';
+const everywhere: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 /** Where one socket serves both, addresses of IPv4 come as `::ffff:10.0.0.2` (RFC 4291, 2.5.5.2). */
 const mapped = /^::ffff:(?=\d+\.)/i;
 
@@ -79,17 +94,31 @@ function transportParams({ idleTimeoutMs }: QuicLimits, streams: number) {
   };
 }
 
-/** Every interface of this machine means by IPv6 as well, where the system has it: one socket for both. */
+/** Every address of this machine means those of IPv6 as well. Where they cannot be told, one socket has to do for all. */
 async function listen(address: Endpoint, limits: QuicLimits, take: Take): Promise<TransportListener> {
-  if (address.host !== everywhere) return listenAt(address, limits, take);
-  try {
-    return await listenAt({ ...address, host: '::' }, limits, take);
-  } catch {
-    return listenAt(address, limits, take);
-  }
+  const { host, port } = address;
+  let connections = 0;
+  const taking = (session: QuicSession): void => {
+    if (connections >= limits.connectionsMax) {
+      session.closed.catch(() => {});
+      session.opened.catch(() => {});
+      session.destroy(undefined, { code: 0 });
+      return;
+    }
+    connections += 1;
+    accept(session, { limits, take, onGone: () => (connections -= 1) });
+  };
+  const open = (place: Endpoint): Promise<TransportListener> => listenAt(place, limits, taking);
+  if (!everywhere.has(host)) return open(address);
+  const listener = await listenAtEveryAddress({ port, open, addresses: ownAddresses });
+  return listener ?? open({ host: '::', port }).catch(() => open({ host: '0.0.0.0', port }));
 }
 
-async function listenAt(address: Endpoint, limits: QuicLimits, take: Take): Promise<TransportListener> {
+async function listenAt(
+  address: Endpoint,
+  limits: QuicLimits,
+  taking: (session: QuicSession) => void,
+): Promise<TransportListener> {
   const quic = await loadQuic();
   const { key, cert } = await passingCertificate(serverName);
   // It is closed and gone when it is asked for what went wrong.
@@ -97,9 +126,10 @@ async function listenAt(address: Endpoint, limits: QuicLimits, take: Take): Prom
   const endpoint = new quic.QuicEndpoint({
     address: formatAddress(address),
     maxConnectionsTotal: limits.connectionsMax,
+    ...resets,
   });
   endpoint.closed.then(() => failure.resolve(null), failure.resolve);
-  await quic.listen((session) => accept(session, limits, take), {
+  await quic.listen(taking, {
     endpoint,
     alpn: [alpn],
     sni: { '*': { keys: [createPrivateKey(key)], certs: [Buffer.from(cert)] } },
@@ -120,9 +150,16 @@ function bindFailure(address: Endpoint, error: unknown): OctasklyError {
   return listenFailure(address, known, 'UDP port');
 }
 
-function accept(session: QuicSession, limits: QuicLimits, take: Take): void {
+interface Acceptance {
+  readonly limits: QuicLimits;
+  readonly take: Take;
+  onGone(): void;
+}
+
+function accept(session: QuicSession, { limits, take, onGone }: Acceptance): void {
   // Streams may come before the word that the handshake is complete.
   const carrier = new QuicCarrier(session, { role: 'listener', limits });
+  carrier.whenGone(onGone);
   session.opened.then(
     ({ remote: { address, port } }) => carrier.open({ host: address.replace(mapped, ''), port }, take),
     // What never was a connection needs no words.
@@ -139,7 +176,7 @@ async function dial(target: Parameters<Transport['dial']>[0], limits: QuicLimits
   endpoint.closed.catch(() => {});
   let session: QuicSession | null = null;
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(noAnswer(timeoutMs))), deadline - performance.now());
+  const timer = setTimeout(() => late.reject(new Error(noAnswer(timeoutMs, ' by UDP'))), deadline - performance.now());
   try {
     session = await quic.connect(formatAddress({ host, port }), {
       endpoint,
@@ -150,10 +187,10 @@ async function dial(target: Parameters<Transport['dial']>[0], limits: QuicLimits
       transportParams: transportParams(limits, 0),
     });
     const carrier = new QuicCarrier(session, { role: 'dialler', limits });
-    const unwatch = watchForgotten(session, endpoint, (detail) => carrier.cut({ cause: 'lost', detail }));
+    const unwatch = watchForgotten(session, endpoint, (end) => carrier.cut(end));
     carrier.whenGone(() => {
       unwatch();
-      void endpoint.close().catch(() => {});
+      setTimeout(() => void endpoint.close().catch(() => {}), deafMs).unref();
     });
     await Promise.race([session.opened, late.promise]);
     carrier.open({ host, port }, take);
@@ -165,17 +202,13 @@ async function dial(target: Parameters<Transport['dial']>[0], limits: QuicLimits
   }
 }
 
-function noAnswer(timeoutMs: number): string {
-  return `no answer by UDP within ${timeoutMs / 1000} s`;
-}
-
 /** Transport error codes: 2 is CONNECTION_REFUSED (RFC 9000, 20.1), 296 what the runtime makes of silence. */
 function dialFailure(error: unknown, timeoutMs: number): string {
   switch (/^QUIC transport error (\d+)/.exec(reasonOf(error))?.[1]) {
     case '2':
       return 'nothing listens there';
     case '296':
-      return noAnswer(timeoutMs);
+      return noAnswer(timeoutMs, ' by UDP');
     default:
       return reasonOf(error);
   }
@@ -186,8 +219,16 @@ function drop(session: QuicSession | null, endpoint: QuicEndpoint): void {
   endpoint.destroy();
 }
 
+/** Why an address cannot be dialled by QUIC at all; null = it can. */
+export function quicUnable(host: string): string | null {
+  const { address } = zoned(host);
+  return isIP(address) === 6 && isLinkLocal6(address) ? 'QUIC does not reach link-local addresses (fe80::…)' : null;
+}
+
 /** QUIC dials addresses only. */
 async function addressOf(host: string): Promise<string> {
+  const unable = quicUnable(host);
+  if (unable !== null) throw new Error(unable);
   if (isIP(host) !== 0) return host;
   try {
     return (await lookup(host)).address;

@@ -1,6 +1,6 @@
 /**
- * The roster of a worker's cluster in its folder: ids, names and public keys, nothing secret; private all the same, since
- * who is on it is let in. Names of nodes are checked again when they are read: the file may be damaged.
+ * The roster of a node's cluster in its folder: ids, names and public keys, nothing secret; private all the same, since
+ * who is on it is let in, and handed tasks. Names of nodes are checked again when they are read: the file may be damaged.
  */
 
 import { join } from 'node:path';

@@ -9,6 +9,7 @@ import { closeSync, fchownSync, mkdtempSync, openSync, rmSync, statSync, writeSy
 import { getPriority, setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
+import type { TerminalSize } from '../core/task.ts';
 import type { LaunchPlan } from '../ports/processes.ts';
 import type { LinuxCalls } from './libc.ts';
 import type { InputPipe, OutputPipe } from './pipes.ts';
@@ -19,6 +20,8 @@ export interface Pipes {
   readonly stdin: InputPipe | null;
   readonly stdout: OutputPipe;
   readonly stderr: OutputPipe;
+  /** Where they are a terminal: gives it another size. */
+  readonly resize?: (size: TerminalSize) => void;
 }
 
 /** What goes with a start beside the plan. */

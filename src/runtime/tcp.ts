@@ -14,7 +14,8 @@ import { present } from '../base/assert.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { Carrier, CarrierEnd, CarrierHandlers, Transport } from '../ports/transport.ts';
 import type { Lane } from '../wire/lanes.ts';
-import { connectFailure, formatAddress, listenFailure } from './endpoints.ts';
+import { connectFailure, formatAddress, listenFailure, noAnswer } from './endpoints.ts';
+import { shelf } from './memory.ts';
 import { Outflow, type OutflowLimits } from './outflow.ts';
 
 export interface CarrierLimits extends OutflowLimits {
@@ -78,7 +79,7 @@ function dial(target: Parameters<Transport['dial']>[0], limits: CarrierLimits, t
     let waits = true;
     const timer = setTimeout(() => {
       waits = false;
-      reject(new Error(`no answer within ${timeoutMs / 1000} s`));
+      reject(new Error(noAnswer(timeoutMs)));
     }, timeoutMs);
     const handlers = socketHandlers(limits, take);
     const open = (socket: CarrierSocket): void => {
@@ -119,6 +120,7 @@ class TcpCarrier implements Carrier {
       remoteAddress === undefined ? 'somebody' : formatAddress({ host: remoteAddress, port: socket.remotePort });
     this.#outflow = new Outflow(limits, {
       take: (buffer, start, length) => socket.write(buffer, start, length),
+      onTaken: (bytes) => shelf.giveBack(bytes),
       onDrain: () => this.#handlers?.onDrain('control'),
       onFlushed: () => this.#shutdown(),
       onStall: (detail) => this.cut({ cause: 'stalled', detail }),

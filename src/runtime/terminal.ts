@@ -8,11 +8,18 @@ import { promises as files, fstatSync, statSync, write } from 'node:fs';
 import { homedir } from 'node:os';
 import { isatty } from 'node:tty';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import { BrokenPipe, type InterruptSignal, type Sink, type Source, type Terminal } from '../cli/context.ts';
+import type { InterruptSignal, Sink, Source, Suspension, Terminal } from '../cli/context.ts';
+import { BrokenPipe } from '../cli/context.ts';
+import { notifyDesktop } from './desktop.ts';
+import { createKeyboard, isRaw } from './keyboard.ts';
 import { givenEnvironment } from './own-secrets.ts';
+import { guardTerminal } from './terminal-guard.ts';
 
 /** Pause before another try on a descriptor that somebody set to non-blocking. */
 const busyDelayMs = 5;
+
+/** Longest wait before a process that is to stop does. */
+const suspendMaxMs = 1000;
 
 const codeOf = (error: unknown): string => String((error as { code?: unknown } | null)?.code ?? '');
 const pause = (delayMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, delayMs));
@@ -50,7 +57,8 @@ function createSink(descriptor: 1 | 2): Sink {
       return isTTY ? ((descriptor === 1 ? process.stdout : process.stderr).columns ?? null) : null;
     },
     write(data) {
-      const bytes = typeof data === 'string' ? encoder.encode(data) : data;
+      const bytes =
+        typeof data === 'string' ? encoder.encode(isTTY && isRaw() ? data.replaceAll('\n', '\r\n') : data) : data;
       const done = turn.then(() => writeAll(descriptor, bytes));
       turn = done.catch(() => {});
       return done;
@@ -103,6 +111,19 @@ function onSignal(listener: (signal: InterruptSignal) => void): () => void {
   };
 }
 
+function onSuspend({ before, after }: Suspension): () => void {
+  const stop = async (): Promise<void> => {
+    await Promise.race([before().catch(() => undefined), pause(suspendMaxMs)]);
+    // By this signal, since the one that came does no more than call this. The process goes on at the next line.
+    process.kill(process.pid, 'SIGSTOP');
+    after();
+  };
+  process.on('SIGTSTP', stop);
+  return () => {
+    process.off('SIGTSTP', stop);
+  };
+}
+
 async function onFile<T>(path: string, action: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -111,26 +132,35 @@ async function onFile<T>(path: string, action: string, work: () => Promise<T>): 
   }
 }
 
+/** Null when there is no such file. */
+function readBytes(path: string): Promise<Buffer | null> {
+  return onFile(path, 'read', async () => {
+    try {
+      return await files.readFile(path);
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return null;
+      throw error;
+    }
+  });
+}
+
 /** The terminal this process was started in. To be made once: standard input can be read only once. */
 export function createTerminal(): Terminal {
   return {
     stdout: createSink(1),
     stderr: createSink(2),
     stdin: createSource(),
+    keyboard: createKeyboard(),
     env: givenEnvironment(),
     homeDir: homedir(),
+    notifyDesktop,
+    guard: guardTerminal,
     textWidth: (text) => Bun.stringWidth(text),
     now: () => Date.now(),
     onSignal,
-    readText: (path) =>
-      onFile(path, 'read', async () => {
-        try {
-          return await files.readFile(path, 'utf8');
-        } catch (error) {
-          if (codeOf(error) === 'ENOENT') return null;
-          throw error;
-        }
-      }),
+    ...(process.platform === 'win32' ? {} : { onSuspend }),
+    readText: async (path) => (await readBytes(path))?.toString('utf8') ?? null,
+    readBytes,
     writeText: (path, text) => onFile(path, 'write', () => files.writeFile(path, text)),
     appendText: (path, text) => onFile(path, 'write', () => files.appendFile(path, text)),
   };

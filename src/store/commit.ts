@@ -21,6 +21,7 @@ import {
   attempts,
   batches,
   blobs,
+  deliveries,
   idempotency,
   inputBlobs,
   invites,
@@ -77,10 +78,11 @@ function compileStatements(connection: Connection) {
   const blob = slots(blobs, 'hash', 'bytes');
   const inputBlob = slots(inputBlobs, 'taskId', 'blob');
   const file = slots(outputs, 'taskId', 'path', 'blob', 'bytes', 'executable', 'problem', 'keptAt');
-  const batch = slots(batches, 'id', 'name', 'createdAt', 'size', 'owner');
+  const batch = slots(batches, 'id', 'name', 'createdAt', 'size', 'owner', 'notify');
   const answer = slots(idempotency, 'key', 'bodyHash', 'answer', 'createdAt');
   const worker = slots(workers, 'name', 'publicKey', 'firstSeenAt', 'lastSeenAt', 'draining', 'declaration');
   const setting = slots(settings, 'key', 'value');
+  const delivery = slots(deliveries, 'destination', 'createdAt', 'notice', 'tries', 'nextAt');
   return {
     tag: connection.compile<Insert<typeof taskTags>>(orm.insert(taskTags).values(tag)),
     attempt: connection.compile<Insert<typeof attempts>>(orm.insert(attempts).values(attempt)),
@@ -105,6 +107,15 @@ function compileStatements(connection: Connection) {
         .insert(workers)
         .values({ ...slots(workers, 'id'), ...worker })
         .onConflictDoUpdate({ target: workers.id, set: worker }),
+    ),
+    delivery: connection.compile<Insert<typeof deliveries>>(
+      orm
+        .insert(deliveries)
+        .values({ ...slots(deliveries, 'id'), ...delivery })
+        .onConflictDoUpdate({ target: deliveries.id, set: delivery }),
+    ),
+    noDelivery: connection.compile<Pick<Insert<typeof deliveries>, 'id'>>(
+      orm.delete(deliveries).where(eq(deliveries.id, slots(deliveries, 'id').id)),
     ),
     setting: connection.compile<Insert<typeof settings>>(
       orm
@@ -182,7 +193,7 @@ export class Commits {
           this.#write.attempt(attemptRowOf(change.record));
           break;
         case 'batch':
-          this.#write.batch(change);
+          this.#write.batch({ ...change, notify: change.notify === undefined ? null : JSON.stringify(change.notify) });
           break;
         case 'idempotency':
           this.#write.idempotency(change);
@@ -198,6 +209,12 @@ export class Commits {
           break;
         case 'token':
           this.#trust.token(change.record);
+          break;
+        case 'delivery':
+          this.#write.delivery({ ...change.record, notice: JSON.stringify(change.record.notice) });
+          break;
+        case 'deliveryEnded':
+          this.#write.noDelivery({ id: change.id });
           break;
         case 'setting':
           this.#write.setting(change);

@@ -98,7 +98,7 @@ export class Connection {
   }
 
   /** The value of a numeric pragma. */
-  pragma(name: 'user_version' | 'application_id' | 'page_count'): number {
+  pragma(name: 'user_version' | 'application_id' | 'page_count' | 'page_size'): number {
     return this.attempt(() => Number(this.#client.prepare(`PRAGMA ${name}`).values()[0]?.[0]));
   }
 

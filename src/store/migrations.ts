@@ -193,11 +193,24 @@ ALTER TABLE outputs ADD COLUMN kept_at TEXT;
 CREATE INDEX outputs_kept ON outputs (kept_at, task_id) WHERE kept_at IS NOT NULL;
 `;
 
+/** Notifications on their way, and whom the end of a batch is told. */
+const v6 = `
+CREATE TABLE deliveries (
+  id TEXT PRIMARY KEY NOT NULL,
+  destination TEXT NOT NULL,
+  created_at TEXT NOT NULL,
+  notice TEXT NOT NULL,
+  tries INTEGER NOT NULL,
+  next_at TEXT NOT NULL
+);
+ALTER TABLE batches ADD COLUMN notify TEXT;
+`;
+
 /** The first version whose record has a mark at its end. */
 export const auditHeadSince = 4;
 
 /** Every migration, oldest first; the position (from 1) is the version it leads to. */
-export const migrations: readonly string[] = [v1, v2, v3, v4, v5];
+export const migrations: readonly string[] = [v1, v2, v3, v4, v5, v6];
 
 /**
  * Applies what the database lacks of `list`; each migration happens whole or not at all. Returns how many were applied.

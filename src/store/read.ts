@@ -4,34 +4,19 @@
  * A page is found in two steps: the ids, out of one index walked in the order of the answer, then the rows of those ids;
  * so the cost follows the page and not the table. Which index leads is decided here and not left to the planner, which
  * knows nothing of how many rows have which status. The unary `+` in SQL keeps a column from choosing an index.
- * Known limit: filters without an index of their own (`worker`, and `completed` where it is rare) walk newest first
- * until the page is full, in the worst case over all tasks.
+ * Known limit: filters without an index of their own (`worker`, `text`, and `completed` where it is rare) walk newest
+ * first until the page is full, in the worst case over all tasks.
  */
 
-import {
-  and,
-  asc,
-  count,
-  desc,
-  eq,
-  getTableColumns,
-  gt,
-  gte,
-  inArray,
-  isNotNull,
-  lt,
-  max,
-  type SQL,
-  sql,
-} from 'drizzle-orm';
-import type { SQLiteColumn, SQLiteSelect } from 'drizzle-orm/sqlite-core';
-import { firstIdAt } from '../core/ids.ts';
+import { and, asc, count, desc, eq, getTableColumns, gt, gte, inArray, isNotNull, lt, max, sql } from 'drizzle-orm';
+import type { SQLiteSelect } from 'drizzle-orm/sqlite-core';
 import type { RememberedWorker } from '../core/restore.ts';
 import { type AttemptRecord, isFinal, type Task, type TaskStatus, taskStatuses } from '../core/task.ts';
 import type { AuditEntry, InviteRecord, NodeRecord, TokenRecord } from '../core/trust.ts';
 import type { CollectedFiles } from '../ports/files.ts';
 import type { AuditFilter, KeptOutput, Loaded, Store, TaskFilter, TaskRow } from '../ports/store.ts';
 import type { Connection } from './connection.ts';
+import { batchesOf, batchOf, endedAttemptsOf } from './history.ts';
 import { attemptOf, type BareTaskRow, dependenciesOf, outputOf, taskOf, workerOf } from './rows.ts';
 import {
   attempts,
@@ -49,22 +34,16 @@ import {
   tokens,
   workers,
 } from './schema.ts';
+import { conditions } from './task-filter.ts';
 
 type Counts = Record<TaskStatus, number>;
 type Page = Parameters<Store['tasks']>[1];
-
-/** Greater than any character of an id. */
-const afterIds = '\u{10ffff}';
+type AuditPage = Parameters<Store['audit']>[1];
 
 const { stdout, stdoutSize, stdoutBlob, stderr, stderrSize, stderrBlob, ...bareColumns } = getTableColumns(tasks);
 
 function noCounts(): Counts {
   return Object.fromEntries(taskStatuses.map((status) => [status, 0])) as Counts;
-}
-
-/** Ids as one value, for `IN`: a list of any length is one statement and one binding. */
-function listed(ids: readonly string[]): SQL {
-  return sql`(SELECT value FROM json_each(${JSON.stringify(ids)}))`;
 }
 
 /** The ids bound as `ids`, a JSON list, for `IN`. */
@@ -90,6 +69,9 @@ function prepareQueries(connection: Connection) {
     ),
   };
 }
+
+/** Tasks read at once at the start: some 50 ms. */
+const loadPage = 10_000;
 
 export class Reads {
   readonly #connection: Connection;
@@ -160,16 +142,15 @@ export class Reads {
   }
 
   batch(id: string): ReturnType<Store['batch']> {
-    const batch = this.#orm.select().from(batches).where(eq(batches.id, id)).get();
-    if (batch === undefined) return null;
-    const counts = noCounts();
-    const counted = this.#orm
-      .select({ status: tasks.status, count: count() })
-      .from(tasks)
-      .where(eq(tasks.batchId, id))
-      .groupBy(sql`+${tasks.status}`);
-    for (const row of counted.all()) counts[row.status] = row.count;
-    return { ...batch, counts };
+    return batchOf(this.#orm, id);
+  }
+
+  batches(...asked: Parameters<Store['batches']>): ReturnType<Store['batches']> {
+    return batchesOf(this.#orm, ...asked);
+  }
+
+  endedAttempts(...asked: Parameters<Store['endedAttempts']>): ReturnType<Store['endedAttempts']> {
+    return endedAttemptsOf(this.#orm, ...asked);
   }
 
   setting(key: string): string | null {
@@ -181,19 +162,22 @@ export class Reads {
     return this.#orm.select({ bodyHash, answer }).from(idempotency).where(eq(idempotency.key, key)).get() ?? null;
   }
 
-  audit(filter: AuditFilter, { limit, after }: Parameters<Store['audit']>[1]): readonly AuditEntry[] {
+  audit(filter: AuditFilter, { limit, after, newestFirst = false }: AuditPage): readonly AuditEntry[] {
     const { since, eventType, actor, taskId, workerId } = filter;
+    const order = newestFirst ? desc(auditLog.id) : asc(auditLog.id);
     // The first page finds where to begin in the index; those after it walk on from there, in the order of the answer.
-    const start = since === undefined || after > 0 ? after : this.#firstEntrySince(since) - 1;
+    const known = since === undefined || (after > 0 && !newestFirst);
+    const start = known ? (newestFirst ? 0 : after) : this.#firstEntrySince(since) - 1;
     const matching = and(
       gt(auditLog.id, start),
+      newestFirst && after > 0 ? lt(auditLog.id, after) : undefined,
       since === undefined ? undefined : sql`+${auditLog.timestamp} >= ${sql.param(since, auditLog.timestamp)}`,
       eventType === undefined ? undefined : eq(auditLog.eventType, eventType),
       actor === undefined ? undefined : eq(auditLog.actor, actor),
       taskId === undefined ? undefined : eq(auditLog.taskId, taskId),
       workerId === undefined ? undefined : eq(auditLog.workerId, workerId),
     );
-    return this.#orm.select().from(auditLog).where(matching).orderBy(asc(auditLog.id)).limit(limit).all();
+    return this.#orm.select().from(auditLog).where(matching).orderBy(order).limit(limit).all();
   }
 
   /** A row refers to the blob. */
@@ -201,9 +185,10 @@ export class Reads {
     return this.#queries.blob.get({ blob }) !== undefined;
   }
 
-  load(): Loaded {
+  /** Gives how many tasks were read so far, page by page; then all. */
+  *loading(): Generator<number, Loaded, undefined> {
     return {
-      tasks: this.#liveTasks(),
+      tasks: yield* this.#liveTasks(),
       workers: this.#workers(),
       nodes: this.#nodes(),
       invites: this.#invites(),
@@ -222,11 +207,11 @@ export class Reads {
     const ids = () => this.#orm.select({ id: tasks.id }).from(tasks).$dynamic();
     if (tag !== undefined) {
       const tagged = and(eq(taskTags.key, tag.key), eq(taskTags.value, tag.value));
-      const matching = and(tagged, conditions(filter, page, taskTags.taskId));
+      const matching = and(tagged, conditions(filter, page.before, taskTags.taskId));
       const query = ids().innerJoin(taskTags, eq(taskTags.taskId, tasks.id)).where(matching);
       return idsOf(query.orderBy(desc(taskTags.taskId)), page);
     }
-    const matching = conditions(filter, page, tasks.id);
+    const matching = conditions(filter, page.before, tasks.id);
     if (batchId === undefined && owner === undefined && statuses?.every((status) => status !== 'completed')) {
       const open = statuses.flatMap((status) => {
         const leading = and(sql`${tasks.status} <> 'completed'`, eq(tasks.status, status));
@@ -256,15 +241,25 @@ export class Reads {
 
   // ----------------------------------------------------------------------------------------------------- restart
 
-  #liveTasks(): Task[] {
-    const rows = this.#orm
-      .select(bareColumns)
-      .from(tasks)
-      .where(and(sql`${tasks.status} <> 'completed'`, inArray(tasks.status, ['blocked', 'queued', 'running'])))
-      .all();
-    rows.sort((left, right) => (left.id < right.id ? -1 : 1));
-    const waiting = this.#waiting(rows);
-    return rows.map((row) => taskOf(row, waiting(row)));
+  *#liveTasks(): Generator<number, Task[], undefined> {
+    const found: Task[] = [];
+    for (const status of ['blocked', 'queued', 'running'] as const) {
+      let page: BareTaskRow[] = [];
+      let after = '';
+      do {
+        const leading = and(sql`${tasks.status} <> 'completed'`, eq(tasks.status, status));
+        const query = this.#orm
+          .select(bareColumns)
+          .from(tasks)
+          .where(and(leading, gt(tasks.id, after)));
+        page = query.orderBy(asc(tasks.id)).limit(loadPage).all();
+        const waiting = this.#waiting(page);
+        for (const row of page) found.push(taskOf(row, waiting(row)));
+        after = page.at(-1)?.id ?? after;
+        yield found.length;
+      } while (page.length === loadPage);
+    }
+    return found.sort((left, right) => (left.id < right.id ? -1 : 1));
   }
 
   /** For each row the dependencies that have not ended. One that is gone was pruned, and so had ended. */
@@ -348,24 +343,6 @@ export class Reads {
       .get();
     return first?.id ?? Number.MAX_SAFE_INTEGER;
   }
-}
-
-/**
- * The filter's conditions, `id` being the column that leads. An id's time is never before its task's creation, so `since`
- * bounds the ids too, and the walk ends there.
- */
-function conditions(filter: TaskFilter, page: Page, id: SQLiteColumn): SQL | undefined {
-  const { statuses, workerId, batchId, since, idPrefix, owner } = filter;
-  return and(
-    page.before === null ? undefined : lt(id, page.before),
-    idPrefix === undefined ? undefined : and(gte(id, idPrefix), lt(id, idPrefix + afterIds)),
-    since === undefined ? undefined : and(gte(id, firstIdAt(since)), gte(tasks.createdAt, since)),
-    statuses === undefined ? undefined : sql`+${tasks.status} IN ${listed(statuses)}`,
-    workerId === undefined ? undefined : eq(tasks.workerId, workerId),
-    batchId === undefined ? undefined : eq(tasks.batchId, batchId),
-    // One owner may have very many batches: then the batch leads.
-    owner === undefined ? undefined : batchId === undefined ? eq(tasks.owner, owner) : sql`+${tasks.owner} = ${owner}`,
-  );
 }
 
 function idsOf(query: SQLiteSelect, { limit }: Page): string[] {

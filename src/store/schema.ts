@@ -69,6 +69,8 @@ export const batches = sqliteTable('batches', {
   createdAt: instant('created_at').notNull(),
   size: integer('size').notNull(),
   owner: text('owner'),
+  /** JSON list of destinations. */
+  notify: text('notify'),
 });
 
 /** How an attempt ended: the outcome's kind as a word, its usual facts as columns, the rest as JSON. */
@@ -261,6 +263,17 @@ export const tokens = sqliteTable('tokens', {
   createdAt: instant('created_at').notNull(),
   expiresAt: instant('expires_at'),
   revokedAt: instant('revoked_at'),
+});
+
+/** Notifications that have not arrived yet. */
+export const deliveries = sqliteTable('deliveries', {
+  id: text('id').primaryKey(),
+  destination: text('destination').notNull(),
+  createdAt: instant('created_at').notNull(),
+  /** JSON: what is to be told. */
+  notice: text('notice').notNull(),
+  tries: integer('tries').notNull(),
+  nextAt: instant('next_at').notNull(),
 });
 
 /** Who did what. Entries are only ever appended; each carries a hash of the one before it, see `audit.ts`. */

@@ -14,10 +14,12 @@ import type { Change, Loaded, Store, TaskFilter, TaskRow } from '../ports/store.
 import type { Sha256 } from './audit.ts';
 import { Commits } from './commit.ts';
 import { type Access, Connection, damaged } from './connection.ts';
+import { deliveriesOf } from './history.ts';
 import { applicationId, migrate, migrations } from './migrations.ts';
 import { prune } from './prune.ts';
 import { Reads } from './read.ts';
 import { verifyRecord } from './verify.ts';
+import { WrittenBytes } from './written.ts';
 
 /** What the store needs of the machine. Implemented in `runtime/`. Errors: `io`, `storage_unavailable`. */
 export interface StoreFiles {
@@ -38,9 +40,13 @@ const busyTimeoutMsDefault = 5000;
 /** Files up to this many pages (64 MiB) are checked in full when opened; it takes about 3 ms per MiB. */
 const checkedPagesMax = 16_384;
 
-/** A store that can also say whether its rows refer to a blob, for clearing away others. */
+/** A store that can also say whether its rows refer to a blob, for clearing away others, and what it has written. */
 export interface SqliteStore extends Store {
+  /** As `load`, in steps: gives how many tasks were read so far after each. Nothing may be committed in between. */
+  loading(): Generator<number, Loaded, undefined>;
   usesBlob(blob: string): boolean;
+  /** Bytes written by commits since it was opened, to the log and the file; null = not known with this SQLite. */
+  readonly writtenBytes: number | null;
 }
 
 /**
@@ -121,10 +127,27 @@ function storeOn(connection: Connection, files: StoreFiles): SqliteStore {
   const commits = new Commits(connection, files.sha256);
   const reads = new Reads(connection);
   const read = <T>(action: () => T): T => connection.attempt(action);
+  const written = read(() => WrittenBytes.of(connection));
   return {
-    load: (): Loaded => read(() => reads.load()),
+    load(): Loaded {
+      const steps = this.loading();
+      for (;;) {
+        const step = steps.next();
+        if (step.done) return step.value;
+      }
+    },
+    *loading(): Generator<number, Loaded, undefined> {
+      const steps = read(() => reads.loading());
+      for (;;) {
+        const step = read(() => steps.next());
+        if (step.done) return step.value;
+        yield step.value;
+      }
+    },
     commit(changes: readonly Change[]): void {
-      if (changes.length > 0) connection.transaction(() => commits.apply(changes));
+      if (changes.length === 0) return;
+      connection.transaction(() => commits.apply(changes));
+      written?.look();
     },
     probe(): void {
       connection.exec(
@@ -139,10 +162,16 @@ function storeOn(connection: Connection, files: StoreFiles): SqliteStore {
     kept: (of) => read(() => reads.kept(of)),
     keptCounts: () => read(() => reads.keptCounts()),
     batch: (id) => read(() => reads.batch(id)),
+    batches: (filter, page) => read(() => reads.batches(filter, page)),
+    endedAttempts: (filter, limit) => read(() => reads.endedAttempts(filter, limit)),
+    deliveries: () => read(() => deliveriesOf(connection.orm)),
     setting: (key) => read(() => reads.setting(key)),
     idempotency: (key) => read(() => reads.idempotency(key)),
     audit: (filter, page) => read(() => reads.audit(filter, page)),
     verifyAudit: () => verifyRecord(connection, files.sha256),
+    get writtenBytes() {
+      return written?.bytes ?? null;
+    },
     usesBlob: (blob) => read(() => reads.usesBlob(blob)),
     prune: (wallMs, limit) => connection.transaction(() => prune(connection.orm, wallMs, limit)),
     backup: (target) => backup(connection, files, target),

@@ -90,7 +90,11 @@ interface Piece {
 export class Plan {
   /** Parts that nobody owed. */
   strayParts = 0;
+  /** Sources that were given up for a while because they sent nothing; whoever reads it empties it. */
+  readonly stalled: string[] = [];
   readonly bytes: number;
+  /** Who gave bytes since the last `pause`. */
+  readonly #givers = new Set<string>();
   readonly #sources = new Map<string, Source>();
   #pieces: Piece[] = [];
   #written = 0;
@@ -123,6 +127,7 @@ export class Plan {
   pause(): void {
     this.begin(this.#written);
     this.#begun = false;
+    this.#givers.clear();
   }
 
   /** A source that may have some of it. Idempotent. */
@@ -137,6 +142,16 @@ export class Plan {
   /** Keys of the sources. */
   get sources(): readonly string[] {
     return [...this.#sources.keys()];
+  }
+
+  /** Keys of those whose bytes are among what has come. */
+  get givers(): readonly string[] {
+    return [...this.#givers];
+  }
+
+  /** It gave some of it, or was asked to. */
+  uses(key: string): boolean {
+    return this.#givers.has(key) || (this.#sources.get(key)?.owedBytes ?? 0) > 0;
   }
 
   /** It is gone, or not to be asked: what it owes is asked of others. */
@@ -179,6 +194,7 @@ export class Plan {
       this.strayParts += 1;
       return [];
     }
+    this.#givers.add(key);
     piece.at += data.length;
     piece.data.push(data);
     source.owedBytes -= data.length;
@@ -321,7 +337,9 @@ export class Plan {
       if (source.owedBytes === 0 || now - source.heardAt < sourceStallMs) continue;
       if (source.isLast && !this.#peers(now).some(({ have }) => have >= this.#owedTo(key))) continue;
       this.#reopen(key);
-      if (!source.isLast) this.#rest(source, now);
+      if (source.isLast) continue;
+      this.#rest(source, now);
+      this.stalled.push(key);
     }
   }
 

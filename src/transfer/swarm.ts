@@ -51,9 +51,19 @@ interface Download {
 
 type BlobHere = Pick<Extract<PeerMessage, { kind: 'blobHere' }>, 'blob' | 'bytes' | 'have'>;
 
+/** Something went wrong with sources of a blob; it goes on with others. `wrong`: the whole had another hash. */
+export interface SourceTrouble {
+  readonly kind: 'gone' | 'refused' | 'stalled' | 'wrong';
+  readonly blob: string;
+  /** Keys; of `wrong` all that gave some of it. */
+  readonly sources: readonly string[];
+}
+
 interface Parts {
   readonly clock: Clock;
   readonly store: Pick<BlobStore, 'size' | 'receive'>;
+  /** For the record; changes nothing. */
+  onTrouble(trouble: SourceTrouble): void;
   /** More of it is here, or all, or nothing any more. */
   onProgress(blob: string): void;
 }
@@ -111,7 +121,10 @@ export class Swarm {
   /** A source is gone: what it owes is asked of others. */
   detach(key: string): void {
     if (!this.#links.delete(key)) return;
-    for (const { plan } of this.#downloads.values()) plan.drop(key);
+    for (const { plan, blob } of this.#downloads.values()) {
+      if (plan.uses(key) && key !== lastSource) this.#parts.onTrouble({ kind: 'gone', blob, sources: [key] });
+      plan.drop(key);
+    }
     this.#pumpSoon();
   }
 
@@ -168,6 +181,7 @@ export class Swarm {
 
   #refused(download: Download, key: string, detail: string): void {
     if (key !== lastSource) {
+      this.#parts.onTrouble({ kind: 'refused', blob: download.blob, sources: [key] });
       download.plan.refused(key, this.#parts.clock.steady());
       return;
     }
@@ -212,7 +226,9 @@ export class Swarm {
       active += 1;
       if (download.receiver === null && !this.#start(download, now)) continue;
       if (download.isFinishing || this.#isHopeless(download, now)) continue;
-      for (const order of download.plan.ask(now)) addRanges(ranges, download.blob, order);
+      const { plan, blob } = download;
+      for (const order of plan.ask(now)) addRanges(ranges, blob, order);
+      for (const key of plan.stalled.splice(0)) this.#parts.onTrouble({ kind: 'stalled', blob, sources: [key] });
     }
     for (const [key, wanted] of ranges) this.#links.get(key)?.send({ kind: 'blobWanted', ranges: wanted });
     this.#watch();
@@ -295,6 +311,7 @@ export class Swarm {
   #wrongHash(download: Download): void {
     const { plan, blob } = download;
     this.wrongHashes += 1;
+    this.#parts.onTrouble({ kind: 'wrong', blob, sources: plan.givers });
     download.tries += 1;
     download.isFinishing = false;
     download.receiver = null;

@@ -6,6 +6,9 @@
  * the seal because the frame's length does not: without it, someone on the path could re-cut frames at piece boundaries
  * and every piece would still be authentic.
  *
+ * A piece is opened as soon as it has arrived, into memory for the whole message, which nobody sees before its last piece
+ * was authentic, too. What a frame's length claims is believed up to a MiB, and only once a first piece was authentic.
+ *
  * Each direction has its own cipher, whose counter makes replayed, reordered and dropped pieces fail; and it is rekeyed
  * (Noise section 11.3) every `rekeyPieces` pieces, at most 2^32 AES blocks, well within what one GCM key may seal.
  */
@@ -19,6 +22,8 @@ const furtherPiece = 1;
 const noBytes = new Uint8Array(0);
 /** A message of fewer bytes is put together before it is sealed: copying it costs less than sealing it in parts. */
 const copiedBytesMax = 4096;
+/** Memory that is taken for what a frame says is to come; beyond that it is as much as what has come. */
+const believedBytesMax = 1024 * 1024;
 const flags = [Uint8Array.of(finalPiece), Uint8Array.of(furtherPiece)] as const;
 
 const pieceDataBytesMax = noiseMessageBytesMax - tagBytes - flagBytes;
@@ -49,7 +54,7 @@ export class SealingChannel {
     let bytes = 0;
     for (const { length } of parts) bytes += length;
     const count = Math.max(1, Math.ceil(bytes / pieceDataBytesMax));
-    const body = this.#cipher.memory(headBytes + bytes + count * (tagBytes + flagBytes));
+    const body = this.#cipher.crypto.memory(headBytes + bytes + count * (tagBytes + flagBytes));
     if (bytes < copiedBytesMax) {
       body.set(this.#cipher.encrypt(noBytes, inOnePiece(parts, bytes)), headBytes);
       this.#sealed();
@@ -121,31 +126,48 @@ export class OpeningChannel {
   readonly #cipher: CipherState;
   readonly #rekeyPieces: number;
   #pieces = 0;
+  /** Of a message of several pieces: memory for it, and how much of that its pieces fill. */
+  #message: Uint8Array = noBytes;
+  #messageBytes = 0;
 
   constructor(cipher: CipherState, rekeyPieces: number = rekeyPiecesDefault) {
     this.#cipher = cipher;
     this.#rekeyPieces = rekeyPieces;
   }
 
-  /** The message in a frame body, in memory of its own; null when any piece is not authentic or not in its place. */
-  open(body: Uint8Array): Uint8Array | null {
-    if (body.length <= noiseMessageBytesMax) return this.#openPiece(body, finalPiece);
-    const count = Math.ceil(body.length / noiseMessageBytesMax);
-    const data = this.#cipher.memory(Math.max(0, body.length - count * (tagBytes + flagBytes)));
-    for (let i = 0; i < count; i++) {
-      const sealed = body.subarray(i * noiseMessageBytesMax, (i + 1) * noiseMessageBytesMax);
-      const piece = this.#openPiece(sealed, i === count - 1 ? finalPiece : furtherPiece);
-      if (piece === null) return null;
-      data.set(piece, i * pieceDataBytesMax);
-    }
-    return data;
-  }
-
-  #openPiece(sealed: Uint8Array, flag: number): Uint8Array | null {
+  /**
+   * Opens the next piece of a frame in which `restBytes` follow it: with the last one it gives the message, in memory of its
+   * own, before that `further`. Null when the piece is not authentic or not in its place; nothing may be opened afterwards.
+   */
+  open(sealed: Uint8Array, restBytes: number): Uint8Array | 'further' | null {
     const plaintext = this.#cipher.decrypt(noBytes, sealed);
-    if (plaintext === null || plaintext[0] !== flag) return null;
+    if (plaintext === null || plaintext[0] !== (restBytes > 0 ? furtherPiece : finalPiece)) return null;
     this.#pieces += 1;
     if (this.#pieces % this.#rekeyPieces === 0) this.#cipher.rekey();
-    return plaintext.subarray(flagBytes);
+    const data = plaintext.subarray(flagBytes);
+    if (restBytes === 0 && this.#messageBytes === 0) return data;
+    this.#reserve(data.length, restBytes);
+    this.#message.set(data, this.#messageBytes);
+    this.#messageBytes += data.length;
+    this.#cipher.crypto.release(plaintext);
+    return restBytes > 0 ? 'further' : this.#takeMessage();
+  }
+
+  /** Room for `bytes` more, and for the rest of the frame as far as its length is believed. */
+  #reserve(bytes: number, restBytes: number): void {
+    const needed = this.#messageBytes + bytes;
+    if (needed <= this.#message.length) return;
+    const rest = restBytes - Math.ceil(restBytes / noiseMessageBytesMax) * (tagBytes + flagBytes);
+    const grown = this.#cipher.crypto.memory(needed + Math.max(0, Math.min(rest, Math.max(needed, believedBytesMax))));
+    grown.set(this.#message.subarray(0, this.#messageBytes));
+    this.#cipher.crypto.release(this.#message);
+    this.#message = grown;
+  }
+
+  #takeMessage(): Uint8Array {
+    const message = this.#message.subarray(0, this.#messageBytes);
+    this.#message = noBytes;
+    this.#messageBytes = 0;
+    return message;
   }
 }

@@ -18,6 +18,7 @@ export function createPortableCrypto(randomBytes: (count: number) => Uint8Array)
   return {
     generateKeypair: () => keypairOf(randomBytes(32)),
     memory: (bytes) => new Uint8Array(bytes),
+    release() {},
     randomBytes,
     keypairOf,
     dh: (privateKey, publicKey) => {

@@ -31,12 +31,13 @@ import {
   type BlobHolder,
   type DispatcherMessage,
   holdersMax,
+  logLinesMax,
   outputChunkBytesMax,
   type RosterEntry,
   refusalCodes,
   rosterMax,
 } from './messages.ts';
-import { packAssignment, packBytes, packKey, readAssignment, readAttempt, readKey } from './shapes.ts';
+import { packAssignment, packBytes, packKey, readAssignment, readAttempt, readKey, readSize } from './shapes.ts';
 
 type Welcome = Extract<DispatcherMessage, { kind: 'welcome' }>;
 type Resume = Welcome['resume'][number];
@@ -89,10 +90,14 @@ export function packDispatcherMessage(message: DispatcherMessage): unknown[] {
       return [message.kind, message.attempts.map(packKey)];
     case 'stdin':
       return ['stdin', message.taskId, message.attempt, message.offset, packBytes(message.data), message.eof];
+    case 'resize':
+      return ['resize', message.taskId, message.attempt, message.columns, message.rows];
     case 'blobWanted':
     case 'blobData':
     case 'blobRefused':
       return packBlobMessage(message);
+    case 'logWanted':
+      return ['logWanted', message.request, message.lines];
     case 'alive':
     case 'closing':
       return [message.kind];
@@ -127,15 +132,8 @@ export function checkDispatcherMessage(value: unknown): DispatcherMessage {
         name: nullOr(fields[4], (name) => nodeName(name, 'name')),
       };
     }
-    case 'refused': {
-      const fields = row(value, 4, kind);
-      return {
-        kind,
-        code: oneOf(fields[1], 'code', refusalCodes),
-        detail: text(fields[2], 'detail', fieldLimits.detailLengthMax),
-        retryAfterMs: amount(fields[3], 'retryAfterMs', waitRange),
-      };
-    }
+    case 'refused':
+      return readRefused(value);
     case 'assign':
       return { kind, attempts: list(row(value, 2, kind)[1], 'attempts', readAssignment) };
     case 'recall':
@@ -155,10 +153,16 @@ export function checkDispatcherMessage(value: unknown): DispatcherMessage {
         eof: bool(fields[5], 'eof'),
       };
     }
+    case 'resize': {
+      const fields = row(value, 5, kind);
+      return { kind, taskId: taskId(fields[1]), attempt: readAttempt(fields[2]), ...readSize(fields[3], fields[4]) };
+    }
     case 'blobWanted':
     case 'blobData':
     case 'blobRefused':
       return checkBlobMessage(kind, value);
+    case 'logWanted':
+      return readLogWanted(value);
     case 'alive':
     case 'closing':
       row(value, 1, kind);
@@ -222,9 +226,11 @@ export function halveDispatcherMessage(
     case 'credential':
     case 'refused':
     case 'stdin':
+    case 'resize':
     case 'blobWanted':
     case 'blobData':
     case 'blobRefused':
+    case 'logWanted':
     case 'alive':
     case 'closing':
       return null;
@@ -274,6 +280,22 @@ function readRoster(value: unknown): Roster {
     members: list(fields[2], 'members', readMember, rosterMax),
     gone: list(fields[3], 'gone', readPublicKey, rosterMax),
   };
+}
+
+function readRefused(value: unknown): Extract<DispatcherMessage, { kind: 'refused' }> {
+  const fields = row(value, 4, 'refused');
+  return {
+    kind: 'refused',
+    code: oneOf(fields[1], 'code', refusalCodes),
+    detail: text(fields[2], 'detail', fieldLimits.detailLengthMax),
+    retryAfterMs: amount(fields[3], 'retryAfterMs', waitRange),
+  };
+}
+
+function readLogWanted(value: unknown): Extract<DispatcherMessage, { kind: 'logWanted' }> {
+  const fields = row(value, 3, 'logWanted');
+  const lines = whole(fields[2], 'lines', { min: 1, max: logLinesMax });
+  return { kind: 'logWanted', request: count(fields[1], 'request'), lines };
 }
 
 function packMember({ id, name, publicKey }: RosterEntry): unknown[] {

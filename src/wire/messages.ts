@@ -12,12 +12,12 @@
  */
 
 import type { AttemptKey, HeldAttempt, ReportEntry } from '../core/attempt.ts';
-import type { TaskSpec } from '../core/task.ts';
+import type { TaskSpec, TerminalSize } from '../core/task.ts';
 import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
 
 /** Spoken version and the oldest one still understood. Exchanged in clear before the handshake. */
-export const protocolVersion = 4;
-export const protocolVersionMin = 4;
+export const protocolVersion = 5;
+export const protocolVersionMin = 5;
 
 /** Most entries in one `assign`, `report`, `recall`, `ack` or `join.held`. */
 export const entriesMax = 4096;
@@ -30,6 +30,11 @@ export const inlineOutputBytesMax = 16 * 1024;
 export const blobDataBytesMax = 512 * 1024;
 /** Most ranges in one `blobWanted`, and parts in one `blobData`. */
 export const blobRangesMax = 512;
+
+/** Most lines in one `logLines`. */
+export const logLinesMax = 1000;
+/** Most characters of all lines in one `logLines`, and so of any of them. */
+export const logLengthMax = 256 * 1024;
 
 export type Stream = 'stdout' | 'stderr';
 
@@ -88,6 +93,8 @@ export type WorkerMessage =
   | { readonly kind: 'handedOver'; readonly entries: readonly (AttemptKey & { readonly to: string })[] }
   /** Runs, or has run, for a peer without having been told to from here. Reports of these follow as of any other. */
   | { readonly kind: 'adopted'; readonly tasks: readonly AdoptedTask[] }
+  /** Answers `logWanted`: the last lines of its log, oldest first, as it writes them. */
+  | { readonly kind: 'logLines'; readonly request: number; readonly lines: readonly string[] }
   /** Holds nothing any more and hangs up. */
   | { readonly kind: 'goodbye' };
 
@@ -226,7 +233,11 @@ export type DispatcherMessage =
   /** Files of these attempts, and of earlier ones of their tasks, need not be kept any more. */
   | { readonly kind: 'release'; readonly attempts: readonly AttemptKey[] }
   | (AttemptKey & { readonly kind: 'stdin'; readonly offset: number; readonly data: Uint8Array; readonly eof: boolean })
+  /** The terminal of the attempt is of this size from now on. */
+  | (AttemptKey & TerminalSize & { readonly kind: 'resize' })
   | BlobMessage
+  /** Somebody wants to read its log; `request` comes back with the answer, `lines` is at most `logLinesMax`. */
+  | { readonly kind: 'logWanted'; readonly request: number; readonly lines: number }
   /** Answers a heartbeat. */
   | { readonly kind: 'alive' }
   /** The dispatcher goes down; keep running, keep results, come back later. */

@@ -24,6 +24,8 @@ export interface NoiseCrypto {
   generateKeypair(): KeyPair;
   /** Memory in which anything may stand, for what is written over at once. */
   memory(bytes: number): Uint8Array;
+  /** Gives back what `memory`, `seal` or `open` gave, so that it is used again; nobody may hold a view of it any more. */
+  release(bytes: Uint8Array): void;
   /** Cryptographically strong. */
   randomBytes(count: number): Uint8Array;
   /** The pair of a 32-byte private key. Throws `RangeError` for another length. */
@@ -84,7 +86,7 @@ const noBytes = new Uint8Array(0);
 
 /** Section 5.1: a key and a counter. Without a key it passes data through. */
 export class CipherState {
-  readonly #crypto: NoiseCrypto;
+  readonly crypto: NoiseCrypto;
   #key: Uint8Array | null;
   /** Section 12.4 (AESGCM): the nonce is 4 zero bytes and the counter as 64 bits, big-endian. */
   readonly #nonce = new Uint8Array(12);
@@ -92,7 +94,7 @@ export class CipherState {
   #n = 0;
 
   constructor(crypto: NoiseCrypto, key: Uint8Array | null) {
-    this.#crypto = crypto;
+    this.crypto = crypto;
     this.#key = key;
   }
 
@@ -100,15 +102,10 @@ export class CipherState {
     return this.#key !== null;
   }
 
-  /** As of `NoiseCrypto`. */
-  memory(bytes: number): Uint8Array {
-    return this.#crypto.memory(bytes);
-  }
-
   /** EncryptWithAd. */
   encrypt(ad: Uint8Array, plaintext: Uint8Array): Uint8Array {
     if (this.#key === null) return plaintext;
-    const sealed = this.#crypto.seal({ key: this.#key, nonce: this.#nonce, ad, data: plaintext });
+    const sealed = this.crypto.seal({ key: this.#key, nonce: this.#nonce, ad, data: plaintext });
     this.#advance();
     return sealed;
   }
@@ -116,7 +113,7 @@ export class CipherState {
   /** EncryptWithAd of all the parts in a row, without data that goes with them; `into` has room for them and the tag. */
   encryptInto(parts: readonly Uint8Array[], into: Uint8Array): void {
     const key = present(this.#key, 'the key of a cipher that seals messages');
-    this.#crypto.sealInto({ key, nonce: this.#nonce, ad: noBytes }, parts, into);
+    this.crypto.sealInto({ key, nonce: this.#nonce, ad: noBytes }, parts, into);
     this.#advance();
   }
 
@@ -124,7 +121,7 @@ export class CipherState {
   decrypt(ad: Uint8Array, ciphertext: Uint8Array): Uint8Array | null {
     if (this.#key === null) return ciphertext;
     if (ciphertext.length < tagBytes) return null;
-    const plaintext = this.#crypto.open({ key: this.#key, nonce: this.#nonce, ad, data: ciphertext });
+    const plaintext = this.crypto.open({ key: this.#key, nonce: this.#nonce, ad, data: ciphertext });
     if (plaintext !== null) this.#advance();
     return plaintext;
   }
@@ -133,7 +130,7 @@ export class CipherState {
   rekey(): void {
     const nonce = new Uint8Array(12).fill(0xff, 4);
     const key = present(this.#key, 'the key of a cipher that is rekeyed');
-    const sealed = this.#crypto.seal({ key, nonce, ad: noBytes, data: new Uint8Array(32) });
+    const sealed = this.crypto.seal({ key, nonce, ad: noBytes, data: new Uint8Array(32) });
     this.#key = sealed.slice(0, 32);
   }
 

@@ -272,7 +272,7 @@ export class Opening {
   #takeAcceptance(body: Uint8Array): Opened | Unopened {
     if (body[0] !== frameKinds.accept) return this.#junk();
     const handshake = present(this.#handshake, 'a handshake');
-    const proof = this.#split(handshake).opening.open(body.subarray(1));
+    const proof = this.#split(handshake).opening.open(body.subarray(1), 0);
     if (proof?.length !== 0) return unopened('forged', 'The acceptance of the other side is not authentic.');
     return this.#opened(handshake);
   }

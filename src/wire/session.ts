@@ -16,7 +16,7 @@
  * called exactly then and nothing after it. `onMessage` only sees messages that passed their check, each once, and those of
  * a lane in order.
  * Before `open` a frame may have 1 KiB, then 16 MiB, or 16 KiB where a node is no member yet; memory follows what has
- * arrived (`frame.ts`).
+ * arrived (`frame.ts`, `channel.ts`).
  * What a sink's function throws is our own mistake and is not caught here.
  */
 
@@ -73,6 +73,9 @@ interface Track {
   awaitsFirst: boolean;
 }
 
+/** What `HTTP`, the beginning of an answer (RFC 9112, 4), is as the length of a frame. */
+const httpAsLength = 0x48545450;
+
 export class Session<Sends extends { readonly kind: string }, Receives> {
   readonly #options: SessionOptions<Sends, Receives>;
   readonly #control: Track;
@@ -110,12 +113,16 @@ export class Session<Sends extends { readonly kind: string }, Receives> {
       this.#end('malformed', `The other side speaks on the lane "${lane}" before the link is open.`);
       return;
     }
-    const claimedBytes = track.decoder.push(chunk, (body) => {
-      this.#takeFrame(track, body);
+    const claimedBytes = track.decoder.push(chunk, (piece, restBytes) => {
+      this.#takePiece(track, piece, restBytes);
       return !this.#hasEnded();
     });
     if (claimedBytes !== null) {
       const limit = track.decoder.limitBytes;
+      if (claimedBytes === httpAsLength) {
+        this.#end('oversized', 'The other side speaks HTTP: this is the port of its API, not the one for workers.');
+        return;
+      }
       this.#end('oversized', `The other side announced a frame of ${claimedBytes} bytes; ${limit} are allowed.`);
     }
   }
@@ -179,9 +186,15 @@ export class Session<Sends extends { readonly kind: string }, Receives> {
     this.#options.sink.onEnd({ code, detail });
   }
 
-  #takeFrame(track: Track, body: Uint8Array): void {
-    if (this.#phase === 'open') this.#takeMessage(track, body);
-    else this.#open(body);
+  /** A frame of the opening is smaller than a piece, so always one. */
+  #takePiece(track: Track, piece: Uint8Array, restBytes: number): void {
+    if (this.#phase !== 'open') {
+      this.#open(piece);
+      return;
+    }
+    const opened = present(track.channels, 'an open session').opening.open(piece, restBytes);
+    if (opened === null) this.#end('forged', 'A frame is not authentic: it was altered, repeated, moved or left out.');
+    else if (opened !== 'further') this.#takeMessage(track, opened);
   }
 
   #open(body: Uint8Array): void {
@@ -208,12 +221,7 @@ export class Session<Sends extends { readonly kind: string }, Receives> {
     }
   }
 
-  #takeMessage(track: Track, body: Uint8Array): void {
-    const encoded = present(track.channels, 'an open session').opening.open(body);
-    if (encoded === null) {
-      this.#end('forged', 'A frame is not authentic: it was altered, repeated, moved or left out.');
-      return;
-    }
+  #takeMessage(track: Track, encoded: Uint8Array): void {
     if (track.awaitsFirst) {
       track.awaitsFirst = false;
       if (encoded.length > 0) this.#end('malformed', 'The other side opened a lane with a message.');

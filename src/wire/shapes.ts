@@ -13,6 +13,9 @@ import {
   outputPlaces,
   type Requirement,
   type StdinSpec,
+  type TerminalSize,
+  terminalNamePattern,
+  terminalSideMax,
 } from '../core/task.ts';
 import { packBlob, readBlob } from './blob-messages.ts';
 import {
@@ -37,6 +40,7 @@ import {
 import type { Assignment } from './messages.ts';
 
 const attemptRange = { min: 1, max: fieldLimits.attemptMax };
+const terminalSideRange = { min: 1, max: terminalSideMax };
 const exitCodeRange = { min: -(2 ** 31), max: 2 ** 32 - 1 };
 
 /** Number of an attempt, from 1. */
@@ -205,8 +209,29 @@ export function readPattern(value: unknown): string {
   return text(value, 'pattern', fieldLimits.pathLengthMax);
 }
 
+/** The size of a terminal. */
+export function readSize(columns: unknown, rows: unknown): TerminalSize {
+  return { columns: whole(columns, 'columns', terminalSideRange), rows: whole(rows, 'rows', terminalSideRange) };
+}
+
+function readTerm(value: unknown): string {
+  const name = word(value, 'term');
+  if (!terminalNamePattern.test(name)) throw wrong('term', 'the name of a terminal', value);
+  return name;
+}
+
 function packStdin(stdin: StdinSpec): unknown[] {
-  return stdin.kind === 'text' ? ['text', stdin.text] : [stdin.kind];
+  switch (stdin.kind) {
+    case 'closed':
+    case 'stream':
+      return [stdin.kind];
+    case 'text':
+      return ['text', stdin.text];
+    case 'terminal':
+      return ['terminal', stdin.columns, stdin.rows, stdin.term];
+    default:
+      return unreachable(stdin);
+  }
 }
 
 function readStdin(value: unknown): StdinSpec {
@@ -224,8 +249,12 @@ function readStdin(value: unknown): StdinSpec {
       }
       return { kind, text: given };
     }
+    case 'terminal': {
+      const fields = row(value, 4, 'stdin');
+      return { kind, ...readSize(fields[1], fields[2]), term: readTerm(fields[3]) };
+    }
     default:
-      throw wrong('stdin', 'closed, text or stream', kind);
+      throw wrong('stdin', 'closed, text, stream or terminal', kind);
   }
 }
 

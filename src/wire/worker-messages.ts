@@ -7,17 +7,9 @@
 import { unreachable } from '../base/assert.ts';
 import type { AttemptKey, HeldAttempt, ReportEntry } from '../core/attempt.ts';
 import { filesMax, problemsMax } from '../core/files.ts';
-import {
-  enforcements,
-  type Isolation,
-  type LevelLack,
-  type LevelOffer,
-  type LimitOffer,
-  limitNames,
-  sandboxLevels,
-} from '../core/isolation.ts';
-import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
+import type { WorkerVitals } from '../core/worker.ts';
 import { checkBlobMessage, packBlobMessage } from './blob-messages.ts';
+import { packDeclaration, readDeclaration, sentenceLengthMax } from './declaration.ts';
 import {
   amount,
   bool,
@@ -26,7 +18,6 @@ import {
   fieldLimits,
   halves,
   kindOf,
-  labels,
   list,
   measure,
   nodeName,
@@ -35,11 +26,17 @@ import {
   row,
   taskId,
   text,
-  whole,
   word,
   wrong,
 } from './fields.ts';
-import { type AdoptedTask, inlineOutputBytesMax, outputChunkBytesMax, type WorkerMessage } from './messages.ts';
+import {
+  type AdoptedTask,
+  inlineOutputBytesMax,
+  logLengthMax,
+  logLinesMax,
+  outputChunkBytesMax,
+  type WorkerMessage,
+} from './messages.ts';
 import {
   packAssignment,
   packBytes,
@@ -56,8 +53,6 @@ import {
 } from './shapes.ts';
 
 export const streams = ['stdout', 'stderr'] as const;
-/** Characters of a sentence a worker says of itself. */
-const sentenceLengthMax = 1000;
 const heldPhases = ['waiting', 'running', 'ended'] as const;
 
 /** The message as a row for CBOR. */
@@ -92,6 +87,8 @@ export function packWorkerMessage(message: WorkerMessage): unknown[] {
       ];
     case 'kept':
       return ['kept', message.attempts.map(packKey)];
+    case 'logLines':
+      return ['logLines', message.request, message.lines];
     case 'leaving':
     case 'goodbye':
       return [message.kind];
@@ -153,6 +150,10 @@ export function checkWorkerMessage(value: unknown): WorkerMessage {
       return { kind, tasks: list(row(value, 2, kind)[1], 'tasks', readAdopted) };
     case 'kept':
       return { kind, attempts: list(row(value, 2, kind)[1], 'attempts', readKey) };
+    case 'logLines': {
+      const fields = row(value, 3, kind);
+      return { kind, request: count(fields[1], 'request'), lines: readLines(fields[2]) };
+    }
     case 'leaving':
     case 'goodbye':
       row(value, 1, kind);
@@ -267,90 +268,18 @@ function readHeld(value: unknown): HeldAttempt {
   };
 }
 
-function packDeclaration(worker: WorkerDeclaration): unknown[] {
-  return [
-    worker.id,
-    worker.name,
-    worker.processId,
-    worker.version,
-    worker.slots,
-    worker.cpuCores,
-    worker.memoryMb,
-    worker.gpu,
-    Object.entries(worker.labels),
-    worker.platform,
-    worker.arch,
-    packIsolation(worker.isolation),
-    worker.peerPort,
-  ];
-}
-
-function readDeclaration(value: unknown): WorkerDeclaration {
-  const fields = row(value, 13, 'worker');
-  return {
-    id: nodeName(fields[0], 'id'),
-    name: nodeName(fields[1], 'name'),
-    processId: nodeName(fields[2], 'processId'),
-    version: word(fields[3], 'version'),
-    slots: whole(fields[4], 'slots', { min: 1, max: fieldLimits.slotsMax }),
-    cpuCores: amount(fields[5], 'cpuCores', { min: 0, max: fieldLimits.cpuCoresMax }),
-    memoryMb: amount(fields[6], 'memoryMb', { min: 0, max: fieldLimits.memoryMbMax }),
-    gpu: whole(fields[7], 'gpu', { min: 0, max: fieldLimits.gpuMax }),
-    labels: labels(fields[8]),
-    platform: word(fields[9], 'platform'),
-    arch: word(fields[10], 'arch'),
-    isolation: readIsolation(fields[11]),
-    peerPort: nullOr(fields[12], (port) => whole(port, 'peerPort', fieldLimits.port)),
-  };
-}
-
-function packIsolation({ least, levels, missing }: Isolation): unknown[] {
-  return [
-    least,
-    levels.map(({ level, mechanism, network, limits }) => [
-      level,
-      mechanism,
-      network,
-      limitNames.map((name) => [limits[name].enforcement, limits[name].mechanism]),
-    ]),
-    missing.map(({ level, reason, remedy }) => [level, reason, remedy]),
-  ];
-}
-
-function readIsolation(value: unknown): Isolation {
-  const fields = row(value, 3, 'isolation');
-  return {
-    least: oneOf(fields[0], 'least', sandboxLevels),
-    levels: list(fields[1], 'levels', readOffer, sandboxLevels.length),
-    missing: list(fields[2], 'missing', readLack, sandboxLevels.length),
-  };
-}
-
-function readOffer(value: unknown): LevelOffer {
-  const fields = row(value, 4, 'level');
-  const limits = row(fields[3], limitNames.length, 'limits').map((limit): LimitOffer => {
-    const pair = row(limit, 2, 'limit');
-    return { enforcement: oneOf(pair[0], 'enforcement', enforcements), mechanism: sentence(pair[1], 'mechanism') };
-  });
-  return {
-    level: oneOf(fields[0], 'level', sandboxLevels),
-    mechanism: sentence(fields[1], 'mechanism'),
-    network: bool(fields[2], 'network'),
-    limits: Object.fromEntries(limitNames.map((name, place) => [name, limits[place]])) as LevelOffer['limits'],
-  };
-}
-
-function readLack(value: unknown): LevelLack {
-  const fields = row(value, 3, 'lack');
-  return {
-    level: oneOf(fields[0], 'level', sandboxLevels),
-    reason: sentence(fields[1], 'reason'),
-    remedy: sentence(fields[2], 'remedy'),
-  };
-}
-
-function sentence(value: unknown, name: string): string {
-  return text(value, name, sentenceLengthMax);
+function readLines(value: unknown): readonly string[] {
+  let room = logLengthMax;
+  return list(
+    value,
+    'lines',
+    (line) => {
+      const read = text(line, 'line', room);
+      room -= read.length;
+      return read;
+    },
+    logLinesMax,
+  );
 }
 
 function readProblem(value: unknown): string {

@@ -10,8 +10,9 @@
  */
 
 import type { AttemptKey, HeldAttempt } from '../core/attempt.ts';
-import type { AttemptOutcome } from '../core/task.ts';
+import { type AttemptOutcome, describeOutcome, type TerminalSize } from '../core/task.ts';
 import type { WorkerLink } from '../ports/links.ts';
+import type { Log } from '../ports/time.ts';
 import type { AdoptedTask, Assignment, DispatcherMessage } from '../wire/messages.ts';
 import { Backlog, type Capacity } from './backlog.ts';
 import { type Execution, type ExecutionEvents, type ExecutorParts, execute, type Result } from './executor.ts';
@@ -28,6 +29,7 @@ type Resume = Extract<DispatcherMessage, { kind: 'welcome' }>['resume'];
 interface Parts extends ExecutorParts {
   readonly capacity: Capacity;
   readonly kept: KeptOutputs;
+  readonly log: Log;
   /** Something ended or was forgotten. */
   onChange(): void;
 }
@@ -163,6 +165,11 @@ export class Attempts {
     return (await execution?.writeStdin(chunk)) ?? { offset: 0, open: false };
   }
 
+  /** Gives the terminal of a running attempt another size. */
+  resize({ taskId, attempt }: AttemptKey, size: TerminalSize): void {
+    if (this.isRunning({ taskId, attempt })) this.#running.get(taskId)?.execution.resize(size);
+  }
+
   /** Ends everything that runs, at once; it is reported with `outcome`. */
   killAll(outcome: AttemptOutcome): string[] {
     const running = [...this.#running.values()];
@@ -207,12 +214,15 @@ export class Attempts {
   #start(assignment: Assignment, watcher: ExecutionEvents | null = null): Execution {
     const { taskId, attempt, spec } = assignment;
     const key = { taskId, attempt };
+    const { log } = this.#parts;
+    log.debug('task starts', { task: taskId, attempt, ...(spec.name === null ? {} : { name: spec.name }) });
     const execution = execute(this.#parts, assignment, {
       onOutput: () => {
         this.#reporter.wrote();
         watcher?.onOutput();
       },
       onResult: (result) => {
+        log.debug('task ended', { task: taskId, attempt, end: describeOutcome(result.outcome) });
         if (this.isRunning(key)) this.#running.delete(taskId);
         this.#backlog.release(spec.requires);
         this.startNext();
@@ -249,6 +259,7 @@ function shared(execution: Execution): Execution {
     cancel: (outcome) => execution.cancel(outcome),
     kill: () => execution.kill(),
     writeStdin: (chunk) => execution.writeStdin(chunk),
+    resize: (size) => execution.resize(size),
     discard: () => {
       readers -= 1;
       if (readers === 0) execution.discard();

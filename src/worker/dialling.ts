@@ -10,6 +10,7 @@
  * what is shown, and what a failure means.
  */
 
+import { placeText } from '../discovery/service.ts';
 import type { LinkEnd, LinkHandlers, Links, Proof, WorkerLink } from '../ports/links.ts';
 import type { Clock, Log, Timer } from '../ports/time.ts';
 import type { DispatcherMessage } from '../wire/messages.ts';
@@ -29,8 +30,8 @@ interface DiallingParts {
   proof(): Proof;
   /** There is a link, the only one of these dials. */
   onLink(link: WorkerLink, address: Address): LinkHandlers<DispatcherMessage>;
-  /** Nothing came of the newest dial, and no other one is planned. */
-  onFailed(end: LinkEnd, address: Address): void;
+  /** Nothing came of the newest dial, and no other one is planned. `silent`: those dialled that did not answer yet. */
+  onFailed(end: LinkEnd, address: Address, silent: readonly Address[]): void;
 }
 
 export class Dialling {
@@ -38,7 +39,7 @@ export class Dialling {
   readonly #unlisten: () => void;
   /** The dial begun last, while it is under way. */
   #newest: Address | null = null;
-  #underWay = 0;
+  readonly #underWay = new Set<Address>();
   #retry: Timer | null = null;
   #stagger: Timer | null = null;
   /** A link is wanted. */
@@ -82,20 +83,20 @@ export class Dialling {
   async #dial(address: Address): Promise<void> {
     const { links, clock, log, redial } = this.#parts;
     const { host, port } = address;
-    log.debug('dialling the dispatcher', { address: `${host}:${port}` });
+    log.debug('dialling the dispatcher', { address: placeText(address) });
     this.#newest = address;
-    this.#underWay += 1;
+    this.#underWay.add(address);
     this.#stagger?.cancel();
     this.#stagger = clock.after(staggerMs, () => this.#onNews());
     const proof = this.#parts.proof();
     const dialled = await links.dial({ host, port, proof }, (link) => this.#take(link, address));
-    this.#underWay -= 1;
+    this.#underWay.delete(address);
     if (this.#newest === address) this.#newest = null;
     if (dialled.ok) return;
     redial.ended(address, { hopeless: isHopeless(dialled.end) });
     if (!this.#wanted) return;
-    if (this.#retry === null && this.#newest === null) this.#parts.onFailed(dialled.end, address);
-    else log.debug('a dial failed', { address: `${host}:${port}`, detail: dialled.end.detail });
+    if (this.#retry === null && this.#newest === null) this.#parts.onFailed(dialled.end, address, [...this.#underWay]);
+    else log.debug('a dial failed', { address: placeText(address), detail: dialled.end.detail });
   }
 
   #take(link: WorkerLink, address: Address): LinkHandlers<DispatcherMessage> {
@@ -118,6 +119,7 @@ export class Dialling {
 
   /** Time went by without an answer, or there are other addresses: one that was not dialled yet is not kept waiting. */
   #onNews(): void {
-    if (this.#wanted && (this.#underWay > 0 || this.#retry !== null) && this.#parts.redial.hasUntried) this.start();
+    if (this.#wanted && (this.#underWay.size > 0 || this.#retry !== null) && this.#parts.redial.hasUntried)
+      this.start();
   }
 }

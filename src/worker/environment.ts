@@ -53,6 +53,8 @@ export function taskEnvironment(assignment: Assignment, here: Surroundings): Rec
     env.LOGNAME = here.person.name;
     env.SHELL = '/bin/sh';
   }
+  const { stdin } = assignment.spec;
+  if (stdin.kind === 'terminal') env.TERM = stdin.term;
   return {
     ...env,
     TMPDIR: here.temporary,

@@ -14,7 +14,7 @@
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 import type { TaskFile } from '../core/files.ts';
 import type { SandboxLevel } from '../core/isolation.ts';
-import type { AttemptOutcome, AttemptUsage } from '../core/task.ts';
+import { type AttemptOutcome, type AttemptUsage, isFed, type TerminalSize } from '../core/task.ts';
 import type { CollectedFiles, Spool, TaskArea, Workspace } from '../ports/files.ts';
 import type { Launched, Launcher, LaunchPlan, ProcessEnd } from '../ports/processes.ts';
 import type { Clock, Timer } from '../ports/time.ts';
@@ -51,6 +51,8 @@ export interface Execution {
   kill(): void;
   /** Live input at `offset`: what was taken before is skipped. Resolves with how far the process has read. */
   writeStdin(chunk: StdinChunk): Promise<StdinProgress>;
+  /** The size of its terminal from now on; ignored where there is none. */
+  resize(size: TerminalSize): void;
   /** Nobody wants to hear of it any more: frees its output and the blobs it holds. Idempotent. */
   discard(): void;
 }
@@ -109,7 +111,7 @@ class Running implements Execution {
     this.#events = events;
     this.startedAt = parts.clock.wall();
     this.#beganSteady = parts.clock.steady();
-    this.#input = new LiveInput(this.#process.promise, assignment.spec.stdin.kind === 'stream');
+    this.#input = new LiveInput(this.#process.promise, isFed(assignment.spec.stdin));
     const key = `${assignment.taskId}.${assignment.attempt}`;
     this.streams = {
       stdout: parts.workspace.openSpool(`${key}.stdout`),
@@ -140,6 +142,10 @@ class Running implements Execution {
 
   writeStdin(chunk: StdinChunk): Promise<StdinProgress> {
     return this.#input.write(chunk);
+  }
+
+  resize(size: TerminalSize): void {
+    void this.#process.promise.then((launched) => launched?.resize(size));
   }
 
   discard(): void {

@@ -1,4 +1,11 @@
-/** Life on a joined link: vitals at the pace the dispatcher asked for, and an end when nothing comes back for too long. */
+/**
+ * Life on a joined link: vitals at the pace the dispatcher asked for, each of which it answers, and an end when nothing
+ * comes back. A worker that goes too soon loses nothing but the link, so it need not wait as long as a dispatcher does.
+ *
+ *   a beat unanswered until the next ──> asked once more, and given half a beat ──> given up
+ *   reason to doubt from outside ──> asked at once, and given a moment ──> given up
+ *   `silenceMs` without a word, whatever the reason ──> given up
+ */
 
 import type { WorkerLink } from '../ports/links.ts';
 import type { Clock, Timer } from '../ports/time.ts';
@@ -16,7 +23,9 @@ interface HeartbeatParts {
 }
 
 /** A dispatcher that is asked whether it is still there has this long to answer, ms. */
-const answerMsMax = 1000;
+const answerMsMax = 700;
+/** Silence, in heartbeats, from which a dispatcher is doubted: the last beat but one was not answered until the next. */
+const beatsToDoubt = 1.5;
 /** Least time from one such question to the next, ms: what gives reason to doubt comes from anybody on the network. */
 const askIntervalMs = 2000;
 
@@ -54,16 +63,16 @@ export class Heartbeat {
   ask(): void {
     if (this.#patience !== null || this.#postponed !== null) return;
     const waitMs = this.#askedAt + askIntervalMs - this.#clock.steady();
-    if (waitMs <= 0) this.#askNow();
-    else this.#postponed = this.#clock.after(waitMs, () => this.#askNow());
+    if (waitMs <= 0) this.#askNow(answerMsMax);
+    else this.#postponed = this.#clock.after(waitMs, () => this.#askNow(answerMsMax));
   }
 
-  #askNow(): void {
+  #askNow(patienceMs: number): void {
     this.#postponed = null;
     this.#askedAt = this.#clock.steady();
     this.#beat();
-    this.#patience = this.#clock.after(answerMsMax, () => {
-      this.#link.close('it does not answer there any more, and may be at another address');
+    this.#patience = this.#clock.after(patienceMs, () => {
+      this.#link.giveUp('it does not answer there any more, and may be at another address');
     });
   }
 
@@ -76,11 +85,15 @@ export class Heartbeat {
 
   #next(): void {
     const { heartbeatMs, silenceMs } = this.#pace;
-    if (this.#clock.steady() - this.#heardAt > silenceMs) {
-      this.#link.close(`the dispatcher was silent for ${Math.round(silenceMs / 1000)} s`);
+    const silentMs = this.#clock.steady() - this.#heardAt;
+    if (silentMs > silenceMs) {
+      this.#link.giveUp(`the dispatcher was silent for ${Math.round(silenceMs / 1000)} s`);
       return;
     }
-    this.#beat();
+    // Behind much output on a slow network a beat takes its time; whether that gets on, the transport watches.
+    const doubts = silentMs > beatsToDoubt * heartbeatMs && !this.#link.congested && this.#patience === null;
+    if (doubts) this.#askNow(Math.max(answerMsMax, heartbeatMs / 2));
+    else this.#beat();
     this.#timer = this.#clock.after(heartbeatMs, () => this.#next());
   }
 }

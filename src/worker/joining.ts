@@ -12,6 +12,7 @@
 
 import { unreachable } from '../base/assert.ts';
 import type { Credential } from '../core/trust.ts';
+import { placeText } from '../discovery/service.ts';
 import type { LinkEnd, LinkHandlers, Links, Proof, WorkerLink } from '../ports/links.ts';
 import type { Clock, Log, Random, Timer } from '../ports/time.ts';
 import { type DispatcherMessage, isLasting } from '../wire/messages.ts';
@@ -143,9 +144,11 @@ class Enrolment {
       case 'ack':
       case 'release':
       case 'stdin':
+      case 'resize':
       case 'blobWanted':
       case 'blobData':
       case 'blobRefused':
+      case 'logWanted':
       case 'alive':
         link.close(`The dispatcher answered the request to join with "${message.kind}".`);
         return;
@@ -174,7 +177,7 @@ class Enrolment {
     }
   }
 
-  #onEnd(end: LinkEnd, { host, port }: Address): void {
+  #onEnd(end: LinkEnd, address: Address): void {
     this.#link = null;
     this.#timer?.cancel();
     if (this.#resolve === null) return;
@@ -183,7 +186,7 @@ class Enrolment {
       this.#finish({ ok: false, detail, lasting: true });
       return;
     }
-    this.#tell(`Cannot join the dispatcher at ${host}:${port} yet: ${detail} Trying again.`, detail);
+    this.#tell(`Cannot join the dispatcher at ${placeText(address)} yet: ${detail} Trying again.`, detail);
     this.#dialling.again(this.#redial.waitMs());
   }
 

@@ -11,7 +11,7 @@
 import { hostOf, isLoopbackHost } from '../base/place.ts';
 import type { PeerTableView } from '../discovery/peer-table.ts';
 import type { BlobCache } from '../ports/files.ts';
-import type { Clock, Timer } from '../ports/time.ts';
+import type { Clock, Log, Timer } from '../ports/time.ts';
 import { BlobServer } from '../transfer/serving.ts';
 import { lastSource, Swarm } from '../transfer/swarm.ts';
 import type { Fetch } from '../transfer/waits.ts';
@@ -20,6 +20,7 @@ import { blobsAskedMax, type PeerMessage } from '../wire/peer-messages.ts';
 import type { Peer } from './peer.ts';
 import type { PeerPart, Peers } from './peers.ts';
 import type { DispatcherSide, Sharing } from './staging.ts';
+import { TransferLog } from './transfer-log.ts';
 
 /** Blobs with hints on who has them; the oldest are forgotten first. */
 const hintsMax = 4096;
@@ -30,6 +31,7 @@ const tellMs = 50;
 
 export interface PeerBlobsParts {
   readonly clock: Clock;
+  readonly log: Log;
   readonly store: Pick<BlobCache, 'size' | 'read' | 'received' | 'readReceived' | 'receive' | 'verify'>;
   readonly peers: Peers;
   /** This node's public key, hex. */
@@ -60,7 +62,11 @@ export class PeerBlobs implements PeerPart, Sharing {
   constructor(parts: PeerBlobsParts) {
     this.#parts = parts;
     const { clock, store } = parts;
-    this.#swarm = new Swarm({ clock, store, onProgress: () => this.#tellSoon() });
+    const troubles = new TransferLog(parts, (source) => this.#nameOf(source));
+    this.#swarm = new Swarm({
+      ...{ clock, store, onProgress: () => this.#tellSoon() },
+      onTrouble: (trouble) => troubles.tell(trouble),
+    });
     parts.peers.add(this);
   }
 
@@ -105,6 +111,12 @@ export class PeerBlobs implements PeerPart, Sharing {
   /** What the dispatcher answers; gives back what of it is not fetched here, null = nothing. */
   take(message: BlobAnswer): BlobAnswer | null {
     return this.#swarm.take(lastSource, message);
+  }
+
+  /** What a source that is a peer is called; it may be off the roster by now. */
+  #nameOf(source: string): string {
+    const [publicKey = '', id = source] = source.split(' ');
+    return this.#parts.peers.roster.byKey(publicKey)?.name ?? id;
   }
 
   #ask(blob: string, holders: readonly BlobHolder[]): void {

@@ -1,6 +1,7 @@
 /**
  * Who belongs to the cluster, as the dispatcher said last; kept in the worker's folder, so that peers know each other
- * after a restart without a dispatcher. Only those on it are let in, and dialled.
+ * after a restart without a dispatcher. Only those on it are let in, and dialled; and a node that does not stand on it
+ * itself has no peers: it was not let in yet, or is shut out.
  */
 
 import type { KeptRoster } from '../ports/peers.ts';
@@ -10,16 +11,25 @@ import { type DispatcherMessage, type RosterEntry, rosterMax } from '../wire/mes
 /** Changes are kept together, ms. */
 const saveMs = 500;
 
+export interface PeerRosterParts {
+  readonly clock: Clock;
+  readonly kept: KeptRoster;
+  /** This node's public key, hex. */
+  readonly publicKey: string;
+}
+
 export class PeerRoster {
   readonly #clock: Clock;
+  readonly #self: string;
   readonly #kept: KeptRoster;
   /** By public key. */
   readonly #members = new Map<string, RosterEntry>();
   #saving: Timer | null = null;
 
-  constructor(clock: Clock, kept: KeptRoster) {
+  constructor({ clock, kept, publicKey }: PeerRosterParts) {
     this.#clock = clock;
     this.#kept = kept;
+    this.#self = publicKey;
     for (const member of kept.load()) this.#members.set(member.publicKey, member);
   }
 
@@ -30,6 +40,16 @@ export class PeerRoster {
   /** The member with this public key (hex); null = there is none. */
   byKey(publicKey: string): RosterEntry | null {
     return this.#members.get(publicKey) ?? null;
+  }
+
+  /** This node is a member itself, as far as it knows. */
+  get hasSelf(): boolean {
+    return this.#members.has(this.#self);
+  }
+
+  /** True when this node and the one with this public key (hex) may speak with each other. */
+  admits(publicKey: string): boolean {
+    return this.hasSelf && this.#members.has(publicKey);
   }
 
   /** Takes in what the dispatcher says; the public keys of those who are no members any more. */

@@ -8,7 +8,8 @@
  * with the one that the smaller key dialled; what comes over the other until it is closed counts all the same.
  *
  * It decides nothing about files or tasks: that is for the parts. Nobody is let in or dialled who is not on the roster,
- * and links of those who are taken off it end at once.
+ * and links of those who are taken off it end at once. It may listen before this node is on the roster itself, so that
+ * the dispatcher can be told where; until then everybody is turned away.
  *
  * Bounded: `linksMax` links, a minute of disuse, `silenceMs` of silence; who is not authenticated yet, by the listener.
  */
@@ -83,7 +84,8 @@ export class Peers {
   readonly #unreachable = new Map<string, { readonly at: number; readonly detail: string }>();
   #address: { readonly host: string; readonly port: number } | null = null;
   #listener: LinkListener | null = null;
-  #isAllowed = true;
+  /** Why there are to be no peers; null = there may be. */
+  #ban: string | null = null;
   #isClosed = false;
   #look: Timer | null = null;
 
@@ -100,14 +102,19 @@ export class Peers {
     return this.#parts.roster;
   }
 
-  /** The port where peers are taken; null = nowhere. */
+  /** The port where it listens for peers; null = nowhere. */
   get port(): number | null {
     return this.#listener?.port ?? null;
   }
 
-  /** False when the dispatcher wants no peer-to-peer traffic, or all is over. */
+  /** The port where peers are let in just now; null = nowhere. */
+  get openPort(): number | null {
+    return this.roster.hasSelf ? this.port : null;
+  }
+
+  /** False when there is to be no peer-to-peer traffic, or all is over. */
   get isAllowed(): boolean {
-    return this.#isAllowed && !this.#isClosed;
+    return this.#ban === null && !this.#isClosed;
   }
 
   /** Peers that can be spoken with. */
@@ -132,13 +139,13 @@ export class Peers {
     }
   }
 
-  /** The dispatcher's word on peer-to-peer traffic. Without it nobody listens, and everybody is forgotten. */
-  allow(isAllowed: boolean): void {
-    if (isAllowed === this.#isAllowed || this.#isClosed) return;
-    this.#isAllowed = isAllowed;
-    if (!isAllowed) {
+  /** Null: there may be peers. Else why not: nobody listens, and everybody is forgotten, on disk too. */
+  ban(reason: string | null): void {
+    if (this.#isClosed || (reason === null && this.#ban === null)) return;
+    this.#ban = reason;
+    if (reason !== null) {
       this.#parts.roster.clear();
-      this.#endAll('the dispatcher wants no peer-to-peer traffic');
+      this.#endAll(reason);
       void this.#listener?.close();
       this.#listener = null;
     } else if (this.#address !== null) {
@@ -152,6 +159,7 @@ export class Peers {
   take(message: Extract<DispatcherMessage, { kind: 'roster' }>): void {
     if (!this.isAllowed) return;
     const gone = new Set(this.#parts.roster.take(message));
+    if (!this.roster.hasSelf) this.#endAll('this node is no member of the cluster');
     for (const connection of [...this.#connections]) {
       if (gone.has(connection.link.remoteKey)) this.#hangUp(connection, 'it is no member of the cluster any more');
     }
@@ -200,8 +208,8 @@ export class Peers {
 
   #refusal(place: string, publicKey: string | null): string | null {
     const { roster, clock, psk } = this.#parts;
-    if (!this.isAllowed) return 'there is no peer-to-peer traffic in this cluster';
-    if (psk() === null) return 'this node is no member of a cluster yet';
+    if (!this.isAllowed) return this.#ban ?? 'this node stops';
+    if (psk() === null || !roster.hasSelf) return 'this node is no member of its cluster';
     if (publicKey !== null && roster.byKey(publicKey) === null) return 'it is not on the roster of the cluster';
     const before = this.#unreachable.get(place);
     return before !== undefined && clock.steady() - before.at < unreachableMs ? before.detail : null;
@@ -238,7 +246,7 @@ export class Peers {
     this.#connections.add(connection);
     const patience = clock.after(greetingMs, () => this.#hangUp(connection, 'it did not say who it is'));
     link.send({ kind: 'peerHello', id: self.id, name: self.name, version: self.version });
-    if (!this.isAllowed || this.#parts.roster.byKey(link.remoteKey) === null) this.#hangUp(connection, 'no peers');
+    if (!this.isAllowed || !this.roster.admits(link.remoteKey)) this.#hangUp(connection, 'no peers');
     else this.#makeRoom();
     this.#watch();
     return {

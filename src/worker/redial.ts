@@ -24,8 +24,8 @@ export interface Whereabouts {
   addresses(): readonly Address[];
   /** Somebody is still being looked for: that all known addresses are the wrong ones says nothing yet. */
   isSearching(): boolean;
-  /** Calls `listener` when there may be an address that was not there before; returns what ends that. */
-  onNews(listener: () => void): () => void;
+  /** Calls `listener` when there are other addresses than before; `lost`: one is not there any more. Returns what ends that. */
+  onNews(listener: (lost: boolean) => void): () => void;
   /** The dispatcher sought was met there. Does not throw. */
   reached(address: Address): void;
 }

@@ -32,6 +32,7 @@ import { bubblewrapArgv, bubblewrapOptions, bubblewrapWrappers } from './sandbox
 import { wallsOf } from './sandbox-launcher.ts';
 import { type Command, launchLimits, resourceLimits, withResourceLimits } from './sandbox-limits.ts';
 import { seatbeltProfile } from './sandbox-seatbelt.ts';
+import { inTerminalOfLeader, inTerminalOfOwn } from './sandbox-terminal.ts';
 import { directoryInside, readableDirectories, type View } from './sandbox-view.ts';
 
 /** What is settled of an attempt before its directories are made. */
@@ -121,7 +122,8 @@ function plainPlan(request: Request): LaunchPlan {
   const { spec } = assignment;
   const { directory } = around.area;
   const here = { own, directory, temporary: directory, workerName: around.workerName, person: null, minimal: false };
-  const command = { argv: commandOf(assignment), env: taskEnvironment(assignment, here) };
+  const argv = spec.stdin.kind === 'terminal' ? inTerminalOfLeader(commandOf(assignment)) : commandOf(assignment);
+  const command = { argv, env: taskEnvironment(assignment, here) };
   const bare = around.prepared.level === 'none';
   return {
     ...commonPlan(request),
@@ -162,11 +164,15 @@ function upperPlan(request: Request, mechanism: Exclude<Mechanism, 'plain'>): La
     minimal,
   });
   const workdir = visibleWorkdir(assignment, inside, [inside, rebuilt ? '/tmp' : temporary, ...readable]);
-  const command = { argv: commandOf(assignment), env };
+  const isTerminal = assignment.spec.stdin.kind === 'terminal';
+  const asked = commandOf(assignment);
+  const command = { argv: isTerminal && rebuilt ? inTerminalOfOwn(asked) : asked, env };
   refuseNul([workdir, ...command.argv, ...Object.entries(env).flat()]);
   // The chain itself starts where it can always be: the task's directory may be one the worker's account cannot enter.
   const common = { ...commonPlan(request), cwd: '/' };
-  return { ...common, ...chain({ host, view, command, workdir, limits, mechanism }) };
+  const made = chain({ host, view, command, workdir, limits, mechanism });
+  // Before the walls stand: from behind them the terminal cannot be opened.
+  return { ...common, ...made, argv: isTerminal && !rebuilt ? inTerminalOfLeader(made.argv) : made.argv };
 }
 
 /** The part of a plan that makes an upper level. */

@@ -9,61 +9,25 @@
  */
 
 import { unreachable } from '../base/assert.ts';
-import type { Credential } from '../core/trust.ts';
-import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
-import type { PeerTableView } from '../discovery/peer-table.ts';
-import type { BlobCache, TaskFiles } from '../ports/files.ts';
-import type { LinkEnd, LinkHandlers, Links, Proof, WorkerLink } from '../ports/links.ts';
-import type { Clock, Log, Random } from '../ports/time.ts';
+import type { AttemptKey } from '../core/attempt.ts';
+import { placeText } from '../discovery/service.ts';
+import type { LinkEnd, LinkHandlers, WorkerLink } from '../ports/links.ts';
 import { type DispatcherMessage, isLasting } from '../wire/messages.ts';
-import { nameOf, sentenceOn } from './advice.ts';
+import { joinedSentence, sentenceOn, troubleOf } from './advice.ts';
 import { Attempts } from './attempts.ts';
 import { Dialling } from './dialling.ts';
-import type { ExecutorParts } from './executor.ts';
 import { Farewell } from './farewell.ts';
 import { Handover } from './handover.ts';
 import { Heartbeat } from './heartbeat.ts';
-import type { KeptOutputs } from './kept-outputs.ts';
-import type { PeerBlobs } from './peer-blobs.ts';
+import { logAnswer } from './log-answer.ts';
+import type { WorkerParts, WorkerPeers } from './parts.ts';
 import { PeerRuns } from './peer-runs.ts';
-import type { Peers } from './peers.ts';
 import { Proofs } from './proofs.ts';
-import { type Address, Redial, type Whereabouts } from './redial.ts';
-import { type Sharing, Staging } from './staging.ts';
+import { type Address, Redial } from './redial.ts';
+import { Staging } from './staging.ts';
 
 /** A dispatcher that neither welcomes nor refuses a join is given up after this long. */
 const welcomeMsMax = 15_000;
-
-export interface WorkerParts extends Omit<ExecutorParts, 'workerName' | 'staging'> {
-  readonly clock: Clock;
-  readonly blobs: BlobCache;
-  readonly files: TaskFiles;
-  /** Files of ended attempts that stay here. */
-  readonly kept: KeptOutputs;
-  readonly random: Random;
-  readonly links: Links;
-  readonly log: Log;
-  readonly declaration: WorkerDeclaration;
-  /** Dispatchers, tried in turn. */
-  readonly whereabouts: Whereabouts;
-  /** By what it may join, best first; asked before each dial. A further one is tried when the one before is not valid. */
-  proofs(): readonly [Proof, ...Proof[]];
-  /** A fresh credential of the dispatcher it has joined: to be kept, and from now on the best proof. Does not throw. */
-  onCredential(credential: Credential): void;
-  readVitals(): Omit<WorkerVitals, 'running'>;
-  /** Its peers; null = it has none. */
-  readonly peers: WorkerPeers | null;
-  /** Shown to people: joined, lost, refused. */
-  onStatus(sentence: string): void;
-}
-
-/** What a worker that has peers has of them. */
-export interface WorkerPeers {
-  readonly peers: Pick<Peers, 'add' | 'dial' | 'allow' | 'take' | 'roster'>;
-  /** Who is there, by their beacons. */
-  readonly table: PeerTableView;
-  readonly blobs: Sharing & Pick<PeerBlobs, 'hint'>;
-}
 
 /** How a worker's run ended: in good order, or with a sentence on why it could not go on. */
 export type WorkerEnd = { readonly ok: true } | { readonly ok: false; readonly detail: string };
@@ -74,6 +38,8 @@ interface Joined {
 }
 
 export class Worker {
+  /** What a dispatcher said last: that it is let in, that it is refused for good, or (null) nothing in this run. */
+  standing: 'member' | 'shut out' | null = null;
   readonly #parts: WorkerParts;
   readonly #attempts: Attempts;
   readonly #handover: Handover | null;
@@ -86,7 +52,6 @@ export class Worker {
   #name: string;
   #link: WorkerLink | null = null;
   #joined: Joined | null = null;
-  #everJoined = false;
   /** Why the dispatcher refused the present link. */
   #refusal: string | null = null;
   /** The refusal people were told of last. */
@@ -117,10 +82,10 @@ export class Worker {
     this.#dialling = new Dialling({
       ...{ ...parts, redial: this.#redial, proof: () => this.#proofs.take() },
       onLink: (link, address) => this.#handlers(link, address),
-      onFailed: (end, { host, port }) => this.#onEnd(end, `${host}:${port}`),
+      onFailed: (end, address, silent) => this.#onEnd(end, placeText(address), silent),
     });
-    // It may be at another address now, and the link to the old one lead nowhere.
-    this.#unlisten = whereabouts.onNews(() => this.#joined?.heartbeat.ask());
+    // It may not be at this address any more, and the link lead nowhere.
+    this.#unlisten = whereabouts.onNews((lost) => lost && this.#joined?.heartbeat.ask());
   }
 
   #withPeers({ peers, table }: WorkerPeers): Handover {
@@ -165,7 +130,7 @@ export class Worker {
     this.leave();
     this.#endIfIdle();
     for (const taskId of this.#attempts.killAll({ kind: 'lost', why: `worker ${this.#name} was stopped` })) {
-      this.#parts.log.info('killed a running task', { taskId });
+      this.#parts.log.info('killed a running task', { task: taskId });
     }
     this.#parts.clock.after(2000, () => this.#finish({ ok: true }));
   }
@@ -179,7 +144,9 @@ export class Worker {
     return {
       onMessage: (message) => {
         patience.cancel();
-        if (this.#link === link) this.#onMessage(link, address, message);
+        if (this.#link !== link) return;
+        this.#joined?.heartbeat.heard();
+        this.#onMessage(link, address, message);
       },
       onDrain: () => {
         this.#attempts.drained();
@@ -192,7 +159,7 @@ export class Worker {
     };
   }
 
-  #onEnd(end: LinkEnd, remote: string): void {
+  #onEnd(end: LinkEnd, remote: string, silent: readonly Address[] = []): void {
     const wasJoined = this.#joined !== null;
     this.#joined?.heartbeat.stop();
     this.#joined = null;
@@ -200,20 +167,19 @@ export class Worker {
     this.#attempts.detach();
     this.#handover?.lost();
     this.#staging.detach();
-    if (this.#end === null) return;
     const detail = sentenceOn(end, this.#proofs.present);
-    const hopeless = this.#redial.isHopeless && !this.#everJoined && !this.#parts.whereabouts.isSearching();
+    const searching = this.#parts.whereabouts.isSearching();
+    const hopeless = this.#redial.isHopeless && this.standing !== 'member' && !searching;
     const fallsBack = this.#proofs.fallBack(end);
     if (fallsBack) this.#redial.renewed();
-    if (hopeless && !fallsBack) {
-      this.#finish({ ok: false, detail });
-      return;
-    }
+    else if (hopeless) this.#finish({ ok: false, detail });
+    if (this.#end === null) return;
     const waitMs = this.#redial.waitMs();
-    const what = wasJoined ? `Lost the dispatcher at ${remote}` : `Cannot join the dispatcher at ${remote}`;
-    const again = fallsBack ? `Trying ${nameOf(this.#proofs.present)} instead` : 'Trying again';
-    const going = this.#attempts.running > 0 ? ' Running tasks go on.' : '';
-    this.#tell(`${what}: ${detail} ${again} in ${(waitMs / 1000).toFixed(1)} s.${going}`);
+    const [next, running] = [fallsBack ? this.#proofs.present : null, this.#attempts.running > 0];
+    const sentence = troubleOf({ wasJoined, remote, detail, silent, next, waitMs, running });
+    // That nobody is where nobody was said to be is no news before those that are there have been found.
+    if (searching && !wasJoined && end.code === 'connection_lost') this.#parts.log.debug(sentence);
+    else this.#tell(sentence);
     this.#dialling.again(waitMs);
     this.#endIfIdle();
   }
@@ -229,7 +195,6 @@ export class Worker {
   // ------------------------------------------------------------------------------------------------ messages
 
   #onMessage(link: WorkerLink, address: Address, message: DispatcherMessage): void {
-    this.#joined?.heartbeat.heard();
     switch (message.kind) {
       case 'welcome':
         this.#onWelcome(link, address, message);
@@ -244,8 +209,7 @@ export class Worker {
         link.close('The dispatcher wants an approval of a worker that has shown what it joins by.');
         return;
       case 'assign':
-        for (const assignment of message.attempts) this.#attempts.assign(assignment, this.#leaving);
-        this.#attempts.startNext();
+        this.#onAssign(message.attempts);
         return;
       case 'granted':
         this.#onGranted(message.entries);
@@ -266,12 +230,10 @@ export class Worker {
         for (const key of message.attempts) this.#attempts.cancel(key);
         return;
       case 'abandon':
-        for (const key of message.attempts) this.#attempts.abandon(key);
-        this.#attempts.startNext();
+        this.#onAbandon(message.attempts);
         return;
       case 'ack':
-        for (const key of message.attempts) this.#attempts.stored(key);
-        this.#endIfIdle();
+        this.#onAck(message.attempts);
         return;
       case 'release':
         this.#attempts.letGo(message.attempts);
@@ -280,10 +242,16 @@ export class Worker {
       case 'stdin':
         void this.#onStdin(link, message);
         return;
+      case 'resize':
+        this.#attempts.resize(message, message);
+        return;
       case 'blobWanted':
       case 'blobData':
       case 'blobRefused':
         this.#staging.take(message);
+        return;
+      case 'logWanted':
+        link.send(logAnswer(message, (lines) => this.#parts.recentLog?.(lines) ?? []));
         return;
       case 'alive':
         return;
@@ -295,8 +263,27 @@ export class Worker {
     }
   }
 
+  #onAssign(attempts: Extract<DispatcherMessage, { kind: 'assign' }>['attempts']): void {
+    for (const assignment of attempts) this.#attempts.assign(assignment, this.#leaving);
+    this.#attempts.startNext();
+  }
+
+  #onAbandon(attempts: readonly AttemptKey[]): void {
+    for (const key of attempts) this.#attempts.abandon(key);
+    this.#attempts.startNext();
+  }
+
+  #onAck(attempts: readonly AttemptKey[]): void {
+    for (const key of attempts) this.#attempts.stored(key);
+    this.#endIfIdle();
+  }
+
   #onRefused(link: WorkerLink, message: Extract<DispatcherMessage, { kind: 'refused' }>): void {
     const { code, detail, retryAfterMs } = message;
+    if (isLasting(code)) {
+      this.standing = 'shut out';
+      this.#parts.peers?.peers.ban('this node is no member of its cluster any more');
+    }
     if (isLasting(code) && (this.#joined !== null || this.#proofs.isTriedOut)) {
       this.#expelled(detail);
       return;
@@ -325,11 +312,13 @@ export class Worker {
     const { clock, onStatus, readVitals } = this.#parts;
     const { name, resume } = message;
     this.#name = name;
-    this.#everJoined = true;
+    this.standing = 'member';
     this.#told = null;
+    this.#parts.onAdmitted(this.#proofs.present, link.remoteKey);
     this.#redial.succeeded(address);
     this.#parts.whereabouts.reached(address);
-    onStatus(`Joined the dispatcher at ${link.remote} as ${name}.`);
+    link.choice?.kept();
+    onStatus(joinedSentence(link, name));
     const beat = (): void => {
       const vitals = readVitals();
       link.send({ kind: 'heartbeat', vitals: { ...vitals, running: this.#attempts.running } });
@@ -338,7 +327,7 @@ export class Worker {
     this.#joined = { link, heartbeat: new Heartbeat({ clock, link, pace: message, beat }) };
     if (this.#leaving) link.send({ kind: 'leaving' });
     this.#attempts.attach(link, resume);
-    this.#parts.peers?.peers.allow(message.peers);
+    this.#parts.peers?.peers.ban(message.peers ? null : 'the dispatcher wants no peer-to-peer traffic');
     this.#handover?.joined(link, message.peers);
     this.#staging.attach(link);
     this.#endIfIdle();

@@ -48,3 +48,13 @@ export async function measureCrowd(options: {
     await stage.close();
   }
 }
+
+if (import.meta.main) {
+  const { workers, joinedMs, residentMb, cpuShare } = await measureCrowd({
+    workers: 1000,
+    settleMs: 10_000,
+    restMs: 10_000,
+  });
+  console.log(`${workers} workers joined in ${Math.round(joinedMs)} ms`);
+  console.log(`at rest: ${Math.round(residentMb)} MB, ${(cpuShare * 100).toFixed(1)} % of one core`);
+}

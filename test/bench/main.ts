@@ -15,6 +15,7 @@ import { measurePeerBlobs } from './peer-blobs.ts';
 import { measureProcesses } from './processes.ts';
 import { measureScheduling } from './scheduling.ts';
 import { measureStaging } from './staging.ts';
+import { measureUi } from './ui.ts';
 
 const short = process.argv.includes('--short');
 const rows: [string, string, string][] = [];
@@ -123,6 +124,13 @@ const crowd = await measureCrowd(
 const of = `${whole(crowd.workers)} workers connected, at rest`;
 add(`h  ${of}: memory of the dispatcher`, `${crowd.residentMb.toFixed(0)} MB`, '<= 300 MB');
 add(`h  ${of}: share of one core`, `${(crowd.cpuShare * 100).toFixed(1)} %`, '<= 10 %');
+
+const ui = await measureUi(
+  short ? { workers: 200, tasks: 2000, tabMs: 400 } : { workers: 200, tasks: 10_000, tabMs: 20_000 },
+);
+const beside = `beside 200 workers, ${ui.tasksPerSecond.toFixed(0)} tasks/s ending`;
+add(`u  terminal dashboard ${beside}: share of one core`, `${(ui.cpuShare * 100).toFixed(1)} %`, '<= 5 %');
+add('u  … with 10,000 tasks on record: memory', `${ui.residentMb.toFixed(0)} MB`, '<= 120 MB');
 
 const width = Math.max(...rows.map(([name]) => name.length));
 const processor = cpus()[0]?.model ?? 'unknown processor';

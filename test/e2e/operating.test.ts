@@ -37,7 +37,7 @@ test('drain keeps new tasks away and lets what runs end; undrain takes it back',
   expect((await site.workers())[0]?.status).toBe('draining');
   await site.text(['undrain', 'a']);
   await site.reached(waiting, 'completed');
-  const typo = await site.run(['drain', 'b']);
+  const typo = await site.run(['drain', 'z']);
   expect(typo.status).toBe(1);
   expect(typo.stderr).toContain('"a"');
 }, 60_000);

@@ -4,7 +4,8 @@
  */
 
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { closeSites, type Ended, type Node, openSite, type Site } from './site.ts';
 
 setDefaultTimeout(120_000);
@@ -30,6 +31,20 @@ class PeerSite {
     const token = invite.match(/octa1\S+/)?.[0] ?? '';
     const where = ['--data-dir', this.directory(name), '--peer-port', '0', '--join', token, '--sandbox-level', 'none'];
     return this.site.worker(name, [...where, ...args], { env: this.#env });
+  }
+
+  /** A worker in a data directory of its own, that joins by the cluster secret. */
+  secretWorker(name: string, ...args: readonly string[]): Promise<Node> {
+    const secret = ['--data-dir', this.directory(name), '--secret-file', join(this.site.dataDir, 'secret')];
+    const where = [...secret, '--dispatcher', '127.0.0.1', '--peer-port', '0', '--sandbox-level', 'none'];
+    return this.site.worker(name, [...where, ...args], { env: this.#env });
+  }
+
+  /** As `secretWorker`, in the data directory `directory`, where no dispatcher answers it. */
+  lonelyWorker(name: string, directory: string, ...args: readonly string[]): Promise<Node> {
+    const secret = ['--data-dir', this.directory(directory), '--secret-file', join(this.site.dataDir, 'secret')];
+    const where = ['--name', name, '--dispatcher', '127.0.0.1:1', '--peer-port', '0', '--sandbox-level', 'none'];
+    return this.site.start(['worker', ...secret, ...where, ...args], { env: this.#env });
   }
 
   directory(name: string): string {
@@ -131,17 +146,20 @@ describe('run --p2p with no dispatcher', () => {
     await peers.hears('w1', 'w2');
     await stopped(dispatcher);
     expect((await peers.run(['--label', 'zone=attic', 'echo $OCTASKLY_WORKER'])).stdout.toString()).toBe('w1\n');
-    for (const label of ['zone=cellar', 'zone=none']) {
+    for (const [label, why] of [
+      ['zone=cellar', 'that could run it takes no tasks of peers (w2): --p2p-enabled false'],
+      ['zone=none', 'None of the 2 workers heard is made for this task'],
+    ] as const) {
       const { status, stderr } = await peers.run(['--label', label, 'true']);
       expect(status).toBe(125);
-      expect(stderr).toContain('is made for this task');
+      expect(stderr).toContain(why);
     }
     const holding = await peers.open(['--no-stdin', 'sleep 4713']);
     await peers.site.until('w1 is busy', () => peers.site.processes().some(({ command }) => command === 'sleep 4713 '));
     await peers.site.until('that is heard', async () => (await peers.run(['true'])).stderr.includes('is busy'));
     holding.kill('SIGKILL');
     expect((await peers.run(['--in', '/etc/hosts', 'true'])).status).toBe(2);
-    expect((await peers.run(['--discovery', 'false', 'true'])).stderr).toContain('--discovery false');
+    expect((await peers.run(['--discovery=false', 'true'])).stderr).toContain('--discovery false');
   });
 
   test('with no peer, or no key of a cluster, it ends with 125 within three seconds', async () => {
@@ -221,5 +239,54 @@ describe('run --p2p and the dispatcher', () => {
       if (goes) await stopped(dispatcher);
     }
     expect((await peers.run(['true'], { as: 'w2' })).status).toBe(0);
+  });
+
+  test('a kicked worker that still has the secret gets no tasks of peers, with a dispatcher or without', async () => {
+    const peers = new PeerSite();
+    const dispatcher = await peers.dispatcher();
+    await peers.secretWorker('w1');
+    const kicked = await peers.secretWorker('w2', '--label', 'k=1');
+    await peers.hears('w1', 'w2');
+    const asked = (as?: string): Promise<Ended> => peers.run(['--label', 'k=1', 'echo ran'], { as });
+    // A worker that joined by the secret asks from its own data directory, as others do.
+    expect((await asked('w1')).stdout.toString()).toBe('ran\n');
+    cpSync(peers.directory('w2'), peers.directory('copy'), { recursive: true });
+    await peers.site.text(['kick', 'w2']);
+    await kicked.ended;
+    await expect(peers.secretWorker('w2', '--label', 'k=1')).rejects.toThrow('was removed from the cluster');
+    expect((await asked()).stderr).toContain('The one worker heard is not made for this task');
+    await stopped(dispatcher, 'SIGKILL');
+    // Even one that has not heard of it, and is there.
+    await peers.lonelyWorker('w2', 'copy', '--label', 'k=1');
+    await peers.hears('w1', 'w2');
+    for (const as of [undefined, 'w1']) {
+      const { status, stdout, stderr } = await asked(as);
+      expect([status, stdout.toString()]).toEqual([125, '']);
+      expect(stderr).toContain('is no member of the cluster, as far as this data directory knows: w2');
+    }
+  });
+
+  test('a task whose worker is lost is failed, and run nowhere else', async () => {
+    const peers = new PeerSite();
+    await peers.dispatcher('--heartbeat-timeout', '1s');
+    const workers = new Map([
+      ['w1', await peers.worker('w1')],
+      ['w2', await peers.worker('w2')],
+    ]);
+    await peers.hears('w1', 'w2');
+    const ran = peers.site.path('ran');
+    const running = peers.run([`echo $OCTASKLY_WORKER >> ${ran}; sleep 4714`]);
+    await peers.site.until('it is on record', async () => (await peers.site.allTasks())[0]?.status === 'running');
+    await peers.site.until('it runs', () => existsSync(ran));
+    const at = readFileSync(ran, 'utf8').trim();
+    workers.get(at)?.kill('SIGKILL');
+    const { status, stderr } = await running;
+    expect(status).toBe(125);
+    expect(stderr).toContain('is run nowhere else');
+    await peers.site.until('it has ended', async () => (await peers.site.allTasks())[0]?.status === 'failed');
+    const [task] = await peers.site.allTasks();
+    expect(task).toMatchObject({ attempt: 1 });
+    expect(await peers.site.text(['show', task?.id ?? ''])).toContain(` on ${at} (`);
+    expect(lines(ran)).toBe(1);
   });
 });

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import type { Beacon } from '../../src/discovery/beacon.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { until } from '../e2e/site.ts';
-import { beaconMessage, sampleDatagram, sampleKey } from '../unit/discovery/beacon-samples.ts';
+import { beaconMessage, sampleDatagram, sampleHead, sampleKey } from '../unit/discovery/beacon-samples.ts';
 import { boundSocket, closeNodes, freeUdpPort, idsOf, openNode } from './beacon-site.ts';
 
 afterEach(closeNodes);
@@ -123,6 +123,29 @@ describe('openBeacons()', () => {
     expect(Math.round((a.skews[0]?.differenceMs ?? 0) / 60_000)).toBe(10);
     expect(Math.round((ahead.skews[0]?.differenceMs ?? 0) / 60_000)).toBe(-10);
     expect(a.peers.size + ahead.peers.size).toBe(0);
+  });
+
+  test('takes nobody for one whose clock is off by old recordings, and asks who seems so once a second', async () => {
+    const port = await freeUdpPort();
+    const a = await openNode({ id: 'a', port });
+    const attacker = await boundSocket();
+    let asked = 0;
+    attacker.on('message', () => (asked += 1));
+    for (let n = 0; n < 40; n++) {
+      const head = { id: `ghost-${n}`, sentAt: Date.now() - 600_000 + n };
+      attacker.send(sampleDatagram(beaconMessage(head)), port, '127.0.0.1');
+      attacker.send(
+        sampleDatagram({ kind: 'ask', head: sampleHead({ ...head, id: `asking-${n}` }) }),
+        port,
+        '127.0.0.1',
+      );
+    }
+    await until('all were heard', () => a.counts.clock_skew === 80, { withinMs: 2000 });
+    await until('somebody is asked', () => asked > 0, { withinMs: 1000 });
+    expect([a.skews.length, a.peers.size]).toEqual([0, 0]);
+    // Two questions at once, and two answers.
+    expect(asked).toBeLessThanOrEqual(4);
+    attacker.close();
   });
 
   test('sends nothing before there is a key, and meets others once there is', async () => {

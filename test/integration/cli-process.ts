@@ -11,6 +11,7 @@ process.exit(
     terminal: createTerminal(),
     files: createLocalFiles(),
     version: '0.0.0',
+    openLibrary: async () => ({ pages: [], render: (text) => text, page: async () => false }),
     roles: {
       ...{
         dispatcher: role,

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expand } from '../../src/cli/placeholders.ts';
+import { shellQuote } from '../../src/cli/map/placeholders.ts';
 import { problem } from '../unit/cli/dispatcher.ts';
 import { MemoryBlobs } from '../unit/cli/files.ts';
 import { type FakeServer, startFakeServer } from './fake-server.ts';
@@ -141,9 +141,9 @@ describe('octaskly', () => {
   }, 20_000);
 });
 
-test('expand() puts arguments into a shell command as data, whatever they hold', () => {
+test('shellQuote() puts arguments into a shell command as data, whatever they hold', () => {
   for (const arg of ['', '$(x)', '`x`', 'a;b', '*', '~', '-n', "'", '"', '\\', 'ä', '#', 'a\nb', '$&', '!x']) {
-    const { stdout } = Bun.spawnSync(['/bin/sh', '-c', expand("printf '%s|'", [arg], 1)]);
+    const { stdout } = Bun.spawnSync(['/bin/sh', '-c', `printf '%s|' ${shellQuote(arg)}`]);
     expect(stdout.toString()).toBe(`${arg}|`);
   }
 });
@@ -180,7 +180,7 @@ describe('an upload', () => {
     const { api } = serve(problem(507, 'storage_unavailable', 'Cannot receive it: no space left on device.'));
     expect(await run(`octaskly submit --api ${api.url.origin} --in "$HOME/big" ls`)).toEqual({
       ...{ status: 1, stdout: '' },
-      stderr: `octaskly: Cannot upload ${file}: Cannot receive it: no space left on device.\n`,
+      stderr: `octaskly: Cannot upload ${file}: Cannot receive it: no space left on device. Try again soon; 'octaskly status' says whether it takes work.\n`,
     });
     await api.stop(true);
   }, 20_000);

@@ -10,7 +10,13 @@ import { keepCredential } from '../../src/runtime/credential.ts';
 import { writePrivate } from '../../src/runtime/data-dir.ts';
 import { openKeyring } from '../../src/runtime/keyring.ts';
 import { keySet } from '../../src/runtime/keys.ts';
-import { placesOf, readCachedPeers, writeCachedPeers } from '../../src/runtime/peers-cache.ts';
+import {
+  knownPlaces,
+  mergedPeers,
+  placesOf,
+  readCachedPeers,
+  writeCachedPeers,
+} from '../../src/runtime/peers-cache.ts';
 import { sampleBeacon } from '../unit/discovery/beacon-samples.ts';
 import { ManualClock } from '../unit/manual-clock.ts';
 
@@ -109,7 +115,9 @@ describe('readCachedPeers()', () => {
       { id: 'a', name: 'x', address: '10.0.0.9', port: 9 },
       { id: 'old', name: 'y', address: '10.0.0.3', port: 3 },
     ];
-    writeCachedPeers(directory, table.all(), before);
+    const self = [{ address: '10.0.0.5', port: 7 }];
+    writeCachedPeers(directory, { peers: mergedPeers(table.all(), before), self });
+    expect(knownPlaces([directory], 5555)[0]).toEqual({ address: '10.0.0.5', port: 7 });
     const kept = readCachedPeers(directory);
     expect(kept.map(({ id, address }) => `${id} ${address}`)).toEqual(['b fe80::1%eth0', 'a 10.0.0.1', 'old 10.0.0.3']);
     expect(placesOf(kept.slice(1, 2), 5555)).toEqual([

@@ -304,7 +304,7 @@ describe.if(here.includes('namespaces'))('namespaces', () => {
       'ls /; ls /dev; ls /tmp /dev/shm; hostname; touch /tmp/a /dev/shm/b a && echo written',
     );
     const root = ['bin', 'dev', 'etc', 'lib', 'lib64', 'proc', 'sbin', 'task', 'tmp', 'usr'];
-    const dev = ['fd', 'full', 'null', 'random', 'shm', 'stderr', 'stdin', 'stdout', 'urandom', 'zero'];
+    const dev = ['fd', 'full', 'null', 'random', 'shm', 'stderr', 'stdin', 'stdout', 'tty', 'urandom', 'zero'];
     expect(ended.stdout.trim().split('\n')).toEqual([...root, ...dev, '/dev/shm:', '', '/tmp:', 'task', 'written']);
     const mounts = on().shell(way, 'cut -d" " -f2,4 /proc/mounts').stdout.trim().split('\n');
     const writable = mounts.filter((line) => / rw\b/.test(line)).map((line) => line.split(' ')[0]);

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Log } from '../../src/ports/time.ts';
-import { dispatcherSecret, nodeKey, storedSecret, workerHome } from '../../src/runtime/data-dir.ts';
+import { dispatcherSecret, ensurePrivateDir, nodeKey, storedSecret, workerHome } from '../../src/runtime/data-dir.ts';
 
 let dir: string;
 let warnings: string[];
@@ -43,6 +43,16 @@ test('storedSecret() refuses a file that others can read, with the command that 
   writeFileSync(join(dir, 'secret'), 'x');
   chmodSync(join(dir, 'secret'), 0o640);
   expect(() => storedSecret(dir)).toThrow(`chmod 600 ${join(dir, 'secret')}`);
+});
+
+test('ensurePrivateDir() closes a directory others can look into, says so, and refuses one they can change', () => {
+  chmodSync(dir, 0o755);
+  ensurePrivateDir(dir, log);
+  ensurePrivateDir(dir, log);
+  expect(statSync(dir).mode & 0o777).toBe(0o700);
+  expect(warnings).toEqual(['the data directory was open to others, and is private now']);
+  chmodSync(dir, 0o775);
+  expect(() => ensurePrivateDir(dir, log)).toThrow(`chmod 700 ${dir}`);
 });
 
 test('nodeKey() is the same on every call, and refuses what is no key', () => {

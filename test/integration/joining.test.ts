@@ -1,13 +1,15 @@
 /** How a worker comes to its proof, against a small dispatcher over loopback TCP. */
 
 import { afterEach, beforeEach, expect, test } from 'bun:test';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeInvite } from '../../src/core/invite.ts';
 import type { DispatcherLink, LinkListener } from '../../src/ports/links.ts';
 import type { Log } from '../../src/ports/time.ts';
 import { type Applicant, findMembership } from '../../src/roles/membership.ts';
+import { clusterPath, keptCluster } from '../../src/runtime/cluster-file.ts';
+import { keysInDirectory } from '../../src/runtime/cluster-keys.ts';
 import { keepCredential, keptCredential } from '../../src/runtime/credential.ts';
 import { nativeCrypto } from '../../src/runtime/crypto.ts';
 import { nodeKey, writePrivate } from '../../src/runtime/data-dir.ts';
@@ -163,6 +165,25 @@ test('a secret comes before the kept credential when it is given, after it when 
   await settled({ join: token() });
   expect(await settled()).toMatchObject({ proofs: ['credential', 'secret'] });
   expect(await settled({ secret: 'given' })).toMatchObject({ proofs: ['secret', 'credential'] });
+});
+
+test('the key of the cluster that let the worker in is kept, and never the secret; a credential replaces it', async () => {
+  const { directory } = applicant();
+  const found = await findMembership(applicant({ secret: 'given' }));
+  if (!found.ok) throw new Error(found.detail);
+  const [proof] = found.membership.proofs();
+  expect(keptCluster(directory)).toBeNull();
+  found.membership.onAdmitted(proof, dispatcherKey);
+  expect(keptCluster(directory)).toEqual({ beaconKey: keySet('given').beaconKey, dispatcherKey });
+  const file = clusterPath(directory);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(await Bun.file(file).text()).not.toContain('given');
+  const fresh = { keyId: 'k2', psk: new Uint8Array(32), beaconKey: new Uint8Array(32).fill(9), dispatcherKey };
+  found.membership.onCredential(fresh);
+  expect(keptCluster(directory)?.beaconKey).toEqual(fresh.beaconKey);
+  expect(keysInDirectory(applicant().dataDir, null, 0)).toEqual([fresh.beaconKey]);
+  writePrivate(file, 'damaged');
+  expect(keptCluster(directory)).toBeNull();
 });
 
 test('a credential that is sent later is kept and comes first, whatever the worker joined by', async () => {

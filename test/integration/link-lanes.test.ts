@@ -2,6 +2,7 @@
 
 import { afterEach, describe, expect, test } from 'bun:test';
 import type { Log } from '../../src/ports/time.ts';
+import type { Transport } from '../../src/ports/transport.ts';
 import { createFallbackTransport } from '../../src/runtime/fallback.ts';
 import { linkLimits } from '../../src/runtime/links.ts';
 import { createQuicTransport, quicLimits } from '../../src/runtime/quic.ts';
@@ -68,33 +69,47 @@ describe('createFallbackTransport()', () => {
     return { lines, log: { debug() {}, info: note, warn: note, error: note } satisfies Log };
   }
 
+  function fallback(ms: number, log: Log): Transport {
+    const patience = { briefMs: ms, patienceMs: ms };
+    return createFallbackTransport({
+      ...{ better: quic, other: tcp, unable: () => null },
+      ...{ usual: patience, doubtful: patience, log },
+    });
+  }
+
+  /** Dials, and keeps what comes of it. */
+  async function keep(port: number, transport: Transport): Promise<void> {
+    const { link } = await dialWell(port, { transport });
+    link.choice?.kept();
+  }
+
   test('dials by QUIC where that gets through', async () => {
     const { lines, log } = noted();
     const server = await serve({ transport: quic });
-    const transport = createFallbackTransport({ better: quic, other: tcp, briefMs: 2000, patienceMs: 2000, log });
-    await dialWell(server.listener.port, { transport });
+    const transport = fallback(2000, log);
+    await keep(server.listener.port, transport);
     expect(lines).toEqual(['QUIC is used']);
   });
 
   test('dials by TCP where QUIC does not, says so once, and when QUIC gets through again', async () => {
     const { lines, log } = noted();
     const byTcp = await serve();
-    const transport = createFallbackTransport({ better: quic, other: tcp, briefMs: 300, patienceMs: 300, log });
+    const transport = fallback(300, log);
     const { port } = byTcp.listener;
-    for (let i = 0; i < 2; i++) await dialWell(port, { transport });
+    for (let i = 0; i < 2; i++) await keep(port, transport);
     expect(byTcp.accepted).toHaveLength(2);
     expect(lines).toEqual([expect.stringContaining('QUIC does not get through')]);
     const byQuic = await serve({
       transport: { ...quic, listen: (_any, take) => quic.listen({ host: '127.0.0.1', port }, take) },
     });
-    await dialWell(port, { transport });
+    await keep(port, transport);
     await until('it came by QUIC', () => byQuic.accepted.length === 1);
     expect(lines.slice(1)).toEqual(['QUIC gets through again and is used']);
   });
 
   test('fails in the words of TCP where nothing listens', async () => {
     const { lines, log } = noted();
-    const transport = createFallbackTransport({ better: quic, other: tcp, briefMs: 200, patienceMs: 200, log });
+    const transport = fallback(200, log);
     const end = await dial(1, { transport });
     expect(end).toMatchObject({ code: 'connection_lost', detail: expect.stringContaining('nothing listens there') });
     expect(lines).toEqual([]);

@@ -4,8 +4,9 @@ import { afterEach, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { rosterFile } from '../../src/runtime/roster-file.ts';
 import { until } from './link-peers.ts';
-import { fetchAll, openScene, PeerNode, type Scene } from './peer-nodes.ts';
+import { fetchAll, openScene, PeerNode, quiet, type Scene } from './peer-nodes.ts';
 
 const mebibyte = 1024 * 1024;
 let scene: Scene | null = null;
@@ -122,6 +123,24 @@ test('strangers, and members of another cluster, are not let in', async () => {
   await stranger.close();
   await other.close();
   rmSync(directory, { recursive: true, force: true });
+});
+
+test('a node that is not on its own roster lets nobody in and dials nobody, and forgets all when it is shut out', async () => {
+  const { nodes } = await open(2);
+  const [a, b] = nodes;
+  if (a === undefined || b === undefined) throw new Error('two nodes');
+  const to = (node: PeerNode) => ({ publicKey: node.publicKey, host: '127.0.0.1', port: node.peers.port ?? 0 });
+  expect(await b.peers.dial(to(a))).toMatchObject({ ok: true });
+  a.peers.take({ kind: 'roster', whole: false, members: [], gone: [a.publicKey] });
+  expect([a.peers.linked, a.peers.openPort]).toEqual([[], null]);
+  expect(await a.peers.dial(to(b))).toMatchObject({ ok: false, detail: 'this node is no member of its cluster' });
+  await until('the link is gone there too', () => b.peers.linked.length === 0);
+  expect(await b.peers.dial(to(a))).toMatchObject({ ok: false });
+  a.knows([a, b]);
+  expect(a.peers.openPort).toBe(a.peers.port);
+  a.peers.ban('it was removed');
+  expect([a.peers.port, a.roster.members]).toEqual([null, []]);
+  expect(rosterFile(a.directory, quiet).load()).toEqual([]);
 });
 
 test('two that dial each other at once end up with one link, and hear each other', async () => {

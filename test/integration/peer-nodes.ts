@@ -51,19 +51,22 @@ export class PeerNode {
     this.id = id;
     this.directory = join(directory, id);
     this.cache = createBlobCache({ directory: join(this.directory, 'blobs'), bytesMax: 1e12, log: quiet });
-    this.roster = new PeerRoster(systemClock, rosterFile(this.directory, quiet));
+    this.roster = new PeerRoster({
+      ...{ clock: systemClock, publicKey: this.publicKey },
+      kept: rosterFile(this.directory, quiet),
+    });
     const psk = peerPsk(beaconKey);
     const links = createPeerLinks({
       staticKeypair: this.keypair,
       psks: () => [psk],
-      admits: (key) => this.roster.byKey(key) !== null,
+      admits: (key) => this.roster.admits(key),
       log: quiet,
     });
     const self = { id, name: id, version: '0.1.0', publicKey: this.publicKey };
     this.peers = new Peers({ clock: systemClock, log: quiet, links, roster: this.roster, self, psk: () => psk });
     const store = this.cache;
     this.blobs = new PeerBlobs({
-      ...{ clock: systemClock, store, peers: this.peers, publicKey: this.publicKey, isNear: () => true },
+      ...{ clock: systemClock, log: quiet, store, peers: this.peers, publicKey: this.publicKey, isNear: () => true },
     });
   }
 

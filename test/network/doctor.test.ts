@@ -109,6 +109,48 @@ describe.skipIf(skipped)('octaskly doctor net', () => {
     expect(names(await doctor(here, '-o', 'quiet'))).toEqual([]);
   }, 30_000);
 
+  test.each([
+    ['tcp dport 7878 drop', ['firewall_closed']],
+    ['meta mark 7 drop', []],
+  ] as const)(
+    'of its own firewall that does %j, and lets in all else, it finds %j',
+    async (rule, found) => {
+      const { here } = twoHosts();
+      guard(here, rule);
+      const ran = await doctor(here, '-o', 'json');
+      const { ok, findings } = JSON.parse(ran.stdout);
+      const said = findings.map((each: { name: string }) => each.name);
+      expect(ok).toBe(found.length === 0);
+      expect(said).toEqual(['nobody_heard', ...(rule.includes('mark') ? ['firewall_unclear'] : found)]);
+    },
+    30_000,
+  );
+
+  test.each(['10.99.1.1', 'fd99::1'])(
+    'tells %s, to which there is no route, from a port that is closed',
+    async (host) => {
+      const ran = await doctor(twoHosts().here, host, '-o', 'json');
+      const { findings } = JSON.parse(ran.stdout);
+      const found = findings.find((each: { name: string }) => each.name === 'no_route');
+      expect(found?.remedies[0].command).toBe(`ip route get ${host}`);
+      expect(ran.stdout).not.toContain('port_closed');
+      expect(ran.status).toBe(1);
+    },
+    30_000,
+  );
+
+  test('tells a host that was there a moment ago from one that drops all: client isolation', async () => {
+    const { here, there } = twoHosts();
+    guard(there, 'ct state established accept', 'drop');
+    expect(names(await doctor(here, there.address(), '-o', 'quiet'))).toEqual(['port_filtered']);
+    there.ip('link', 'set', 'eth0', 'arp', 'off');
+    there.ip('link', 'set', 'eth0', 'down');
+    const ran = await doctor(here, there.address(), '-o', 'quiet');
+    expect(names(ran)).toEqual(['client_isolation_suspected', 'host_silent']);
+    expect(ran.tookMs).toBeLessThan(6000);
+    expect((await doctor(here, there.address())).stdout).not.toContain('other hosts answer');
+  }, 30_000);
+
   test('says that a machine with loopback alone is not connected', async () => {
     const { here } = twoHosts();
     here.ip('link', 'set', 'eth0', 'down');
@@ -116,4 +158,61 @@ describe.skipIf(skipped)('octaskly doctor net', () => {
     const ran = await doctor(here, '-o', 'quiet');
     expect({ names: names(ran), status: ran.status }).toEqual({ names: ['no_interface'], status: 1 });
   }, 30_000);
+});
+
+describe.skipIf(skipped)('octaskly doctor net with nodes of its cluster', () => {
+  const secret = { OCTASKLY_SECRET: 'doctor tests know this secret' };
+
+  /** A dispatcher here, a worker `three` there, and what doctor says of `host` from here. */
+  async function withWorker(
+    examine: (site: { here: Host; there: Host }, run: (host: string) => Promise<Ran>) => Promise<void>,
+  ) {
+    const site = twoHosts();
+    const { here, there } = site;
+    const octaskly = await executable();
+    const dispatcher = here.start([octaskly, 'dispatcher', '--data-dir', join(here.directory, 'data')], secret);
+    await dispatcher.line(/dispatcher ready/);
+    const data = join(there.directory, 'data');
+    const worker = there.start(
+      [octaskly, 'worker', '--name', 'three', '--dispatcher', here.address(), '--data-dir', data],
+      secret,
+    );
+    await worker.line(/Joined/i);
+    await examine(site, (host) => doctor(here, host));
+  }
+
+  test('knows the port of a worker for its peers by its beacon, and finds nothing wrong', async () => {
+    await withWorker(async ({ there }, run) => {
+      const { status, stdout } = await run(`${there.address()}:7879`);
+      expect(stdout).toContain('TCP 7879, for peers of worker three: open');
+      expect(stdout).toContain('UDP 5555, beacons: answers');
+      expect(stdout).not.toMatch(/not_admitted|not_announced/);
+      expect(status).toBe(0);
+    });
+  }, 30_000);
+
+  test('finds that beacons are dropped there, although those from there are heard', async () => {
+    await withWorker(async ({ there }, run) => {
+      guard(there, 'udp dport 5555 drop');
+      const { status, stdout } = await run(`${there.address()}:7879`);
+      expect(stdout).toContain(`warn beacons_filtered (${there.address()})`);
+      expect(stdout).toContain('sudo ufw allow 5555/udp');
+      expect(status).toBe(1);
+    });
+  }, 30_000);
+
+  test('resolves names of .local by itself, and peers lists a node of this machine without any group', async () => {
+    await withWorker(async ({ here, there }) => {
+      const found = JSON.parse((await doctor(there, '-o', 'json')).stdout).found[0];
+      expect(found.host).toMatch(/^octaskly-.*\.local$/);
+      const ran = await doctor(there, found.host);
+      expect(ran.stdout).toContain(`address: ${here.address()}`);
+      expect(ran.stdout).not.toContain('name_not_resolved');
+      guard(here, 'udp dport 5555 drop');
+      const data = join(here.directory, 'data');
+      const peers = here.run(await executable(), 'peers', '--data-dir', data, '-o', 'json');
+      const listed = JSON.parse(peers.stdout).peers;
+      expect(listed.map((each: { role: string }) => each.role)).toContain('dispatcher');
+    });
+  }, 40_000);
 });

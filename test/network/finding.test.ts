@@ -4,7 +4,7 @@
  */
 
 import { afterEach, describe, expect, test } from 'bun:test';
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { serviceOf } from '../../src/discovery/service.ts';
 import { executable } from '../e2e/executable.ts';
@@ -15,6 +15,8 @@ afterEach(closeLans);
 
 /** Longest from the start of both, or of a worker, to a worker that has joined, on a quiet network. */
 const joinedMsMax = 1500;
+/** Longest from the loss of the address in use to a worker that has joined by another one. */
+const rejoinedMsMax = 2500;
 /** What this machine may need beside: other work on it must not make the test fail. */
 const slackMs = 1500;
 
@@ -74,6 +76,46 @@ describe.skipIf(without !== null)('on a network', () => {
     console.log(`joined again at the new address ${Math.round(at)} ms after the start`);
   }, 60_000);
 
+  test('a dispatcher that loses the address in use and keeps another is joined there by its worker', async () => {
+    const [home, device] = openLan(2).hosts as [Host, Host];
+    await (await dispatcher(home)).line(/announced by mDNS/);
+    await introduce(device, home);
+    const running = await worker(device, '--name', 'pi');
+    await running.line(joinedAt(home.address()));
+    await running.line(/found a dispatcher.*fe80/);
+    const before = running.lines.length;
+    home.ip('addr', 'flush', 'dev', 'eth0', 'scope', 'global');
+    const lostAt = performance.now();
+    await running.line(/Joined the dispatcher at \[fe80:\S+%eth0\]:7878/, { from: before });
+    const tookMs = performance.now() - lostAt;
+    console.log(`joined at the address that stayed ${Math.round(tookMs)} ms after the other was lost`);
+    expect(tookMs).toBeLessThan(rejoinedMsMax + slackMs);
+  }, 60_000);
+
+  test('a dispatcher on two networks that loses one is joined by the other', async () => {
+    const lan = openLan(2);
+    const [home, device] = lan.hosts as [Host, Host];
+    lan.addBridge(1);
+    for (const host of lan.hosts) host.plug('wlan0', 1);
+    await (await dispatcher(home)).line(/announced by mDNS/);
+    await introduce(device, home);
+    const running = await worker(device, '--name', 'pi');
+    const joined = await running.line(/Joined the dispatcher at 10\.79\.[01]\.1:7878/);
+    const used = joined.line.includes('10.79.0.1') ? 0 : 1;
+    await running.line(
+      /found a dispatcher.*10\.79\.0\.1:.*10\.79\.1\.1:|found a dispatcher.*10\.79\.1\.1:.*10\.79\.0\.1:/,
+    );
+    const before = running.lines.length;
+    home.unplug(used === 0 ? 'eth0' : 'wlan0');
+    const lostAt = performance.now();
+    await running.line(new RegExp(`Joined the dispatcher at (?:10\\.79\\.${1 - used}\\.1|\\[f\\S+\\]):7878`), {
+      from: before,
+    });
+    const tookMs = performance.now() - lostAt;
+    console.log(`joined by the other network ${Math.round(tookMs)} ms after the first was lost`);
+    expect(tookMs).toBeLessThan(rejoinedMsMax + slackMs);
+  }, 60_000);
+
   test('a network that has IPv6 alone is enough, with nothing but link-local addresses', async () => {
     const { hosts } = openLan(2);
     const [home, device] = hosts as [Host, Host];
@@ -116,6 +158,24 @@ describe.skipIf(without !== null)('on a network', () => {
     expect(line).toContain('--dispatcher');
   }, 60_000);
 
+  test('a device that saw several, or was a member before, asks no stranger that is left', async () => {
+    const [home, other, device] = openLan(3).hosts as [Host, Host, Host];
+    const [own, foreign] = await Promise.all([dispatcher(home), dispatcher(other)]);
+    await Promise.all([own.line(/announced by mDNS/), foreign.line(/announced by mDNS/)]);
+    const undecided = await worker(device, '--name', 'new');
+    await undecided.line(/several dispatchers were found/);
+    const secret = readFileSync(join(home.directory, '.octaskly', 'secret'), 'utf8').trim();
+    const env = { HOME: device.directory, OCTASKLY_SECRET: secret };
+    const member = device.start([await executable(), 'worker', '--name', 'pi', '--p2p-enabled', 'false'], env);
+    await member.line(joinedAt(home.address()));
+    await member.end();
+    expect(await own.end()).toBe(0);
+    const bereft = await worker(device, '--name', 'pi');
+    await bereft.line(/this device belongs to the dispatcher with the key SHA256:\S+, which is not found/);
+    await undecided.line(/one dispatcher is left of several/);
+    expect([...undecided.lines, ...bereft.lines].join('\n')).not.toContain('asks to join');
+  }, 60_000);
+
   test('a worker with the cluster secret is let in by the dispatcher that has it', async () => {
     const [home, other, device] = openLan(3).hosts as [Host, Host, Host];
     const [own] = await Promise.all([dispatcher(home), dispatcher(other)]);
@@ -145,6 +205,20 @@ describe.skipIf(without !== null)('on a network', () => {
 });
 
 describe.skipIf(without !== null)('a stranger', () => {
+  test('that announces the key of our dispatcher keeps no command from it', async () => {
+    const [home, stranger, device] = openLan(3).hosts as [Host, Host, Host];
+    const own = await dispatcher(home, '--require-auth', 'true');
+    const [fingerprint] = /SHA256:[\w+/]{43}/.exec((await own.line(/announced by mDNS/)).line) ?? [''];
+    const facts = { protocol: 4, apiPort: 3000, scheme: 'http', fingerprint, clusterId: '0123456789abcdef' } as const;
+    const fake = stranger.start([process.execPath, join(import.meta.dir, 'mdns-node.ts')]);
+    await fake.line(/"open"/);
+    fake.write(JSON.stringify({ publish: serviceOf({ ...facts, id: '00000000aaaaaaaa' }, 9999) }));
+    await fake.line(/"established"/);
+    const asked = await octaskly(device, 'workers');
+    await asked.ended();
+    expect(asked.lines.join('\n')).toContain(`found at http://${home.address()}:3000`);
+  }, 60_000);
+
   test('that announces the fingerprint of our dispatcher is dialled and left, and a flood of them keeps nobody out', async () => {
     const [home, stranger, device] = openLan(3).hosts as [Host, Host, Host];
     const own = await dispatcher(home);

@@ -20,18 +20,18 @@ const slackMs = 1500;
 const start = async (host: Host, ...args: readonly string[]): Promise<Inside> =>
   host.start([await executable(), ...args], { HOME: host.directory, OCTASKLY_DISCOVERY: 'false' });
 
-async function dispatcher(host: Host): Promise<Inside> {
-  const started = await start(host, 'dispatcher', '--quic', '--p2p-enabled', 'false');
+async function dispatcher(host: Host, ...options: readonly string[]): Promise<Inside> {
+  const started = await start(host, 'dispatcher', '--quic', '--p2p-enabled', 'false', ...options);
   await started.line(/dispatcher ready .*quic/);
   return started;
 }
 
 /** Its worker, which has its secret. */
-function worker(host: Host, at: Host): Promise<Inside> {
+function worker(host: Host, at: Host, ...more: readonly string[]): Promise<Inside> {
   mkdirSync(join(host.directory, '.octaskly'), { mode: 0o700 });
   copyFileSync(join(at.directory, '.octaskly/secret'), join(host.directory, '.octaskly/secret'));
   const options = ['--transport', 'quic', '--dispatcher', at.address(), '--p2p-enabled', 'false'];
-  return start(host, 'worker', '--name', 'pi', ...options);
+  return start(host, 'worker', '--name', 'pi', ...options, ...more);
 }
 
 /** Runs a command line there to its end; what it wrote. */
@@ -68,7 +68,7 @@ describe.skipIf(without !== null)('--transport quic on a network', () => {
     await pi.line(/QUIC gets through again/, { from });
     await pi.line(joined, { from });
     expect(connections(device)).toBe('');
-    expect(pi.lines.filter((line) => line.includes('TCP'))).toHaveLength(1);
+    expect(pi.lines.filter((line) => line.includes('TCP is used'))).toHaveLength(1);
   }, 40_000);
 
   test('a worker is back soon after its dispatcher was killed, by QUIC, and its task goes on', async () => {
@@ -106,5 +106,36 @@ describe.skipIf(without !== null)('--transport quic on a network', () => {
     await said(home, 'wait', id);
     expect(await said(home, 'logs', id)).toBe(numbers);
     expect(pi.lines.filter((line) => joined.test(line))).toHaveLength(1);
+  }, 40_000);
+
+  test('a worker that loses UDP in the middle is back by TCP within a second', async () => {
+    const [home, device] = openLan(2).hosts as [Host, Host];
+    await dispatcher(home, '--heartbeat-timeout', '3');
+    const pi = await worker(device, home);
+    await pi.line(joined);
+    home.run('nft', 'add table inet wall; add chain inet wall in { type filter hook input priority 0; }');
+    expect(home.run('nft', 'add rule inet wall in udp dport 7878 drop').status).toBe(0);
+    const from = pi.lines.length;
+    const lost = await pi.line(/Lost the dispatcher/, { from });
+    const back = await pi.line(/Joined the dispatcher .* by TCP/, { from });
+    console.log(`back by TCP after ${Math.round(back.at - lost.at)} ms`);
+    expect(back.at - lost.at).toBeLessThan(1000 + slackMs);
+  }, 40_000);
+
+  test('a worker that was told where to dial follows its dispatcher to another address, by mDNS, within 2 s', async () => {
+    const [home, device] = openLan(2).hosts as [Host, Host];
+    const first = await dispatcher(home, '--discovery', 'true');
+    await first.line(/announced by mDNS/);
+    const pi = await worker(device, home, '--discovery', 'true');
+    await pi.line(/Joined the dispatcher at 10\.79\.0\.1:\d+ .* by QUIC/);
+    await pi.line(/found a dispatcher/);
+    const from = pi.lines.length;
+    const movedAt = performance.now() - pi.startedAt;
+    home.ip('addr', 'add', '10.79.0.31/32', 'dev', 'eth0');
+    home.ip('route', 'add', '10.79.0.0/24', 'dev', 'eth0', 'src', '10.79.0.31', 'metric', '1');
+    home.ip('addr', 'del', `${home.address()}/24`, 'dev', 'eth0');
+    const back = await pi.line(/Joined the dispatcher at (?:10\.79\.0\.31|\[f\S+\]):\d+ .* by QUIC/, { from });
+    console.log(`back ${Math.round(back.at - movedAt)} ms after the move`);
+    expect(back.at - movedAt).toBeLessThan(backMsMax + slackMs);
   }, 40_000);
 });

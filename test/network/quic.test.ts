@@ -29,4 +29,20 @@ describe.skipIf(skipped)('createQuicTransport() on a network', () => {
     expect(listener.lines.filter((line) => line.startsWith('taken'))).toEqual([`taken ${here.address()}`]);
     expect([...dialler.lines, ...listener.lines].filter((line) => /^(ended|closed)/.test(line))).toEqual([]);
   }, 30_000);
+
+  test('answers at every address of the listener, also at one that comes later', async () => {
+    const [there, here] = openLan(2).hosts;
+    if (there === undefined || here === undefined) throw new Error('no hosts');
+    there.ip('addr', 'add', '10.79.0.21/24', 'dev', 'eth0');
+    there.ip('addr', 'add', 'fd79:0::21/64', 'dev', 'eth0', 'nodad');
+    const listener = there.start([...node, 'listen', '7070']);
+    await listener.line(/^listening$/);
+    for (const host of [there.address(), '10.79.0.21', 'fd79::1', 'fd79::21']) {
+      const dialler = here.start([...node, 'dial', host, '7070']);
+      await dialler.line(/^echoes 2$/);
+    }
+    there.ip('addr', 'add', '10.79.0.22/24', 'dev', 'eth0');
+    const late = here.start([...node, 'dial', '10.79.0.22', '7070']);
+    await late.line(/^echoes 2$/);
+  }, 30_000);
 });

@@ -88,6 +88,8 @@ export class Disk {
         return;
       case 'invite':
       case 'token':
+      case 'delivery':
+      case 'deliveryEnded':
       case 'audit':
         return;
     }
@@ -162,7 +164,9 @@ export class SimulatedStore implements Store {
   }
 
   tasks(filter: TaskFilter, page: { limit: number; before: string | null }): readonly TaskRow[] {
-    const { statuses, workerId, batchId, tag, since, idPrefix } = filter;
+    const { statuses, workerId, batchId, tag, since, idPrefix, words = [] } = filter;
+    const holds = ({ id, spec }: Task, word: string): boolean =>
+      id.startsWith(word) || [spec.name, spec.command, ...(spec.argv ?? [])].some((text) => text?.includes(word));
     const found = [...this.#disk.tasks.values()].filter(
       ({ task }) =>
         (statuses === undefined || statuses.includes(task.status)) &&
@@ -171,6 +175,7 @@ export class SimulatedStore implements Store {
         (tag === undefined || task.spec.tags[tag.key] === tag.value) &&
         (since === undefined || task.createdAt >= since) &&
         (idPrefix === undefined || task.id.startsWith(idPrefix)) &&
+        words.every((word) => holds(task, word)) &&
         (page.before === null || task.id < page.before),
     );
     found.sort((a, b) => (a.task.id < b.task.id ? 1 : -1));
@@ -200,6 +205,20 @@ export class SimulatedStore implements Store {
     const counts = emptyCounts();
     for (const { task } of this.#disk.tasks.values()) if (task.spec.batchId === id) counts[task.status] += 1;
     return { id, name: batch.name, createdAt: batch.createdAt, size: batch.size, owner: batch.owner, counts };
+  }
+
+  /** Nobody in the simulation asks for overviews. */
+  batches(): readonly [] {
+    return [];
+  }
+
+  endedAttempts(): readonly [] {
+    return [];
+  }
+
+  /** Nobody in the simulation is notified. */
+  deliveries(): readonly [] {
+    return [];
   }
 
   /** No task of the simulation leaves its files with a worker. */

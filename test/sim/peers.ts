@@ -4,10 +4,10 @@ import type { WorkerDeclaration } from '../../src/core/worker.ts';
 import { PeerTable } from '../../src/discovery/peer-table.ts';
 import type { Log } from '../../src/ports/time.ts';
 import type { RosterEntry } from '../../src/wire/messages.ts';
+import type { WorkerPeers } from '../../src/worker/parts.ts';
 import { PeerBlobs } from '../../src/worker/peer-blobs.ts';
 import { PeerRoster } from '../../src/worker/peer-roster.ts';
 import { Peers } from '../../src/worker/peers.ts';
-import type { WorkerPeers } from '../../src/worker/worker.ts';
 import type { MemoryBlobs } from '../memory-blobs.ts';
 import type { Machine } from './clock.ts';
 import { keyOf, type Network } from './net.ts';
@@ -33,7 +33,7 @@ export function peersOf({ hosts, network, machine, host, log }: Surroundings, id
     clock: machine.clock,
     log,
     links: network.peerLinksFor(machine, host.name),
-    roster: new PeerRoster(machine.clock, kept),
+    roster: new PeerRoster({ clock: machine.clock, kept, publicKey: keyOf(host.name) }),
     self: { id, name: host.declaration.name, version: '0', publicKey: keyOf(host.name) },
     psk: () => new Uint8Array(32),
   });
@@ -47,7 +47,14 @@ export function workerPeersOf(
   const peers = peersOf(around, around.host.declaration.id);
   const { clock } = around.machine;
   const publicKey = keyOf(around.host.name);
-  const blobs = new PeerBlobs({ clock, store: around.host.blobs, peers, publicKey, isNear: () => true });
+  const blobs = new PeerBlobs({
+    clock,
+    log: around.log,
+    store: around.host.blobs,
+    peers,
+    publicKey,
+    isNear: () => true,
+  });
   return { peers, table: new PeerTable(), blobs };
 }
 

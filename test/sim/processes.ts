@@ -290,6 +290,8 @@ export class SimulatedProcess implements Launched {
     this.#exitAfter(Math.max(0, this.#readsAt - machine.instant) + this.#life.program.runsMs);
   }
 
+  resize(): void {}
+
   terminate(): void {
     if (!this.#life.program.ignoresTerm) this.#endAfter(50, 'SIGTERM');
   }

@@ -284,6 +284,10 @@ class Endpoint<Sends, Receives> implements Link<Sends> {
     this.#wire.transmit(this, encoded, message);
   }
 
+  giveUp(detail: string): void {
+    this.close(detail);
+  }
+
   close(detail: string): void {
     if (this.#state !== 'open') return;
     this.#state = 'closing';

@@ -162,6 +162,7 @@ export class World {
       clusterId: '00112233445566ff',
       peersAllowed: this.peersAllowed,
       node: { id: 'd1', name: 'dispatcher' },
+      roster: { save: () => undefined },
       trust: plainTrust(),
     });
     this.dispatcher = { machine, dispatcher };
@@ -235,6 +236,7 @@ export class World {
       ]),
       proofs: () => [{ by: 'secret', psk: new Uint8Array(32) }],
       onCredential: () => undefined,
+      onAdmitted: () => undefined,
       readVitals: () => ({
         load1: null,
         memoryFreeMb: null,

@@ -14,6 +14,9 @@ const root = join(import.meta.dir, '..', '..');
 const all = readSources(root, ['src', 'tui', 'scripts', 'test']);
 const product = all.filter(({ path }) => path.startsWith('src/') || path.startsWith('tui/'));
 
+/** Where everything begins: the program, the script of the page it serves, the package for other programs. */
+const entries = ['src/main.ts', 'src/dashboard/main.tsx', 'src/library/main.ts'];
+
 /** What exists for tests alone: the invariants, and the slow twin of the native ciphers. */
 const forTests = ['src/core/invariants.ts', 'src/wire/crypto-portable.ts'];
 
@@ -22,7 +25,7 @@ describe('the tree', () => {
   test('has no function that is too long', () => expect(longFunctions(all)).toEqual([]));
   test('imports only what the table of rooms allows', () => expect(forbiddenImports(product)).toEqual([]));
   test('has no circle of imports, not through types either', () => expect(importCycles(all)).toEqual([]));
-  test('has no file that nothing reaches', () => expect(deadFiles(product, 'src/main.ts', forTests)).toEqual([]));
+  test('has no file that nothing reaches', () => expect(deadFiles(product, entries, forTests)).toEqual([]));
   test('touches the machine in runtime/ alone, and waits nowhere in the pure rooms', () =>
     expect(impureWords(product)).toEqual([]));
   test('has no default export', () => expect(defaultExports(all)).toEqual([]));
@@ -131,9 +134,10 @@ describe('the rules', () => {
 
   test('deadFiles() finds what nothing imports, and what is on the list for tests without need', () => {
     const files = [file('src/main.ts', "import './core/a.ts';"), file('src/core/a.ts', ''), file('src/core/b.ts', '')];
-    expect(deadFiles(files, 'src/main.ts', [])).toHaveLength(1);
-    expect(deadFiles(files, 'src/main.ts', ['src/core/b.ts'])).toEqual([]);
-    expect(deadFiles(files, 'src/main.ts', ['src/core/b.ts', 'src/core/a.ts'])).toHaveLength(1);
+    expect(deadFiles(files, ['src/main.ts'], [])).toHaveLength(1);
+    expect(deadFiles(files, ['src/main.ts', 'src/core/b.ts'], [])).toEqual([]);
+    expect(deadFiles(files, ['src/main.ts'], ['src/core/b.ts'])).toEqual([]);
+    expect(deadFiles(files, ['src/main.ts'], ['src/core/b.ts', 'src/core/a.ts'])).toHaveLength(1);
   });
 
   test.each([

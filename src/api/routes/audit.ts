@@ -24,6 +24,7 @@ const auditQuery = z.strictObject({
   actor: z.string().min(1).max(200).optional().describe('Who did it'),
   task: idSchema.optional(),
   worker: z.string().min(1).max(200).optional().describe('Id or name of the worker'),
+  order: z.enum(['oldest', 'newest']).default('oldest').describe('Which entries come first'),
   limit: limitParameter.describe('Most entries in the answer'),
   cursor: offsetParameter.default(0).describe('`next_cursor` of the page before'),
 });
@@ -77,7 +78,7 @@ const listAudit = route({
   method: 'GET',
   path: '/api/v1/audit',
   access: 'admin',
-  summary: 'Read the record of what was done, oldest first',
+  summary: 'Read the record of what was done, oldest first unless asked otherwise',
   params: noParams,
   query: auditQuery,
   body: null,
@@ -85,7 +86,7 @@ const listAudit = route({
   problems: [],
   handle({ query }, { backend, trust }) {
     // One more than asked for tells whether there is a next page.
-    const page = { limit: query.limit + 1, after: query.cursor };
+    const page = { limit: query.limit + 1, after: query.cursor, newestFirst: query.order === 'newest' };
     const found = trust.audit(filterOf(backend, query), page);
     const entries = found.slice(0, query.limit).map(entryViewOf);
     return json(200, { entries, next_cursor: found.length > query.limit ? (entries.at(-1)?.id ?? null) : null });

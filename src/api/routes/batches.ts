@@ -2,17 +2,26 @@
  * Routes of batches: tasks submitted together, all or none.
  */
 
+import { z } from 'zod';
 import { OctasklyError } from '../../base/errors.ts';
 import { isFinal, taskStatuses } from '../../core/task.ts';
-import type { Actor } from '../../core/trust.ts';
+import { type Actor, scopeOf } from '../../core/trust.ts';
 import type { Backend } from '../backend.ts';
 import { jsonBody } from '../body.ts';
 import { batchViewOf, newTaskOf } from '../convert.ts';
 import { limits } from '../limits.ts';
+import { storedDestination } from '../notify-schemas.ts';
 import { json, noParams, noQuery, type Route, route } from '../route.ts';
-import { type BatchView, batchAnswerSchema, batchRequestSchema, batchSchema } from '../schemas.ts';
+import {
+  type BatchView,
+  batchAnswerSchema,
+  batchListSchema,
+  batchRequestSchema,
+  batchSchema,
+  idSchema,
+} from '../schemas.ts';
 import { admitTasks } from '../submitting.ts';
-import { idempotencyHeaderRule, idempotencyOf, idParams, repeatedHeader, sees } from './common.ts';
+import { idempotencyHeaderRule, idempotencyOf, idParams, integerOf, repeatedHeader, sees } from './common.ts';
 
 /** Of a batch that the actor sees. Throws `not_found`. */
 function batchView(backend: Backend, actor: Actor, id: string): BatchView {
@@ -60,7 +69,10 @@ const createBatch = route({
     admitTasks(actor, { tasks: body.tasks, pathOf: (index) => `tasks.${index}` }, context);
     const submitted = await context.backend.submit({
       tasks: body.tasks.map((task) => newTaskOf(task, options)),
-      batch: { name: body.name ?? null },
+      batch: {
+        name: body.name ?? null,
+        ...(body.notify === undefined ? {} : { notify: body.notify.map(storedDestination) }),
+      },
       idempotency: idempotencyOf({ headers, actor }, { kind: 'batch', body }, context),
       actor,
     });
@@ -70,6 +82,30 @@ const createBatch = route({
       { id, task_ids: submitted.taskIds },
       { location: `/api/v1/batches/${id}`, ...(submitted.repeated ? { [repeatedHeader]: 'true' } : {}) },
     );
+  },
+});
+
+const listBatches = route({
+  name: 'listBatches',
+  method: 'GET',
+  path: '/api/v1/batches',
+  access: 'tasks',
+  summary: 'List batches, newest first',
+  params: noParams,
+  query: z.strictObject({
+    // Fewer than of other lists: the tasks of each are counted.
+    limit: integerOf(1, 100).default(20).describe('Most batches in the answer'),
+    cursor: idSchema.optional().describe('`next_cursor` of the page before'),
+  }),
+  body: null,
+  answers: { 200: { description: 'One page; next_cursor is null on the last', schema: batchListSchema } },
+  problems: [],
+  handle({ query: { limit, cursor }, actor }, { backend }) {
+    const owner = scopeOf(actor);
+    // One more than asked for tells whether there is a next page.
+    const rows = backend.batches(owner === null ? {} : { owner }, { limit: limit + 1, before: cursor ?? null });
+    const batches = rows.slice(0, limit).map(batchViewOf);
+    return json(200, { batches, next_cursor: rows.length > limit ? (batches.at(-1)?.id ?? null) : null });
   },
 });
 
@@ -111,4 +147,4 @@ const cancelBatch = route({
   },
 });
 
-export const batchRoutes: readonly Route[] = [createBatch, showBatch, cancelBatch];
+export const batchRoutes: readonly Route[] = [createBatch, listBatches, showBatch, cancelBatch];

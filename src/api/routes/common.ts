@@ -16,11 +16,16 @@ import { integerParameter } from '../validate.ts';
 /** The id of a task or batch in a path. */
 export const idParams = z.strictObject({ id: idSchema.describe('Id of the task or batch') });
 
+/** A whole number from `least` to `most`. */
+export function integerOf(least: number, most: number): z.ZodType<number> {
+  return integerParameter(z.number().int().min(least).max(most));
+}
+
 /** A position in a stream of bytes. */
-export const offsetParameter = integerParameter(z.number().int().min(0).max(Number.MAX_SAFE_INTEGER));
+export const offsetParameter = integerOf(0, Number.MAX_SAFE_INTEGER);
 
 /** Size of a page. */
-export const limitParameter = integerParameter(z.number().int().min(1).max(limits.pageMax)).default(limits.pageDefault);
+export const limitParameter = integerOf(1, limits.pageMax).default(limits.pageDefault);
 
 /** Bytes of the body of a request that holds a few words. */
 export const smallBodyBytesMax = 64 * 1024;

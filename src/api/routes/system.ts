@@ -4,6 +4,7 @@
 
 import { z } from 'zod';
 import { OctasklyError } from '../../base/errors.ts';
+import { documentAnswer } from '../page-answer.ts';
 import { json, noParams, noQuery, type Route, route } from '../route.ts';
 import { healthSchema, pausedSchema, readySchema, statsSchema } from '../schemas.ts';
 
@@ -98,7 +99,7 @@ const openApi = route({
   body: null,
   answers: { 200: { description: 'An OpenAPI 3.1 document', schema: z.looseObject({ openapi: z.literal('3.1.1') }) } },
   problems: [],
-  handle: (_call, context) => json(200, context.openApi()),
+  handle: ({ headers }, context) => documentAnswer(context.openApi(), headers),
 });
 
 export const systemRoutes: readonly Route[] = [pause, resume, stats, health, ready, openApi];

@@ -8,7 +8,9 @@ import { isFinal } from '../../core/task.ts';
 import { type Actor, scopeOf } from '../../core/trust.ts';
 import type { TaskFilter } from '../../ports/store.ts';
 import type { Backend } from '../backend.ts';
+import { jsonBody } from '../body.ts';
 import { newTaskOf, taskViewOf, taskWithAttemptsOf } from '../convert.ts';
+import { limits } from '../limits.ts';
 import { stagedTask, taskBody } from '../multipart.ts';
 import { json, noParams, noQuery, type Route, route } from '../route.ts';
 import {
@@ -30,6 +32,7 @@ import {
   noTask,
   repeatedHeader,
   requireTask,
+  smallBodyBytesMax,
   workerIdOf,
 } from './common.ts';
 
@@ -110,6 +113,14 @@ const listQuery = z.strictObject({
     .regex(/^[0-9a-hjkmnp-tv-z]{1,12}$/, 'is not the beginning of an id')
     .optional()
     .describe('Ids that begin with this'),
+  text: z
+    .string()
+    .max(limits.searchLengthMax)
+    .refine((text) => !text.includes('\0'), 'must not contain a NUL character')
+    .optional()
+    .describe(
+      'Each of these words is in the name, the command or an argument, or begins the id; in upper or lower case',
+    ),
   limit: limitParameter.describe('Most tasks in the answer'),
   cursor: idSchema.optional().describe('`next_cursor` of the page before'),
 });
@@ -120,7 +131,8 @@ function sinceOf(backend: Backend, actor: Actor, since: string): number {
 
 function filterOf(backend: Backend, actor: Actor, query: z.output<typeof listQuery>): TaskFilter {
   const owner = scopeOf(actor);
-  const { status, worker, batch, tag, since, id } = query;
+  const { status, worker, batch, tag, since, id, text } = query;
+  const words = text?.split(/\s+/).filter((word) => word !== '');
   const split = tag?.indexOf('=') ?? 0;
   return {
     ...(status === undefined ? {} : { statuses: status }),
@@ -129,6 +141,7 @@ function filterOf(backend: Backend, actor: Actor, query: z.output<typeof listQue
     ...(tag === undefined ? {} : { tag: { key: tag.slice(0, split), value: tag.slice(split + 1) } }),
     ...(since === undefined ? {} : { since: sinceOf(backend, actor, since) }),
     ...(id === undefined ? {} : { idPrefix: id }),
+    ...(words === undefined ? {} : { words }),
     ...(owner === null ? {} : { owner }),
   };
 }
@@ -191,6 +204,33 @@ const cancelTask = route({
   },
 });
 
+const cancelTasks = route({
+  name: 'cancelTasks',
+  method: 'POST',
+  path: '/api/v1/tasks/cancel',
+  access: 'tasks',
+  summary: 'Cancel many tasks at once, all or none',
+  description: 'Idempotent. Tasks that have ended stay as they are.',
+  params: noParams,
+  query: noQuery,
+  body: jsonBody({
+    maxBytes: smallBodyBytesMax,
+    description: 'The tasks',
+    schema: z.strictObject({ ids: z.array(idSchema).min(1).max(limits.cancelMax) }),
+    example: { ids: ['01hq3v5k7m2p'] },
+  }),
+  answers: {
+    200: { description: 'Those whose processes are yet being ended', schema: z.object({ ending: z.array(idSchema) }) },
+  },
+  problems: ['not_found', 'shutting_down', 'storage_unavailable'],
+  async handle({ body: { ids }, actor }, { backend }) {
+    for (const id of ids) checkTask(backend, actor, id);
+    await backend.cancel(ids, actor);
+    const isEnding = (id: string): boolean => !isFinal(requireTask(backend, actor, id).task.status);
+    return json(200, { ending: ids.filter(isEnding) });
+  },
+});
+
 const retryTask = route({
   name: 'retryTask',
   method: 'POST',
@@ -232,4 +272,12 @@ const explainTask = route({
   },
 });
 
-export const taskRoutes: readonly Route[] = [createTask, listTasks, showTask, cancelTask, retryTask, explainTask];
+export const taskRoutes: readonly Route[] = [
+  createTask,
+  listTasks,
+  showTask,
+  cancelTask,
+  cancelTasks,
+  retryTask,
+  explainTask,
+];

@@ -11,9 +11,11 @@ import { json, noParams, noQuery, type Route, type RouteContext, route } from '.
 import type { WorkerView } from '../schemas.ts';
 import { workerListSchema, workerSchema } from '../worker-schemas.ts';
 
-const workerParams = z.strictObject({ id: z.string().min(1).max(200).describe('Id or name of the worker') });
+/** The worker that a path names. */
+export const workerParams = z.strictObject({ id: z.string().min(1).max(200).describe('Id or name of the worker') });
 
-function requireWorker(backend: Backend, idOrName: string): WorkerView {
+/** By id or name. Error: `not_found`, with the nearest name. */
+export function requireWorker(backend: Backend, idOrName: string): WorkerView {
   const workers = backend.workers();
   const worker = workers.find(({ id }) => id === idOrName) ?? workers.find(({ name }) => name === idOrName);
   if (worker !== undefined) return worker;

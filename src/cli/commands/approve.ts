@@ -73,8 +73,11 @@ function findDevice(approvals: readonly ApprovalView[], word: string, decision: 
     );
   }
   const waiting = approvals.map(({ code, name }) => `${grouped(code)} (${name})`).join(', ');
-  const known = waiting === '' ? 'None waits.' : `Those that wait show: ${waiting}.`;
-  throw new OctasklyError('not_found', `No device that waits shows ${grouped(word)}. ${known}`);
+  const known = waiting === '' ? 'None waits now.' : `Those that wait show: ${waiting}.`;
+  throw new OctasklyError(
+    'not_found',
+    `No device that waits shows ${grouped(word)}. ${known} 'octaskly approve' lists them.`,
+  );
 }
 
 async function writeWaiting(
@@ -86,10 +89,13 @@ async function writeWaiting(
   if (form === 'json') return writeJson(terminal, { approvals, next_cursor: null });
   if (form === 'quiet') return terminal.stdout.write(approvals.map(({ id }) => `${id}\n`).join(''));
   if (approvals.length === 0) return note(terminal, 'No device waits to be approved.');
-  const titles = ['CODE', 'NAME', 'ADDRESS', 'PLATFORM', 'AGE', 'IF IT SHOWS THIS CODE'];
+  const columns = [
+    ...[{ title: 'CODE' }, { title: 'NAME', flexible: true }, { title: 'ADDRESS', spare: 2 }],
+    ...[{ title: 'PLATFORM', spare: 3 }, { title: 'AGE', spare: 1 }, { title: 'IF IT SHOWS THIS CODE' }],
+  ];
   await writeTable(
     terminal,
-    titles.map((title) => ({ title })),
+    columns,
     approvals.map((device) => [
       grouped(device.code),
       device.name,

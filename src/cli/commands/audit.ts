@@ -11,7 +11,7 @@ import type { ClientAction } from '../command.ts';
 import { type CommandContext, note } from '../context.ts';
 import { instantOf } from '../filter.ts';
 import type { Values } from '../option.ts';
-import { writeJson, writeTable } from '../print.ts';
+import { jsonText, writeJson, writeTable } from '../print.ts';
 import { refuseFlags, subcommandOf, wordsBehind } from '../subcommand.ts';
 
 type AuditValues = Values<typeof auditOptions>;
@@ -53,12 +53,18 @@ async function list({ client, terminal }: CommandContext, values: AuditValues): 
     await writeJson(terminal, { entries: await newest(entries, limit), next_cursor: null });
   } else if (output === 'table') {
     const rows = (await newest(entries, limit)).map(rowOf);
-    const titles = ['ID', 'TIME', 'EVENT', 'ACTOR', 'WORKER', 'TASK'].map((title) => ({ title }));
+    const titles = [
+      ...[{ title: 'ID' }, { title: 'TIME' }, { title: 'EVENT' }, { title: 'ACTOR', flexible: true, spare: 2 }],
+      ...[
+        { title: 'WORKER', flexible: true, spare: 3 },
+        { title: 'TASK', spare: 1 },
+      ],
+    ];
     await writeTable(terminal, [...titles, { title: 'DETAILS', flexible: true }], rows);
   } else {
     let text = '';
     for await (const entry of limit === undefined ? entries : await newest(entries, limit)) {
-      text += output === 'jsonl' ? `${JSON.stringify(entry)}\n` : `${entry.id}\n`;
+      text += output === 'jsonl' ? `${jsonText(entry, 0)}\n` : `${entry.id}\n`;
       if (text.length < writeLength) continue;
       await terminal.stdout.write(text);
       text = '';
@@ -80,7 +86,7 @@ async function verify(context: CommandContext, values: AuditValues): Promise<num
   const { terminal } = context;
   const found = await finding(context, values);
   if (values.output === 'json') await writeJson(terminal, found);
-  else if (values.output === 'jsonl') await terminal.stdout.write(`${JSON.stringify(found)}\n`);
+  else if (values.output === 'jsonl') await terminal.stdout.write(`${jsonText(found, 0)}\n`);
   else if (values.output === 'quiet') await terminal.stdout.write(found.ok ? '' : `${found.id}\n`);
   else {
     const sound = `The record is as it was written: ${found.entries} ${found.entries === 1 ? 'entry' : 'entries'}, none changed, removed or reordered.`;

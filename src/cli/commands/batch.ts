@@ -1,5 +1,6 @@
 /** `batch FILE`: submits the tasks of a file, all or none, with the files they name. */
 
+import { limits } from '../../api/limits.ts';
 import type { batchOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { type CommandContext, note } from '../context.ts';
@@ -7,7 +8,13 @@ import { formatOf, parseManifest } from '../manifest.ts';
 import { stageManifest } from '../manifest-files.ts';
 import { usage } from '../parse.ts';
 import { writeJson, writeTasks } from '../print.ts';
+import { notifying } from '../request.ts';
 import { readAll } from '../text.ts';
+import { waitForTasks } from '../waiting.ts';
+
+function countOf(tasks: number): string {
+  return tasks === 1 ? '1 task' : `${tasks} tasks`;
+}
 
 /** What paths in the file start from. */
 function folderOf({ files: { currentDirectory, separator } }: CommandContext, file: string): string {
@@ -23,15 +30,22 @@ export const batch: ClientAction<typeof batchOptions> = async (context, values, 
   const text = file === '-' ? await readAll(terminal.stdin.chunks()) : await terminal.readText(file);
   if (text === null) throw usage(`There is no file ${file}.`);
   const manifest = parseManifest(text, file === '-' ? 'standard input' : file, format, parseYaml);
-  const request = values.name === undefined ? manifest : { ...manifest, name: values.name };
+  if (manifest.tasks.length > limits.batchTasksMax) {
+    const most = `a batch takes ${limits.batchTasksMax} at most`;
+    throw usage(
+      `${file} holds ${manifest.tasks.length} tasks; ${most}: make several files of it, or use 'octaskly map'.`,
+    );
+  }
+  const named = values.name === undefined ? manifest : { ...manifest, name: values.name };
+  const request = { ...named, ...notifying(values.notify) };
   const answer = await client.submitBatch(await stageManifest(context, request, folderOf(context, file)));
   if (!values.wait) {
     if (values.output === 'json') await writeJson(terminal, answer);
     else await terminal.stdout.write(`${answer.id}\n`);
     return 0;
   }
-  if (values.output !== 'json') await note(terminal, `Batch ${answer.id} has ${answer.task_ids.length} tasks.`);
-  const tasks = await client.waitFor(answer.task_ids, { batches: [answer.id] });
+  if (values.output !== 'json') await note(terminal, `Batch ${answer.id} has ${countOf(answer.task_ids.length)}.`);
+  const tasks = await waitForTasks(context, answer.task_ids, { batches: [answer.id] });
   await writeTasks(context, tasks, values.output);
   return tasks.every((task) => task.status === 'completed') ? 0 : 1;
 };

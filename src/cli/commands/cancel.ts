@@ -1,22 +1,31 @@
-/** `cancel SELECTOR...`: asks for the end of tasks and prints the ids it asked for. */
+/** `cancel SELECTOR...`: asks for the end of tasks and prints the ids it asked for, as it goes. */
 
+import { limits } from '../../api/limits.ts';
 import { isFinal } from '../../core/task.ts';
 import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { note } from '../context.ts';
 import { writeTasks } from '../print.ts';
-import { parseSelector, selectTasks } from '../selectors.ts';
-import { eachOf } from '../several.ts';
+import { withCount } from '../progress.ts';
+import { lookFor, parseSelector } from '../selectors.ts';
+import { chunksOf } from '../several.ts';
 
 export const cancel: ClientAction<typeof lookOptions> = async (context, values, words) => {
   const { client, terminal } = context;
-  const selected = await selectTasks(client, words.map(parseSelector), ['blocked', 'queued', 'running']);
+  const isJson = values.output === 'json';
+  const selected = await lookFor(context, words.map(parseSelector), ['blocked', 'queued', 'running']);
   const tasks = selected.filter((task) => !isFinal(task.status));
-  await eachOf(tasks, (task) => client.cancel(task.id));
+  const counted = { noun: 'tasks', done: 'cancelled', total: tasks.length, alone: isJson };
+  await withCount(terminal, counted, async (add) => {
+    for (const chunk of chunksOf(tasks, limits.cancelMax)) {
+      await client.cancelTasks(chunk.map(({ id }) => id));
+      add(chunk.length);
+      if (!isJson) await writeTasks(context, chunk, 'quiet');
+    }
+  });
   for (const task of selected) {
     if (isFinal(task.status)) await note(terminal, `Task ${task.id} has ended already: ${task.status}.`);
   }
-  if (values.output === 'json') await writeTasks(context, tasks, 'json');
-  else await writeTasks(context, tasks, 'quiet');
+  if (isJson) await writeTasks(context, tasks, 'json');
   return 0;
 };

@@ -3,7 +3,9 @@
 import type { TaskView } from '../../api/schemas.ts';
 import type { exportOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
-import { queryOf } from '../filter.ts';
+import { countOf, queryOf } from '../filter.ts';
+import { jsonText } from '../print.ts';
+import { withCount } from '../progress.ts';
 import { commandOf } from '../request.ts';
 
 const columns = {
@@ -40,13 +42,18 @@ const writeLength = 64 * 1024;
 export const exportTasks: ClientAction<typeof exportOptions> = async ({ client, terminal }, values) => {
   const csv = values.format === 'csv';
   let text = csv ? `${Object.keys(columns).join(',')}\r\n` : '';
-  for await (const task of client.allTasks(queryOf(values, terminal.now()))) {
-    const fields = Object.values(columns).map((column) => csvField(column(task)));
-    text += csv ? `${fields.join(',')}\r\n` : `${JSON.stringify(task)}\n`;
-    if (text.length < writeLength) continue;
+  const query = await queryOf(client, values, terminal.now());
+  const counted = { noun: 'tasks', done: 'read', total: await countOf(client, query), alone: false };
+  await withCount(terminal, counted, async (add) => {
+    for await (const task of client.allTasks(query)) {
+      const fields = Object.values(columns).map((column) => csvField(column(task)));
+      text += csv ? `${fields.join(',')}\r\n` : `${jsonText(task, 0)}\n`;
+      add(1);
+      if (text.length < writeLength) continue;
+      await terminal.stdout.write(text);
+      text = '';
+    }
     await terminal.stdout.write(text);
-    text = '';
-  }
-  await terminal.stdout.write(text);
+  });
   return 0;
 };

@@ -96,7 +96,13 @@ async function list({ client, terminal }: CommandContext, form: OutputForm): Pro
   else {
     await writeTable(
       terminal,
-      ['ID', 'STATUS', 'USES', 'EXPIRES', 'BY', 'NAME'].map((title) => ({ title })),
+      [
+        ...[{ title: 'ID' }, { title: 'STATUS' }, { title: 'USES' }, { title: 'EXPIRES' }],
+        ...[
+          { title: 'BY', flexible: true, spare: 1 },
+          { title: 'NAME', flexible: true },
+        ],
+      ],
       found.invites.map(row),
     );
   }

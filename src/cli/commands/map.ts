@@ -1,288 +1,264 @@
 /**
- * `map CMD ::: ARG...`: one task for each combination of arguments, submitted in batches, printed as they end.
- *
- * Submitting and collecting go on at once, so any number of jobs passes through a queue of any size: a refusal for a
- * full queue is waited out, with smaller batches. Files that a batch brings are uploaded before it. The output of a job is printed in one piece, and while it is being
- * printed the next one waits, so memory does not grow with output.
+ * `map CMD ::: ARG...`: one task for each combination of arguments, printed as they end. The parts are in `../map/`; here
+ * the options become a plan, and an interruption an orderly end.
  */
 
 import { limits } from '../../api/limits.ts';
-import type { TaskRequest, TaskView } from '../../api/schemas.ts';
-import { OctasklyError } from '../../base/errors.ts';
-import { Backoff, reconnectDelays, sleep } from '../../client/backoff.ts';
+import { OctasklyError, reasonOf } from '../../base/errors.ts';
 import type { mapOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { type CommandContext, note } from '../context.ts';
-import { JobFileFinder, type JobFiles } from '../job-files.ts';
-import { joblogLine, joblogTitle } from '../joblog.ts';
-import { parsePair } from '../option.ts';
-import { bringBack } from '../outputs.ts';
+import { readArguments } from '../map/arguments.ts';
+import { Bar, type BarKind } from '../map/bar.ts';
+import { Collector } from '../map/collector.ts';
+import { HaltCount } from '../map/halt.ts';
+import { JobFileFinder } from '../map/job-files.ts';
+import { joblogTitle, jobsDone, wholeLines } from '../map/joblog.ts';
+import { jobsAtOnce } from '../map/pace.ts';
+import { commandOf, foreignPlaceholder, type JobFacts, Placeholders } from '../map/placeholders.ts';
+import { type JobForm, JobQueue } from '../map/queue.ts';
+import { Results } from '../map/results.ts';
+import { MapRun } from '../map/running.ts';
+import { splitSources } from '../map/sources.ts';
+import { LinePrefix } from '../map/tagging.ts';
+import { announceMap, checkNotify } from '../notify.ts';
+import { type Pair, parsePair, type Values } from '../option.ts';
 import { usage } from '../parse.ts';
-import { type ArgumentSource, combinations, expand, splitSources } from '../placeholders.ts';
 import { requestOf } from '../request.ts';
 import { eachOf } from '../several.ts';
 import { exitOfSignal } from '../status.ts';
-import { LinePrefix } from '../tagging.ts';
-import { linesOf, readAll } from '../text.ts';
-import { Uploader } from '../upload.ts';
 
-interface Job {
-  readonly number: number;
-  readonly args: readonly string[];
-  readonly command: string;
-}
+type MapValues = Values<typeof mapOptions>;
 
-/** A job whose files are known. */
-interface ReadyJob extends Job {
-  readonly files: JobFiles;
-}
-
-interface Printing {
-  readonly tagged: boolean;
-  readonly keepOrder: boolean;
-  readonly joblog: string | undefined;
-}
-
-/** Failed jobs that can be told apart by the exit status. */
-const failedToldMax = 100;
-/** Characters of commands in one batch: well below the body limit, whatever they are encoded as. */
-const batchLengthMax = limits.bodyBytesMax / 8;
-/** Bytes to upload before a batch, beyond what all jobs share: the first jobs are to start soon. */
-const batchUploadMax = 64 * 2 ** 20;
-
-async function argumentsOf({ terminal }: CommandContext, source: ArgumentSource): Promise<readonly string[]> {
-  if (source.kind === 'words') return source.words;
-  if (source.path === '-') return linesOf(await readAll(terminal.stdin.chunks()));
-  const text = await terminal.readText(source.path);
-  if (text === null) throw usage(`There is no file ${source.path}.`);
-  return linesOf(text);
-}
-
-function* jobsOf(template: string, lists: readonly (readonly string[])[]): Generator<Job, void, undefined> {
-  let number = 0;
-  for (const args of combinations(lists)) {
-    number += 1;
-    yield { number, args, command: expand(template, args, number) };
+/** What the options and words ask for, with the arguments opened. */
+async function planOf(context: CommandContext, values: MapValues, words: readonly string[]) {
+  const { command, groups } = splitSources(words, values.argFile);
+  if (groups.length === 0 && context.terminal.stdin.isTTY) {
+    throw usage('Arguments are missing: give them behind :::, with -a FILE or on standard input.');
   }
-}
-
-/** Prints ended jobs one at a time and counts the failed ones. */
-class Collector {
-  failed = 0;
-  private readonly context: CommandContext;
-  private readonly printing: Printing;
-  private turn: Promise<void> = Promise.resolve();
-  private nextNumber = 1;
-  private readonly early = new Map<number, readonly [Job, TaskView]>();
-
-  constructor(context: CommandContext, printing: Printing) {
-    this.context = context;
-    this.printing = printing;
-  }
-
-  /** Resolves when it was this job's turn and its files are here. */
-  async add(job: Job, task: TaskView, signal: AbortSignal): Promise<void> {
-    const isAllHere = await bringBack(this.context, { id: task.id, patterns: task.outputs, shown: false, signal });
-    if (task.status !== 'completed' || !isAllHere) this.failed += 1;
-    this.turn = this.turn.then(() => this.take(job, task, signal));
-    return this.turn;
-  }
-
-  private async take(job: Job, task: TaskView, signal: AbortSignal): Promise<void> {
-    const { joblog, keepOrder } = this.printing;
-    if (joblog !== undefined) await this.context.terminal.appendText(joblog, joblogLine(job.number, task, job.command));
-    if (!keepOrder) return this.print(job, task, signal);
-    this.early.set(job.number, [job, task]);
-    for (let next = this.early.get(this.nextNumber); next !== undefined; next = this.early.get(this.nextNumber)) {
-      this.early.delete(this.nextNumber);
-      this.nextNumber += 1;
-      await this.print(...next, signal);
-    }
-  }
-
-  private async print(job: Job, task: TaskView, signal: AbortSignal): Promise<void> {
-    const { client, terminal } = this.context;
-    for (const stream of ['stdout', 'stderr'] as const) {
-      if (task[`${stream}_bytes`] === 0) continue;
-      const prefix = this.printing.tagged ? new LinePrefix(`${job.args.join(' ')}\t`) : null;
-      const whole = wholeOutput(task, stream);
-      if (whole !== null) {
-        await terminal[stream].write(prefix?.push(whole) ?? whole);
-        continue;
-      }
-      // Following an ended task ends at once, and survives a dispatcher that is away.
-      for await (const chunk of client.output(task.id, { stream, follow: true, signal })) {
-        await terminal[stream].write(prefix?.push(chunk) ?? chunk);
-      }
-    }
-  }
-}
-
-/** An output that the task's own view shows in full, byte for byte: most are short, and need not be asked for. */
-function wholeOutput(task: TaskView, stream: 'stdout' | 'stderr'): Uint8Array | null {
-  const tail = task[`${stream}_tail`];
-  const bytes = new TextEncoder().encode(tail);
-  // What is no UTF-8 shows as U+FFFD.
-  return bytes.length === task[`${stream}_bytes`] && !tail.includes('\ufffd') ? bytes : null;
-}
-
-interface Submission {
-  readonly shared: Omit<TaskRequest, 'command' | 'argv'>;
-  readonly finder: JobFileFinder;
-  readonly name: string;
-  readonly batchIds: string[];
-}
-
-/** The jobs in their order, by batches; those that were refused come again. */
-class JobQueue {
-  private readonly jobs: Iterator<Job, void>;
-  private readonly finder: JobFileFinder;
-  private readonly waiting: ReadyJob[] = [];
-  countMax: number = limits.batchTasksMax;
-
-  constructor(jobs: Iterator<Job, void>, finder: JobFileFinder) {
-    this.jobs = jobs;
-    this.finder = finder;
-  }
-
-  /** The next jobs that fit into one batch; empty when there are no more. */
-  async take(signal: AbortSignal): Promise<readonly ReadyJob[]> {
-    const taken: ReadyJob[] = [];
-    for (
-      let length = 0, bytes = 0;
-      taken.length < this.countMax && length < batchLengthMax && bytes < batchUploadMax;
-    ) {
-      const job = this.waiting.shift() ?? (await this.next(signal));
-      if (job === null) break;
-      taken.push(job);
-      length += job.command.length + job.files.length;
-      bytes += job.files.ownBytes;
-    }
-    return taken;
-  }
-
-  /** A batch that was refused for its size: the next ones are smaller. */
-  putBack(batch: readonly ReadyJob[]): void {
-    this.waiting.unshift(...batch);
-    this.countMax = Math.max(1, Math.floor(batch.length / 2));
-  }
-
-  private async next(signal: AbortSignal): Promise<ReadyJob | null> {
-    const job = this.jobs.next().value;
-    return job === undefined ? null : { ...job, files: await this.finder.of(job.args, job.number, signal) };
-  }
-}
-
-/** Submits all jobs, waiting while the queue is full, and hands each batch to `onBatch`. */
-async function submitJobs(
-  context: CommandContext,
-  jobs: Iterator<Job, void>,
-  { shared, finder, name, batchIds }: Submission,
-  onBatch: (batchId: string, jobsById: ReadonlyMap<string, Job>) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  const backoff = new Backoff(reconnectDelays);
-  const queue = new JobQueue(jobs, finder);
-  const uploader = new Uploader(context);
-  for (let batch = await queue.take(signal); batch.length > 0; batch = await queue.take(signal)) {
-    const tasks = batch.map((job) => ({ ...shared, ...job.files.request, command: job.command }));
-    // Once output is printed, a line that is drawn over itself would be in its way.
-    const shown = batchIds.length === 0;
-    await uploader.upload(
-      batch.flatMap((job) => job.files.inputs),
-      { shown, signal },
-    );
-    try {
-      const answer = await context.client.submitBatch({ ...(name === '' ? {} : { name }), tasks }, { signal });
-      batchIds.push(answer.id);
-      onBatch(answer.id, new Map(answer.task_ids.flatMap((id, i) => (batch[i] === undefined ? [] : [[id, batch[i]]]))));
-      backoff.reset();
-    } catch (error) {
-      if (!(error instanceof OctasklyError) || !/^(?:queue_full|rate_limited)$/.test(error.code)) throw error;
-      queue.putBack(batch);
-      await sleep(backoff.next(), signal);
-    }
-  }
-}
-
-async function runJobs(
-  context: CommandContext,
-  jobs: Iterator<Job, void>,
-  submission: Submission,
-  collector: Collector,
-  stop: AbortController,
-): Promise<void> {
-  const { client } = context;
-  const { signal } = stop;
-  const collecting: Promise<void>[] = [];
-  const collect = async (batchId: string, jobsById: ReadonlyMap<string, Job>): Promise<void> => {
-    for await (const task of client.ended([...jobsById.keys()], { batches: [batchId], signal })) {
-      const job = jobsById.get(task.id);
-      if (job !== undefined) await collector.add(job, task, signal);
-    }
-  };
-  const endAll = (error: unknown): never => {
-    stop.abort(error);
-    throw error;
-  };
-  const submitting = submitJobs(
-    context,
-    jobs,
-    submission,
-    (batchId, jobsById) => {
-      const one = collect(batchId, jobsById).catch(endAll);
-      // Looked at below; until then a failure must not count as unhandled.
-      one.catch(() => {});
-      collecting.push(one);
-    },
-    signal,
+  const rowsAtOnce = values.maxReplaceArgs ?? values.maxArgs ?? 1;
+  const sources = groups.length === 0 ? [[{ kind: 'file', path: '-' } as const]] : groups;
+  const read = await readArguments(context, sources, {
+    delimiter: values.null ? '\0' : (values.delimiter ?? '\n'),
+    columns: values.columns ?? null,
+    trim: values.trim,
+    header: values.header === true,
+    linked: values.link,
+    rowsAtOnce,
+    skipsEmpty: values.noRunIfEmpty,
+    counted: values.halt?.isPercent === true,
+  });
+  const whole = values.replace ?? '{}';
+  const placeholders = new Placeholders({ whole, names: read.names });
+  const tagString = values.tagString?.replaceAll('\\t', '\t');
+  const tag = tagString ?? (values.tag.includes('') ? whole : null);
+  checkForeign(
+    [command.join(' '), tagString ?? '', values.results ?? ''],
+    [whole, ...read.names.map((name) => `{${name}}`)],
   );
-  await submitting.catch(endAll);
-  await Promise.all(collecting);
+  const texts = [...command, tagString ?? '', values.results ?? '', ...values.inputs, ...values.outputs];
+  return {
+    ...{ read, placeholders, template: command.join(' ') },
+    commandOf: commandOf(placeholders, {
+      ...{ words: command, whole, quoted: values.quote, repeating: (values.maxReplaceArgs ?? 1) > 1 },
+    }),
+    tagOf: (job: JobFacts) => (tag === null || tag === '' ? null : placeholders.text(tag, job)),
+    hasSlots: texts.some((text) => text.includes('{%}')),
+    columns: rowsAtOnce > 1 ? sources.flat().length : Number.POSITIVE_INFINITY,
+  };
+}
+
+/** Refuses what only looks like a replacement string; `known`: those that are. */
+function checkForeign(texts: readonly string[], known: readonly string[]): void {
+  const found = texts.map(foreignPlaceholder).find((one) => one !== null && !known.includes(one));
+  if (found === undefined || found === null) return;
+  throw usage(
+    `${found} is not replaced here: {} {.} {/} {//} {/.} {#} {%} {1} {-1} and {2.} are. Do the rest in the command ` +
+      'itself, such as "$(basename {} .tar.gz)"; to mean the text as it is, give it as an argument.',
+  );
+}
+
+type Plan = Awaited<ReturnType<typeof planOf>>;
+
+async function printCommands({ terminal }: CommandContext, plan: Plan, values: MapValues): Promise<number> {
+  const jobs = values.jobs ?? values.maxProcs;
+  // The slots that jobs of equal length would have.
+  const slots = jobs === undefined || jobs.percent > 0 ? 1 : jobsAtOnce(jobs, 0);
+  const encoder = new TextEncoder();
+  let number = 0;
+  for (let row = await plan.read.rows.next(); row.done !== true; row = await plan.read.rows.next()) {
+    number += 1;
+    const job = { args: row.value, number, slot: ((number - 1) % slots) + 1 };
+    const line = encoder.encode(`${plan.commandOf(job)}\n`);
+    const tag = plan.tagOf(job);
+    await terminal.stdout.write(tag === null ? line : new LinePrefix(`${tag}\t`).push(line));
+  }
+  return 0;
+}
+
+/** Readies the joblog; says which jobs need not run. */
+async function openJoblog({ terminal }: CommandContext, values: MapValues): Promise<ReadonlySet<number>> {
+  const { joblog, resume, resumeFailed } = values;
+  if (joblog === undefined) return new Set();
+  const path = logPath(joblog);
+  const isResumed = resume || resumeFailed;
+  const found = isResumed || joblog.startsWith('+') ? ((await terminal.readText(path)) ?? '') : '';
+  const before = wholeLines(found);
+  // At once: a file that cannot be written is an error before anything runs.
+  await writable(path, async () => {
+    if (before === '') await terminal.writeText(path, joblogTitle);
+    else if (before.startsWith(found)) await terminal.appendText(path, before.slice(found.length));
+    else await terminal.writeText(path, before);
+  });
+  return isResumed ? jobsDone(before, { path, failedAgain: resumeFailed }) : new Set();
+}
+
+/** Throws `usage` where a joblog cannot be written. */
+async function writable(path: string, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    throw usage(`--joblog ${path} is not possible: ${reasonOf(error)} Name a file in a directory that is there.`);
+  }
+}
+
+const logPath = (joblog: string): string => joblog.replace(/^\+/, '');
+
+function checkTogether({ resume, resumeFailed, joblog, results }: MapValues): void {
+  if (resumeFailed && joblog === undefined) {
+    throw usage('--resume-failed goes by the exit values in a joblog: name it with --joblog FILE.');
+  }
+  if (resume && joblog === undefined && results === undefined) {
+    throw usage('--resume goes by what an earlier call left: name it with --joblog FILE or --results DIR.');
+  }
+  if (results !== undefined && /\.(?:csv|tsv|json)$/.test(results)) {
+    throw usage(
+      `--results ${results}: only directories are written, not tables. Name a directory; octaskly export writes CSV.`,
+    );
+  }
+}
+
+function resultsOf(context: CommandContext, { results: directory }: MapValues, plan: Plan): Results | null {
+  const { placeholders, columns, read } = plan;
+  return directory === undefined ? null : new Results(context, { directory, names: read.names, placeholders, columns });
+}
+
+/** Which jobs need not run. */
+async function doneBefore(
+  context: CommandContext,
+  values: MapValues,
+  results: Results | null,
+): Promise<JobForm['isDone']> {
+  const done = await openJoblog(context, values);
+  if (values.joblog !== undefined || results === null || !values.resume) return (job) => done.has(job.number);
+  return (job) => results.has(job);
+}
+
+function barKindOf({ bar, eta }: MapValues): BarKind {
+  if (bar === true) return 'bar';
+  if (eta) return 'eta';
+  return bar === false ? 'none' : 'auto';
+}
+
+function tagsOf({ tag }: MapValues): readonly Pair[] {
+  return tag.flatMap((text) => {
+    const pair = parsePair(text);
+    return 'value' in pair ? [pair.value] : [];
+  });
+}
+
+async function assemble(context: CommandContext, values: MapValues, plan: Plan, stop: AbortController) {
+  const { terminal, client } = context;
+  const { timeLimit, joblog, halt } = values;
+  const jobs = values.jobs ?? values.maxProcs;
+  const timeoutMs = timeLimit?.kind === 'fixed' ? timeLimit.ms : undefined;
+  // GNU parallel's name for a directory of its own, which each job has.
+  const workdir = values.workdir === '...' ? undefined : values.workdir;
+  const asked = await requestOf(client, { ...values, timeoutMs, workdir }, tagsOf(values));
+  const request = { max_output: limits.outputBytesMax, ...asked };
+  const results = resultsOf(context, values, plan);
+  const queue = new JobQueue(plan.read, {
+    ...{ commandOf: plan.commandOf, tagOf: plan.tagOf, hasSlots: plan.hasSlots },
+    isDone: await doneBefore(context, values, results),
+    finder: new JobFileFinder(context, plan.placeholders, values),
+  });
+  const total = plan.read.total;
+  const count = new HaltCount(halt, total);
+  const from = terminal.now();
+  const bar = new Bar(terminal, barKindOf(values), () => ({
+    ...{ ended: count.ended, failed: count.failed, live: run.live.size },
+    total: total === null ? null : total - queue.skipped,
+    passedMs: terminal.now() - from,
+  }));
+  const collector = new Collector(context, {
+    ...{ keepOrder: values.keepOrder, joblog: joblog === undefined ? joblog : logPath(joblog) },
+    ...{ results, count, bar, showsCommands: values.printed, isTraced: values.traced },
+  });
+  const isJudged = halt !== undefined && halt.when !== 'never';
+  const run = new MapRun(
+    context,
+    {
+      ...{ queue, collector, request, name: (values.name ?? plan.template).slice(0, 200), delayMs: values.delayMs },
+      jobLimit: jobs ?? (plan.hasSlots || isJudged ? { percent: 100, plus: 0 } : null),
+      isJudged,
+      timeoutPercent: timeLimit?.kind === 'share' ? timeLimit.percent : null,
+    },
+    stop,
+  );
+  return { run, bar, count };
 }
 
 export const map: ClientAction<typeof mapOptions> = async (context, values, words) => {
   const { client, terminal } = context;
-  const { command, sources } = splitSources(words);
-  const files = values.argFile.map((path) => ({ kind: 'file', path }) as const);
-  const named: readonly ArgumentSource[] = [...files, ...sources];
-  if (named.length === 0 && terminal.stdin.isTTY)
-    throw usage('Arguments are missing: give them behind :::, with -a FILE or on standard input.');
-  const lists: (readonly string[])[] = [];
-  for (const source of named.length === 0 ? [{ kind: 'file', path: '-' } as const] : named) {
-    lists.push(await argumentsOf(context, source));
-  }
-  const template = command.join(' ');
-  const jobs = jobsOf(template, lists);
-  if (values.dryRun) {
-    for (const job of jobs) await terminal.stdout.write(`${job.command}\n`);
-    return 0;
-  }
-  const tags = values.tag.flatMap((text) => {
-    const pair = parsePair(text);
-    return 'value' in pair ? [pair.value] : [];
-  });
-  const shared = await requestOf(client, values, tags);
-  const finder = new JobFileFinder(context, values);
-  const submission = { shared, finder, name: (values.name ?? template).slice(0, 200), batchIds: [] as string[] };
-  const printing = { tagged: values.tag.includes(''), keepOrder: values.keepOrder, joblog: values.joblog };
-  if (values.joblog !== undefined) await terminal.writeText(values.joblog, joblogTitle);
-  const collector = new Collector(context, printing);
+  checkTogether(values);
+  const plan = await planOf(context, values, words);
+  if (values.dryRun) return printCommands(context, plan, values);
+  await checkNotify(context, values.notify);
   const stop = new AbortController();
+  const { run, bar, count } = await assemble(context, values, plan, stop);
+  const cancelAll = (): Promise<unknown> => eachOf(run.live.batchIds(), (id) => client.cancelBatch(id));
+  const interrupted = Promise.withResolvers<number>();
   let signalStatus: number | null = null;
+  let isAbandoned = false;
   const silence = terminal.onSignal((signal) => {
+    // The second one does not wait for an answer.
+    if (signalStatus !== null) {
+      isAbandoned = true;
+      interrupted.resolve(signalStatus);
+    }
     signalStatus ??= exitOfSignal(signal);
-    stop.abort(new Error('interrupted'));
+    stop.abort(new OctasklyError('refused', 'Interrupted.'));
   });
+  const work = async (): Promise<number> => {
+    bar.start();
+    try {
+      await run.run();
+      await cancelAll();
+      return count.exitStatus();
+    } catch (error) {
+      await bar.clear();
+      await cancelAll().catch(() => {});
+      if (signalStatus === null) throw error;
+      await note(terminal, 'Interrupted; what had not ended was cancelled.');
+      return signalStatus;
+    } finally {
+      await bar.end();
+    }
+  };
   try {
-    await runJobs(context, jobs, submission, collector, stop);
-    return Math.min(collector.failed, failedToldMax + 1);
-  } catch (error) {
-    await eachOf(submission.batchIds, (id) => client.cancelBatch(id)).catch(() => {});
-    if (signalStatus === null) throw error;
-    await note(terminal, 'Interrupted; what had not ended was cancelled.');
-    return signalStatus;
+    const status = await Promise.race([work(), interrupted.promise]);
+    if (!isAbandoned) {
+      const { ended, failed } = count;
+      await announceMap(context, values.notify, {
+        name: plan.template,
+        ended,
+        failed,
+        interrupted: signalStatus !== null,
+      });
+    }
+    return status;
   } finally {
+    await bar.clear().catch(() => {});
     silence();
   }
 };

@@ -2,6 +2,7 @@
 
 import type { OutputFiles } from '../../api/file-schemas.ts';
 import { OctasklyError } from '../../base/errors.ts';
+import { harmless } from '../../base/harmless.ts';
 import type { TaskFile } from '../../core/files.ts';
 import { isFinal, type TaskStatus } from '../../core/task.ts';
 import type { outputsOptions } from '../client-options.ts';
@@ -11,9 +12,9 @@ import { tidyPath } from '../inputs.ts';
 import { fetchFiles, listOutputs } from '../outputs.ts';
 import { usage } from '../parse.ts';
 import { type OutputForm, writeJson, writeTable } from '../print.ts';
+import { withProgress } from '../progress.ts';
 import { oneTask } from '../selectors.ts';
 import { exitOfSignal } from '../status.ts';
-import { printable } from '../table.ts';
 import { formatBytes } from '../text.ts';
 
 type OutputFile = OutputFiles['outputs'][number];
@@ -35,7 +36,9 @@ function chosen(files: readonly OutputFile[], paths: readonly string[], task: { 
 
 async function list({ terminal }: CommandContext, files: readonly OutputFile[], form: OutputForm): Promise<void> {
   if (form === 'quiet') {
-    await terminal.stdout.write(files.map(({ path }) => `${path}\n`).join(''));
+    // For a program a path is exact, whatever is in it.
+    const shown = (path: string): string => (terminal.stdout.isTTY ? harmless(path) : path);
+    await terminal.stdout.write(files.map(({ path }) => `${shown(path)}\n`).join(''));
     return;
   }
   // Where a file is matters only where some are elsewhere.
@@ -52,12 +55,16 @@ async function print({ client, terminal, files }: CommandContext, file: TaskFile
   if (file.bytes === 0) return 0;
   const hash = files.contentHash();
   const { stream } = await client.blob(file.blob);
-  for await (const chunk of stream) {
-    hash.update(chunk);
-    await terminal.stdout.write(chunk);
-  }
+  const shown = !terminal.stdout.isTTY;
+  await withProgress(terminal, { verb: 'Fetching', total: file.bytes, shown }, async ({ moved }) => {
+    for await (const chunk of stream) {
+      hash.update(chunk);
+      await terminal.stdout.write(chunk);
+      moved(chunk.length);
+    }
+  });
   if (hash.finish() === file.blob) return 0;
-  const name = printable(file.path);
+  const name = harmless(file.path);
   await note(terminal, `${name} is not what the worker stored: it is damaged. Do not use what was written of it.`);
   return 1;
 }
@@ -105,7 +112,7 @@ export const outputs: ClientAction<typeof outputsOptions> = async (context, valu
   const status = isFetching ? await fetchTo(context, { files: named, directory }) : 0;
   if (values.output === 'json') await writeJson(terminal, { ...answer, outputs: named });
   else if (!isFetching) await list(context, named, values.output);
-  for (const problem of answer.problems) await note(terminal, printable(problem));
+  for (const problem of answer.problems) await note(terminal, harmless(problem));
   if (named.length === 0 && !isFinal(task.status)) {
     await note(terminal, `Task ${task.id} is ${task.status}; its files are collected when it ends.`);
     if (isFetching) return 1;

@@ -2,6 +2,9 @@
  * `run CMD`: a command elsewhere as if it ran here. Four things go on at once: two streams of output, standard input,
  * and the wish to stop. The end of the task ends all of them, whatever standard input does.
  *
+ * With `-t` the task gets a terminal, and this one becomes it (`terminal-session.ts`). In any case the task lives with this
+ * command: it holds on to it as long as it lasts, and the dispatcher cancels what nobody holds on to.
+ *
  * Files go before it and come after it (`--in`, `--out`).
  *
  * Signals: the first cancels the task and waits for its end, so that nothing runs on unseen; the second leaves without waiting for
@@ -9,19 +12,26 @@
  * A reader that goes away (`| head`) is a wish to stop too.
  */
 
+import { limits } from '../../api/limits.ts';
 import type { TaskView } from '../../api/schemas.ts';
 import { reasonOf } from '../../base/errors.ts';
+import { harmless } from '../../base/harmless.ts';
 import { sleep } from '../../client/backoff.ts';
+import { attendTask } from '../attending.ts';
 import type { runOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { BrokenPipe, type CommandContext, type InterruptSignal, note } from '../context.ts';
 import { followTask } from '../follow.ts';
+import { announceTask } from '../notify.ts';
 import { bringBack } from '../outputs.ts';
-import { commandOfWords, requestOf } from '../request.ts';
+import { commandOfWords, notifying, requestOf } from '../request.ts';
 import { stageFiles } from '../staging.ts';
 import { exitOfSignal, exitOfTask, exitOwnFailure } from '../status.ts';
 import { feedStdin } from '../stdin.ts';
+import { openTerminalSession, ttyWanted } from '../terminal-session.ts';
 
+/** So long a task waits without a word about it. */
+const waitUnsaidMs = 2000;
 /** How long leaving waits for the answer to a request to cancel. */
 const askMaxMs = 1000;
 
@@ -70,7 +80,8 @@ class Interrupts {
     this.isIdle = true;
   }
 
-  private take(signal: InterruptSignal): void {
+  /** Somebody wants it to end. */
+  take(signal: InterruptSignal): void {
     if (this.first !== null || this.isIdle) {
       this.first ??= signal;
       this.leave.abort(new Leaving());
@@ -98,32 +109,47 @@ class Interrupts {
 
 export const run: ClientAction<typeof runOptions> = async (context, values, words) => {
   const { client, terminal } = context;
-  const { stdin } = terminal;
-  const hasStdin = values.stdin && !stdin.isTTY && !stdin.isEmpty;
   const interrupts = new Interrupts(context);
-  const stdinDone = new AbortController();
+  const over = new AbortController();
+  const session = await openTerminalSession(context, values.noTerminal ? 0 : ttyWanted(values.tty), () =>
+    interrupts.take('SIGHUP'),
+  );
+  const input = session?.input ?? terminal.stdin;
+  const isFed = session !== null || (values.stdin && !values.nullInput && !input.isTTY && !input.isEmpty);
   try {
     const flags = await requestOf(client, values, values.tag);
     const { leave } = interrupts;
     const request = {
+      // What goes beyond is lost here: as much as can be is kept.
+      max_output: limits.outputBytesMax,
+      ...session?.request,
       ...flags,
       ...(await stageFiles(context, values, leave.signal)),
       command: commandOfWords(words),
-      ...(hasStdin ? { stdin: { stream: true as const } } : {}),
+      ...(values.notify?.url ? notifying([values.notify.url]) : {}),
+      ...(isFed ? { stdin: { stream: true as const } } : {}),
+      attached: true,
     };
     interrupts.submitting();
-    const { id } = await client.submitTask(request, { signal: leave.signal });
+    const submitted = await client.submitTask(request, { signal: leave.signal });
+    const { id } = submitted;
     interrupts.arm(id);
-    const feeding = hasStdin ? feedStdin(context, id, stdinDone.signal) : Promise.resolve();
+    attendTask(context, id, over.signal);
+    const from = { client, terminal: { ...terminal, stdin: input } };
+    const feeding = isFed ? feedStdin(from, id, over.signal) : Promise.resolve();
     let inputFailed = false;
     feeding.catch((error: unknown) => {
-      if (stdinDone.signal.aborted) return;
+      if (over.signal.aborted) return;
       // A command that saw half of its input must not look as if it had seen all of it.
       inputFailed = true;
       note(terminal, `Cannot pass standard input on, cancelling task ${id}: ${reasonOf(error)}`).catch(() => {});
       client.cancel(id, { patient: true, signal: leave.signal }).catch((why: unknown) => interrupts.leave.abort(why));
     });
-    const status = await settle(context, interrupts, await followOrCancel(context, id, leave.signal));
+    sayWhatItWaitsFor(context, id, AbortSignal.any([over.signal, leave.signal]));
+    await session?.enter(submitted, leave.signal);
+    const ended = await followOrCancel(context, id, leave.signal);
+    const status = await settle(context, interrupts, ended);
+    if (ended !== null && interrupts.first === null) await announceTask(context, values.notify, ended);
     return inputFailed ? exitOwnFailure : status;
   } catch (error) {
     if (!(error instanceof Leaving)) throw error;
@@ -132,11 +158,24 @@ export const run: ClientAction<typeof runOptions> = async (context, values, word
     if (interrupts.isBeforeTask) await note(terminal, 'Interrupted; nothing was submitted.');
     return exitOfSignal(interrupts.first ?? 'SIGINT');
   } finally {
-    stdinDone.abort();
+    over.abort();
+    session?.close();
     interrupts.stop();
     await interrupts.said;
   }
 };
+
+/** Says on a terminal why nothing happens, when the task does not start at once. Never throws. */
+function sayWhatItWaitsFor({ client, terminal }: CommandContext, id: string, signal: AbortSignal): void {
+  const say = async (): Promise<void> => {
+    await sleep(waitUnsaidMs, signal);
+    const { status } = await client.task(id, { signal });
+    if (status !== 'queued' && status !== 'blocked') return;
+    const { summary } = await client.explain(id, { signal });
+    await note(terminal, `${harmless(summary).replace(/\.$/, '')}; 'octaskly explain ${id}' says more.`);
+  };
+  if (terminal.stderr.isTTY) say().catch(() => undefined);
+}
 
 /** The ended task; null when the local reader went away and the task was cancelled for it. */
 async function followOrCancel(context: CommandContext, id: string, signal: AbortSignal): Promise<TaskView | null> {

@@ -2,20 +2,20 @@
 
 import type { secretCommandOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
+import { columnsOf } from '../context.ts';
 import { writeJson } from '../print.ts';
 import { subcommandOf, wordsBehind } from '../subcommand.ts';
+import { proseMax, wrapped } from '../wrap.ts';
 
-const explanation = `The cluster secret is in the file "secret" of the dispatcher's data directory. Workers join by keys that
-are made from it, and tokens are signed with one. Whoever has it can do everything.
-
-'octaskly secret rotate' replaces it while everything runs. Workers that are connected get new keys by
-themselves; the old secret, what was joined with it and tokens made with it hold for --grace longer.
-After that, devices that were away need a new invite, and programs new tokens.
-`;
+const explanation = [
+  'The cluster secret is in the file "secret" of the dispatcher\'s data directory. Workers join by keys that are made from it, and tokens are signed with one. Whoever has it can do everything.',
+  "'octaskly secret rotate' replaces it while everything runs. Workers that are connected get new keys by themselves; the old secret, what was joined with it and tokens made with it hold for --grace longer. After that, devices that were away need a new invite, and programs new tokens.",
+];
 
 export const secret: ClientAction<typeof secretCommandOptions> = async ({ client, terminal }, values, words) => {
   if (subcommandOf('secret', ['rotate'], words) === null) {
-    await terminal.stdout.write(explanation);
+    const width = Math.min(proseMax, columnsOf(terminal) ?? proseMax);
+    await terminal.stdout.write(explanation.map((paragraph) => wrapped(paragraph, { width })).join('\n'));
     return 0;
   }
   wordsBehind(words, 0, 'secret rotate');

@@ -3,13 +3,13 @@
 import type { OutputFiles } from '../../api/file-schemas.ts';
 import type { AttemptView, TaskWithAttempts } from '../../api/schemas.ts';
 import { formatDuration } from '../../base/duration.ts';
+import { harmless } from '../../base/harmless.ts';
 import { isFinal } from '../../core/task.ts';
 import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
-import { writeFacts, writeJson } from '../print.ts';
+import { workerNames, writeFacts, writeJson } from '../print.ts';
 import { commandOf } from '../request.ts';
 import { oneTask } from '../selectors.ts';
-import { printable } from '../table.ts';
 import { formatBytes, linesOf } from '../text.ts';
 
 const pairsOf = (record: Readonly<Record<string, string>>): string =>
@@ -56,12 +56,18 @@ function fileLines(title: string, files: TaskWithAttempts['inputs'], problems: r
   if (files.length + problems.length === 0) return '';
   const lines = files.slice(0, filesShownMax).map(({ path, bytes }) => `${path} (${formatBytes(bytes)})`);
   const more = files.length > filesShownMax ? [`… and ${files.length - filesShownMax} more`] : [];
-  return `\n${title}:\n${[...lines, ...more, ...problems].map((line) => `  ${printable(line)}\n`).join('')}`;
+  return `\n${title}:\n${[...lines, ...more, ...problems].map((line) => `  ${harmless(line)}\n`).join('')}`;
 }
 
-function attemptLine(attempt: AttemptView): string {
+/** A worker by its name and id. */
+function workerOf(id: string, names: ReadonlyMap<string, string>): string {
+  const name = names.get(id);
+  return name === undefined || name === id ? id : `${name} (${id})`;
+}
+
+function attemptLine(attempt: AttemptView, names: ReadonlyMap<string, string>): string {
   const time = formatDuration(attempt.duration_ms);
-  return `${attempt.attempt}: ${attempt.outcome.detail} on ${attempt.worker_id}${time === '' ? '' : ` after ${time}`}`;
+  return `${attempt.attempt}: ${attempt.outcome.detail} on ${workerOf(attempt.worker_id, names)}${time === '' ? '' : ` after ${time}`}`;
 }
 
 /** Lines shown of the end of an output; `logs` gives the whole. */
@@ -71,7 +77,7 @@ const tailLinesMax = 10;
 function tail(title: string, text: string): string {
   if (text === '') return '';
   const lines = linesOf(text).slice(-tailLinesMax);
-  return `\n${title} (its end):\n${lines.map((line) => `  ${printable(line)}\n`).join('')}`;
+  return `\n${title} (its end):\n${lines.map((line) => `  ${harmless(line)}\n`).join('')}`;
 }
 
 export const show: ClientAction<typeof lookOptions> = async ({ client, terminal }, values, words) => {
@@ -79,6 +85,8 @@ export const show: ClientAction<typeof lookOptions> = async ({ client, terminal 
   if (values.output === 'json') await writeJson(terminal, task);
   else if (values.output === 'quiet') await terminal.stdout.write(`${task.id}\n`);
   else {
+    const names =
+      task.worker_id === null && task.attempts.length === 0 ? new Map<string, string>() : await workerNames(client);
     await writeFacts(terminal, [
       ['id', task.id],
       ['name', task.name],
@@ -88,7 +96,7 @@ export const show: ClientAction<typeof lookOptions> = async ({ client, terminal 
       ['exit code', task.exit_code],
       ['signal', task.signal],
       ['owner', task.owner],
-      ['worker', task.worker_id],
+      ['worker', task.worker_id === null ? null : workerOf(task.worker_id, names)],
       ['attempt', task.attempt],
       ['batch', task.batch_id],
       ['retry of', task.retry_of],
@@ -112,13 +120,13 @@ export const show: ClientAction<typeof lookOptions> = async ({ client, terminal 
       ['stderr bytes', task.stderr_bytes],
       ['discarded', task.discarded_bytes === 0 ? null : `${task.discarded_bytes} bytes`],
     ]);
-    const attempts = task.attempts.map((attempt) => `  ${printable(attemptLine(attempt))}\n`).join('');
+    const attempts = task.attempts.map((attempt) => `  ${harmless(attemptLine(attempt, names))}\n`).join('');
     const none: OutputFiles = { outputs: [], problems: [], next_cursor: null };
     const left = task.outputs.length > 0 && isFinal(task.status) ? await client.outputFiles(task.id) : none;
     const parts = [
       attempts === '' ? '' : `\nattempts:\n${attempts}`,
       fileLines('inputs', task.inputs, []),
-      fileLines(`outputs (${task.outputs.map(printable).join(' ')})`, left.outputs, left.problems),
+      fileLines(`outputs (${task.outputs.map((pattern) => harmless(pattern)).join(' ')})`, left.outputs, left.problems),
       tail('stdout', task.stdout_tail),
       tail('stderr', task.stderr_tail),
     ];

@@ -1,9 +1,21 @@
 /** `stats`: counts of tasks, workers, slots and the queue. */
 
+import type { Stats } from '../../api/schemas.ts';
 import { formatDuration } from '../../base/duration.ts';
+import { harmless } from '../../base/harmless.ts';
 import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { writeFacts, writeJson } from '../print.ts';
+
+/** Nothing where nothing was ever to be told. */
+function notificationFacts(found: Stats['notifications']): (readonly [string, string])[] {
+  if (found === undefined) return [];
+  const { last_error: lastError, ...numbers } = found;
+  const counted = Object.entries(numbers).filter(([, count]) => count > 0);
+  if (counted.length === 0) return [];
+  const text = counted.map(([name, count]) => `${count} ${name.replaceAll('_', ' ')}`).join(', ');
+  return [['notifications', lastError === null ? text : `${text}; last error: ${harmless(lastError)}`]];
+}
 
 export const stats: ClientAction<typeof lookOptions> = async ({ client, terminal }, values) => {
   const found = await client.stats();
@@ -24,6 +36,7 @@ export const stats: ClientAction<typeof lookOptions> = async ({ client, terminal
       ['version', found.version],
       ['stale reports', found.stale_reports],
       ['links ended', counts(found.links_ended)],
+      ...notificationFacts(found.notifications),
     ]);
   }
   return 0;

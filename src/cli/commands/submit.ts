@@ -7,7 +7,7 @@ import { BrokenPipe, type CommandContext, note } from '../context.ts';
 import { followTask } from '../follow.ts';
 import { bringBack } from '../outputs.ts';
 import { type OutputForm, writeJson } from '../print.ts';
-import { commandOfWords, requestOf } from '../request.ts';
+import { commandOfWords, notifying, requestOf } from '../request.ts';
 import { stageFiles } from '../staging.ts';
 import { exitOfSignal, exitOfTask, exitOwnFailure } from '../status.ts';
 
@@ -27,7 +27,11 @@ class Leave extends AbortController {
 
 export const submit: ClientAction<typeof submitOptions> = async (context, values, words) => {
   const { client, terminal } = context;
-  const request = { ...(await requestOf(client, values, values.tag)), command: commandOfWords(words) };
+  const request = {
+    ...(await requestOf(client, values, values.tag)),
+    command: commandOfWords(words),
+    ...notifying(values.notify),
+  };
   const leave = new Leave(context);
   try {
     const files = await stageFiles(context, values, leave.signal).catch((error: unknown) => {

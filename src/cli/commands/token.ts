@@ -61,12 +61,14 @@ async function list({ client, terminal }: CommandContext, form: OutputForm): Pro
   if (form === 'json') await writeJson(terminal, found);
   else if (form === 'quiet') await terminal.stdout.write(found.tokens.map(({ id }) => `${id}\n`).join(''));
   else {
-    const titles = ['ID', 'NAME', 'ROLE', 'STATUS', 'CREATED', 'EXPIRES'];
-    await writeTable(
-      terminal,
-      titles.map((title) => ({ title })),
-      found.tokens.map(row),
-    );
+    const columns = [
+      ...[{ title: 'ID' }, { title: 'NAME', flexible: true }, { title: 'ROLE' }, { title: 'STATUS' }],
+      ...[
+        { title: 'CREATED', spare: 2 },
+        { title: 'EXPIRES', spare: 1 },
+      ],
+    ];
+    await writeTable(terminal, columns, found.tokens.map(row));
   }
   return 0;
 }

@@ -3,13 +3,16 @@
 import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { writeTasks } from '../print.ts';
-import { parseSelector, selectTasks } from '../selectors.ts';
+import { lookFor, parseSelector } from '../selectors.ts';
+import { waitForTasks } from '../waiting.ts';
 
 export const wait: ClientAction<typeof lookOptions> = async (context, values, words) => {
-  const { client } = context;
   const selectors = words.map(parseSelector);
-  const selected = await selectTasks(client, selectors, ['blocked', 'queued', 'running']);
-  const tasks = await client.waitFor(selected.map((task) => task.id));
+  const selected = await lookFor(context, selectors, ['blocked', 'queued', 'running']);
+  const tasks = await waitForTasks(
+    context,
+    selected.map((task) => task.id),
+  );
   await writeTasks(context, tasks, values.output);
   return tasks.every((task) => task.status === 'completed') ? 0 : 1;
 };

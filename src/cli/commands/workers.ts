@@ -3,13 +3,16 @@
 import { formatDuration } from '../../base/duration.ts';
 import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
-import { writeJson, writeTable } from '../print.ts';
+import { writeIds, writeJson, writeTable } from '../print.ts';
 
 export const workers: ClientAction<typeof lookOptions> = async ({ client, terminal }, values) => {
   const list = await client.workers();
   if (values.output === 'json') await writeJson(terminal, list);
   else if (values.output === 'quiet') {
-    await terminal.stdout.write(list.workers.map((worker) => `${worker.id}\n`).join(''));
+    await writeIds(
+      terminal,
+      list.workers.map(({ id }) => id),
+    );
   } else {
     const rows = list.workers.map((worker) => [
       worker.name,
@@ -29,17 +32,17 @@ export const workers: ClientAction<typeof lookOptions> = async ({ client, termin
     await writeTable(
       terminal,
       [
-        { title: 'NAME' },
+        { title: 'NAME', flexible: true },
         { title: 'STATUS' },
         { title: 'SLOTS', align: 'right' },
         { title: 'CPUS', align: 'right' },
-        { title: 'MEMORY MB', align: 'right' },
-        { title: 'GPUS', align: 'right' },
-        { title: 'LOAD', align: 'right' },
-        { title: 'SEEN', align: 'right' },
-        { title: 'PLATFORM' },
-        { title: 'ID', flexible: true },
-        { title: 'LABELS', flexible: true },
+        { title: 'MEMORY MB', align: 'right', spare: 3 },
+        { title: 'GPUS', align: 'right', spare: 5 },
+        { title: 'LOAD', align: 'right', spare: 2 },
+        { title: 'SEEN', align: 'right', spare: 1 },
+        { title: 'PLATFORM', spare: 4 },
+        { title: 'ID', flexible: true, spare: 7 },
+        { title: 'LABELS', flexible: true, spare: 6 },
       ],
       rows,
     );

@@ -3,9 +3,12 @@
  *
  * Of all that is heard only this is kept: pointers of types that are browsed for, then what is said of the instances they
  * point to, then addresses of the hosts those are on. When a pointer goes, what hung on it goes too.
+ *
+ * Asked is by link, which is one family on one interface; kept is by interface (`on`). An address that is taken back counts
+ * as gone on every interface: a host that lost one of its lines can only say so by the others.
  */
 
-import { type CachedRecord, MdnsCache } from './cache.ts';
+import { type CachedRecord, type Change, MdnsCache } from './cache.ts';
 import type { Chance, MdnsArrival, MdnsLink } from './contract.ts';
 import type { MdnsLimits } from './limits.ts';
 import { canonical, instanceOf, typeName } from './names.ts';
@@ -26,9 +29,9 @@ export class Browser {
   readonly #links = new Map<string, MdnsLink>();
   readonly #questions = new Map<string, Questions>();
   readonly #types = new Set<string>();
-  /** By canonical name; those that some link points to, and those that were until the next review. */
+  /** By canonical name; those that are pointed to on some interface, and those that were until the next review. */
   readonly #instances = new Map<string, Instance>();
-  /** Canonical names of instances by link and host. */
+  /** Canonical names of instances by interface and host. */
   readonly #guests = new Map<string, Set<string>>();
   /** Canonical names of instances of which something changed. */
   readonly #changed = new Set<string>();
@@ -64,46 +67,53 @@ export class Browser {
   }
 
   linkDown(id: string, at: number): void {
-    this.#cache.removeLink(id);
+    const on = this.#links.get(id)?.interfaceName;
     this.#links.delete(id);
     this.#questions.delete(id);
+    if (on !== undefined && !this.#interfaces.has(on)) this.#cache.removeInterface(on);
     this.#review(at);
   }
 
-  heardQuery(link: string, { questions, answers, truncated }: Message, at: number): void {
-    const planned = this.#questions.get(link);
-    if (planned === undefined || truncated || this.#types.size === 0) return;
+  get #interfaces(): ReadonlySet<string> {
+    return new Set([...this.#links.values()].map(({ interfaceName }) => interfaceName));
+  }
+
+  heardQuery(id: string, { questions, answers, truncated }: Message, at: number): void {
+    const planned = this.#questions.get(id);
+    const on = this.#links.get(id)?.interfaceName;
+    if (planned === undefined || on === undefined || truncated || this.#types.size === 0) return;
     for (const question of questions) {
       if (question.unicast) continue;
       const set = setKeyOf(question.name, question.type);
       const theirs = answers.filter(({ name, body }) => setKeyOf(name, body.type) === set).map(keyOf);
-      const ours = theirs.length === 0 ? [] : this.#known(link, question, at).map(keyOf);
+      const ours = theirs.length === 0 ? [] : this.#known(on, question, at).map(keyOf);
       if (theirs.every((key) => ours.includes(key))) planned.asked(question, at);
     }
   }
 
   heardResponse({ link, from }: MdnsArrival, { answers, additionals }: Message, at: number): void {
-    if (this.#types.size === 0) return;
+    const here = this.#links.get(link)?.interfaceName;
+    if (this.#types.size === 0 || here === undefined) return;
     const records = [...answers, ...additionals];
-    const take = (wanted: (record: ResourceRecord) => boolean): void => {
-      for (const record of records) if (wanted(record)) this.#cache.put(link, from.address, record, at);
+    const take = (on: string, wanted: (record: ResourceRecord) => boolean): void => {
+      for (const record of records) if (wanted(record)) this.#cache.put(on, from.address, record, at);
     };
-    take((record) => this.#typeOf(record) !== null);
-    take(({ name, body }) => (body.type === 'SRV' || body.type === 'TXT') && this.#isPointedTo(link, name));
-    take(
-      ({ name, body }) => (body.type === 'A' || body.type === 'AAAA') && this.#guests.has(`${link} ${canonical(name)}`),
-    );
+    take(here, (record) => this.#typeOf(record) !== null);
+    take(here, ({ name, body }) => (body.type === 'SRV' || body.type === 'TXT') && this.#isPointedTo(here, name));
+    for (const on of this.#interfaces)
+      take(on, (record) => (on === here || record.ttlSeconds === 0) && this.#isAddressOfGuests(on, record));
     this.#review(at);
   }
 
   passed(at: number): void {
     const stale = this.#cache.due(at);
     for (const [link, questions] of this.#questions) {
-      const again = stale.filter((each) => each.link === link).map(({ question }) => question);
-      const asked = [...again, ...questions.due(at, (question) => this.#isOpen(link, question))];
+      const on = this.#links.get(link)?.interfaceName ?? '';
+      const again = stale.filter((each) => each.on === on).map(({ question }) => question);
+      const asked = [...again, ...questions.due(at, (question) => this.#isOpen(on, question))];
       const distinct = [...new Map(asked.map((each) => [setKeyOf(each.name, each.type), each])).values()];
       if (distinct.length === 0) continue;
-      const known = distinct.flatMap((question) => this.#known(link, question, at));
+      const known = distinct.flatMap((question) => this.#known(on, question, at));
       this.#options.outbox.send(link, 'group', queries(distinct, known));
     }
     this.#review(at);
@@ -118,38 +128,44 @@ export class Browser {
     return null;
   }
 
-  #isPointedTo(link: string, name: string): boolean {
+  #isPointedTo(on: string, name: string): boolean {
     const instance = this.#instances.get(canonical(name));
-    return instance !== undefined && this.#cache.points(link, typeName(instance.type), name);
+    return instance !== undefined && this.#cache.points(on, typeName(instance.type), name);
+  }
+
+  #isAddressOfGuests(on: string, { name, body }: ResourceRecord): boolean {
+    return (body.type === 'A' || body.type === 'AAAA') && this.#guests.has(`${on} ${canonical(name)}`);
   }
 
   /** Section 7.1: what is held of the answer and will be for more than half its life. */
-  #known(link: string, { name, type }: Question, at: number): ResourceRecord[] {
+  #known(on: string, { name, type }: Question, at: number): ResourceRecord[] {
     if (type !== 'PTR') return [];
     return this.#cache
-      .at(link, name, type)
+      .at(on, name, type)
       .filter(({ expiresAt, ttlMs }) => (expiresAt - at) * 2 > ttlMs)
       .map(({ record, expiresAt }) => ({ ...record, ttlSeconds: Math.floor((expiresAt - at) / 1000) }));
   }
 
-  #noted(change: 'came' | 'went', { link, record }: CachedRecord): void {
+  #noted(change: Change, { on, record }: CachedRecord): void {
     const name = canonical(record.name);
+    // Addresses alone are not dialled any more at once: of all else others may still say that it is there.
+    if (change === 'leaving' && !this.#isAddressOfGuests(on, record)) return;
     switch (record.body.type) {
       case 'PTR':
-        this.#notedPointer(change, link, record);
+        this.#notedPointer(change, on, record);
         break;
       case 'SRV':
-        this.#notedHost(change, link, record);
+        this.#notedHost(change, on, record);
         break;
       case 'TXT':
         this.#changed.add(name);
         break;
       default:
-        for (const guest of this.#guests.get(`${link} ${name}`) ?? []) this.#changed.add(guest);
+        for (const guest of this.#guests.get(`${on} ${name}`) ?? []) this.#changed.add(guest);
     }
   }
 
-  #notedPointer(change: 'came' | 'went', link: string, record: ResourceRecord): void {
+  #notedPointer(change: Change, on: string, record: ResourceRecord): void {
     if (record.body.type !== 'PTR') return;
     const name = record.body.target;
     const type = this.#typeOf(record);
@@ -160,28 +176,28 @@ export class Browser {
       if (!this.#instances.has(canonical(name))) this.#instances.set(canonical(name), { name, instance, type });
       return;
     }
-    for (const each of [...this.#cache.at(link, name, 'SRV'), ...this.#cache.at(link, name, 'TXT')])
+    for (const each of [...this.#cache.at(on, name, 'SRV'), ...this.#cache.at(on, name, 'TXT')])
       this.#cache.remove(each);
   }
 
-  #notedHost(change: 'came' | 'went', link: string, record: ResourceRecord): void {
+  #notedHost(change: Change, on: string, record: ResourceRecord): void {
     if (record.body.type !== 'SRV') return;
     const { target } = record.body;
     const name = canonical(record.name);
-    const key = `${link} ${canonical(target)}`;
+    const key = `${on} ${canonical(target)}`;
     this.#changed.add(name);
     const guests = this.#guests.get(key) ?? new Set<string>();
     if (change === 'came') {
       this.#guests.set(key, guests.add(name));
       return;
     }
-    const still = this.#cache.at(link, name, 'SRV').some(({ record: { body } }) => {
+    const still = this.#cache.at(on, name, 'SRV').some(({ record: { body } }) => {
       return body.type === 'SRV' && canonical(body.target) === canonical(target);
     });
     if (!still) guests.delete(name);
     if (guests.size > 0) return;
     this.#guests.delete(key);
-    for (const each of addressesAt(this.#cache, link, target)) this.#cache.remove(each);
+    for (const each of addressesAt(this.#cache, on, target)) this.#cache.remove(each);
   }
 
   /** Tells what came of the changes, and asks for what is missing. */
@@ -190,12 +206,12 @@ export class Browser {
       const instance = this.#instances.get(key);
       if (instance === undefined) continue;
       this.#tell(key, instance);
-      const pointing = [...this.#links.keys()].filter((link) =>
-        this.#cache.points(link, typeName(instance.type), instance.name),
+      const pointing = [...this.#links.values()].filter(({ interfaceName: on }) =>
+        this.#cache.points(on, typeName(instance.type), instance.name),
       );
       if (pointing.length === 0) this.#instances.delete(key);
-      for (const link of pointing)
-        for (const question of this.#missing(link, instance.name)) this.#questions.get(link)?.resolve(question, at);
+      for (const { id, interfaceName: on } of pointing)
+        for (const question of this.#missing(on, instance.name)) this.#questions.get(id)?.resolve(question, at);
     }
     this.#changed.clear();
   }
@@ -215,21 +231,21 @@ export class Browser {
     this.#options.outbox.tell({ kind: 'found', service });
   }
 
-  #missing(link: string, name: string): Question[] {
-    const srv = newest(this.#cache, { link, name }, 'SRV');
-    const txt = newest(this.#cache, { link, name }, 'TXT');
+  #missing(on: string, name: string): Question[] {
+    const srv = newest(this.#cache, { on, name }, 'SRV');
+    const txt = newest(this.#cache, { on, name }, 'TXT');
     const questions: Question[] = [];
     if (srv === null) questions.push({ name, type: 'SRV', unicast: false });
     if (txt === null) questions.push({ name, type: 'TXT', unicast: false });
-    if (srv !== null && addressesAt(this.#cache, link, srv.body.target).length === 0)
+    if (srv !== null && addressesAt(this.#cache, on, srv.body.target).length === 0)
       for (const type of ['A', 'AAAA']) questions.push({ name: srv.body.target, type, unicast: false });
     return questions;
   }
 
-  #isOpen(link: string, { name, type }: Question): boolean {
+  #isOpen(on: string, { name, type }: Question): boolean {
     if (type === 'SRV' || type === 'TXT')
-      return this.#isPointedTo(link, name) && this.#cache.at(link, name, type).length === 0;
-    return this.#guests.has(`${link} ${canonical(name)}`) && addressesAt(this.#cache, link, name).length === 0;
+      return this.#isPointedTo(on, name) && this.#cache.at(on, name, type).length === 0;
+    return this.#guests.has(`${on} ${canonical(name)}`) && addressesAt(this.#cache, on, name).length === 0;
   }
 }
 

@@ -1,6 +1,7 @@
 /**
- * What was heard on each link, and how long it holds (RFC 6762 sections 5.2 and 10). Records are kept by link: what was
- * heard on one says nothing of another.
+ * What was heard on each interface, and how long it holds (RFC 6762 sections 5.2 and 10). What was heard on one says
+ * nothing of another; by which family it came is of no account, since both lead to the same network: what is taken back by
+ * IPv6 is gone, however it had been heard.
  *
  * It keeps what it is given; whoever gives decides what is of use. Bounded in all, and per sender: a full cache makes room
  * by what the sender with most records said longest ago, and refuses the newcomer where nobody has more than a few: what is
@@ -12,7 +13,8 @@ import { canonical } from './names.ts';
 import { dataKeyOf, type Question, type QuestionType, type ResourceRecord, setKeyOf } from './records.ts';
 
 export interface CachedRecord {
-  readonly link: string;
+  /** Name of the interface. */
+  readonly on: string;
   readonly record: ResourceRecord;
   /** Sender's address. */
   readonly source: string;
@@ -25,10 +27,15 @@ export interface CachedRecord {
   refreshes: number;
   /** Share of the lifetime by which asking is late. */
   late: number;
+  /** Its owner has taken it back, and it is kept for a second in case that somebody else still says it. */
+  leaving: boolean;
 }
 
-/** Told of each record that comes, changes its data, or goes. */
-export type OnChange = (change: 'came' | 'went', cached: CachedRecord) => void;
+/** What became of a record that is held; one that is `leaving` still goes, or comes again. */
+export type Change = 'came' | 'leaving' | 'went';
+
+/** Told of each such change. */
+export type OnChange = (change: Change, cached: CachedRecord) => void;
 
 /** Records of a sender that are not taken from it: three or four services. */
 const fairRecords = 16;
@@ -40,7 +47,7 @@ export class MdnsCache {
   readonly #chance: () => number;
   readonly #onChange: OnChange;
   readonly #sets = new Map<string, CachedSet>();
-  /** Records by link and sender. */
+  /** Records by interface and sender. */
   readonly #sources = new Map<string, Set<CachedRecord>>();
   #size = 0;
   /** No record is due before; may be too early. */
@@ -62,40 +69,45 @@ export class MdnsCache {
     return this.#nextAt;
   }
 
-  /** What is held under a name and type on a link, newest last. */
-  at(link: string, name: string, type: QuestionType): CachedRecord[] {
-    const found = [...(this.#sets.get(`${link} ${setKeyOf(name, type)}`)?.values() ?? [])];
+  /** What is held under a name and type on an interface, newest last. */
+  at(on: string, name: string, type: QuestionType): CachedRecord[] {
+    const found = [...(this.#sets.get(`${on} ${setKeyOf(name, type)}`)?.values() ?? [])];
     return found.length < 2 ? found : found.sort((a, b) => a.heardAt - b.heardAt);
   }
 
   /** Whether a PTR of that name to that target is held. */
-  points(link: string, name: string, target: string): boolean {
-    return this.#sets.get(`${link} ${setKeyOf(name, 'PTR')}`)?.has(canonical(target)) ?? false;
+  points(on: string, name: string, target: string): boolean {
+    return this.#sets.get(`${on} ${setKeyOf(name, 'PTR')}`)?.has(canonical(target)) ?? false;
   }
 
   /** Takes in a record that was heard: keeps it, has it last anew, or lets it go after a second when it says goodbye. */
-  put(link: string, source: string, record: ResourceRecord, at: number): void {
-    const key = `${link} ${setKeyOf(record.name, record.body.type)}`;
+  put(on: string, source: string, record: ResourceRecord, at: number): void {
+    const key = `${on} ${setKeyOf(record.name, record.body.type)}`;
     const dataKey = dataKeyOf(record.body);
     const held = this.#sets.get(key)?.get(dataKey);
     if (record.ttlSeconds === 0) {
-      if (held !== undefined) this.#endSoon(held, at);
+      if (held === undefined || held.leaving) return;
+      this.#endSoon(held, at);
+      held.leaving = true;
+      this.#onChange('leaving', held);
       return;
     }
     if (record.unique) this.#flush(key, dataKey, at);
     if (held === undefined) {
-      this.#add(key, dataKey, { link, source, record, ...this.#lasting(record, at) });
+      this.#add(key, dataKey, { on, source, record, ...this.#lasting(record, at) });
     } else {
+      const { leaving } = held;
       Object.assign(held, this.#lasting(record, at));
       this.#nextAt = Math.min(this.#nextAt, held.nextAt);
+      if (leaving) this.#onChange('came', held);
     }
   }
 
-  #lasting(record: ResourceRecord, at: number): Omit<CachedRecord, 'link' | 'source' | 'record'> {
+  #lasting(record: ResourceRecord, at: number): Omit<CachedRecord, 'on' | 'source' | 'record'> {
     const ttlMs = Math.min(record.ttlSeconds, ttlSecondsMax) * 1000;
     const late = this.#chance() * rfc.refreshChance;
     const nextAt = at + ttlMs * (rfc.refreshAt[0] + late);
-    return { heardAt: at, ttlMs, expiresAt: at + ttlMs, nextAt, refreshes: 0, late };
+    return { heardAt: at, ttlMs, expiresAt: at + ttlMs, nextAt, refreshes: 0, late, leaving: false };
   }
 
   /** Section 10.2: the others of the set go in a second, save those that came within the last one. */
@@ -136,7 +148,7 @@ export class MdnsCache {
 
   /** Forgets a record that is held. */
   remove(cached: CachedRecord): void {
-    const key = `${cached.link} ${setKeyOf(cached.record.name, cached.record.body.type)}`;
+    const key = `${cached.on} ${setKeyOf(cached.record.name, cached.record.body.type)}`;
     const set = this.#sets.get(key);
     const dataKey = dataKeyOf(cached.record.body);
     if (set?.get(dataKey) !== cached) return;
@@ -149,15 +161,15 @@ export class MdnsCache {
     this.#onChange('went', cached);
   }
 
-  /** Forgets what was heard on a link. */
-  removeLink(link: string): void {
-    for (const cached of this.#all()) if (cached.link === link) this.remove(cached);
+  /** Forgets what was heard on an interface. */
+  removeInterface(on: string): void {
+    for (const cached of this.#all()) if (cached.on === on) this.remove(cached);
   }
 
-  /** Forgets what has expired; what is to be asked for again, by link. */
-  due(at: number): { readonly link: string; readonly question: Question }[] {
+  /** Forgets what has expired; what is to be asked for again, and where. */
+  due(at: number): { readonly on: string; readonly question: Question }[] {
     if (at < this.#nextAt) return [];
-    const asked: { readonly link: string; readonly question: Question }[] = [];
+    const asked: { readonly on: string; readonly question: Question }[] = [];
     this.#nextAt = Number.POSITIVE_INFINITY;
     for (const cached of this.#all()) {
       if (cached.expiresAt <= at) {
@@ -165,8 +177,8 @@ export class MdnsCache {
         continue;
       }
       if (cached.nextAt <= at) {
-        const { link, record } = cached;
-        asked.push({ link, question: { name: record.name, type: record.body.type, unicast: false } });
+        const { on, record } = cached;
+        asked.push({ on, question: { name: record.name, type: record.body.type, unicast: false } });
         cached.refreshes += 1;
         const share = rfc.refreshAt[cached.refreshes];
         cached.nextAt = share === undefined ? cached.expiresAt : cached.heardAt + cached.ttlMs * (share + cached.late);
@@ -182,6 +194,6 @@ export class MdnsCache {
   }
 }
 
-function sourceKey({ link, source }: Pick<CachedRecord, 'link' | 'source'>): string {
-  return `${link} ${source}`;
+function sourceKey({ on, source }: Pick<CachedRecord, 'on' | 'source'>): string {
+  return `${on} ${source}`;
 }

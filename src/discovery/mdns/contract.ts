@@ -46,6 +46,15 @@ export interface MdnsService {
   readonly txt: Readonly<Record<string, string>>;
 }
 
+/** Where a service is reached, as it claims. Never what can be nobody else's: loopback, groups, broadcast. */
+export interface FoundAddress {
+  readonly address: string;
+  /** By which it was heard. */
+  readonly interfaceName: string;
+  /** It lies in a network of that interface; false also where those are not known. */
+  readonly onLink: boolean;
+}
+
 /** A service that was found, with everything needed to reach it. */
 export interface MdnsFound {
   readonly instance: string;
@@ -54,8 +63,8 @@ export interface MdnsFound {
   readonly host: string;
   readonly port: number;
   readonly txt: Readonly<Record<string, string>>;
-  /** Where it is reached, and by which interface it was heard; addresses of that interface's own network first. */
-  readonly addresses: readonly { readonly address: string; readonly interfaceName: string }[];
+  /** Where it is reached, the likeliest to work first; at least one. */
+  readonly addresses: readonly FoundAddress[];
 }
 
 /** What happened, beside packets. */
@@ -73,8 +82,10 @@ export interface MdnsCounts {
   received: number;
   /** No DNS packet, or one with loops, bad lengths, or too many records. */
   malformed: number;
-  /** Not from the link (RFC 6762 section 11), not ours to answer, beyond the rate. */
+  /** Not from the link (RFC 6762 section 11), or not ours to answer. */
   ignored: number;
+  /** Beyond the rate of its sender. */
+  limited: number;
   sent: number;
 }
 

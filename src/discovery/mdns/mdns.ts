@@ -33,7 +33,7 @@ export function createMdns({ chance, limits }: MdnsOptions): Mdns {
 }
 
 class Machine implements Mdns {
-  readonly counts: MdnsCounts = { received: 0, malformed: 0, ignored: 0, sent: 0 };
+  readonly counts: MdnsCounts = { received: 0, malformed: 0, ignored: 0, limited: 0, sent: 0 };
   readonly #links = new Map<string, MdnsLink>();
   readonly #rate: TokenBuckets;
   readonly #outbox = new Outbox(this.counts);
@@ -111,8 +111,12 @@ class Machine implements Mdns {
     const link = this.#links.get(arrival.link);
     const { address } = arrival.from;
     const near = link !== undefined && (arrival.toGroup === true || isOfLink(link, address));
-    if (!near || this.#rate.take(address, at) !== null) {
+    if (!near) {
       this.counts.ignored += 1;
+      return;
+    }
+    if (this.#rate.take(address, at) !== null) {
+      this.counts.limited += 1;
       return;
     }
     const heard = decodeMessage(arrival.bytes);

@@ -1,6 +1,6 @@
 /**
- * Which addresses belong to a link (RFC 6762 section 11). Addresses are text, a zone (`%eth0`) is of no account. What is
- * no address is in no network.
+ * Which addresses belong to a link (RFC 6762 section 11), and which to nobody (RFC 6890). Addresses are text, a zone
+ * (`%eth0`) is of no account. What is no address is in no network.
  */
 
 import type { MdnsLink } from './contract.ts';
@@ -28,6 +28,28 @@ export function inNetwork(address: string, network: string): boolean {
   if (one === null || other === null) return false;
   const hostBits = BigInt(bits - length);
   return one >> hostBits === other >> hostBits;
+}
+
+const nobodys = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/4', '240.0.0.0/4', '::/127', '::ffff:0:0/96', 'ff00::/8'];
+const privates = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', '169.254.0.0/16', 'fc00::/7'];
+
+/** True for what is no other host's address: unspecified, loopback, groups, broadcast, reserved. */
+export function isNobodys(address: string): boolean {
+  return nobodys.some((network) => inNetwork(address, network));
+}
+
+/** True for what the internet does not route: addresses of homes, of carriers' networks behind them, of one link. */
+export function isPrivate(address: string): boolean {
+  return privates.some((network) => inNetwork(address, network));
+}
+
+/** True for the two addresses of an IPv4 network that are no host's: that of the network, and its broadcast. */
+export function isBroadcastOf(address: string, network: string): boolean {
+  const bits = Number(network.split('/')[1]);
+  if (familyOf(address) === 6 || bits > 30 || !inNetwork(address, network)) return false;
+  const hosts = (1n << BigInt(32 - bits)) - 1n;
+  const host = (numberOf(address) ?? 0n) & hosts;
+  return host === 0n || host === hosts;
 }
 
 function numberOf(address: string): bigint | null {

@@ -6,7 +6,8 @@
  *      │  └ name in use: the next name, everywhere                              │
  *      └────────── somebody else says something different of our name ◀─────────┘
  *
- * A record is another's only when it is ours on no link: two links may lead to one network, and packets come back.
+ * An address that goes with an interface, or leaves it, is taken back on the links that stay: those are the only way left to
+ * say so. A record is another's only when it is ours on no link: two links may lead to one network, and packets come back.
  */
 
 import type { Chance, MdnsLink, MdnsService } from './contract.ts';
@@ -94,9 +95,11 @@ export class Publication {
   linkUp(link: MdnsLink, at: number): void {
     this.#links.set(link.id, link);
     const stage = this.#stages.get(link.id);
+    const before = stage?.phase === 'probing' ? [] : (stage?.own.host ?? []);
     const stays = stage?.link.addresses.some((address) => link.addresses.includes(address)) ?? false;
     if (this.#named === null || stage === undefined || stage.phase === 'probing' || !stays) {
       this.#start(link, at);
+      this.#takeBackElsewhere(link.id, before, at);
       return;
     }
     const own = ownRecords(this.#named, link);
@@ -104,13 +107,27 @@ export class Publication {
     const gone = stage.own.host.filter((record) => !present.has(keyOf(record)));
     this.#takeBack(link, gone, at);
     Object.assign(stage, { link, own, phase: 'announcing', step: 0, at });
+    this.#takeBackElsewhere(link.id, gone, at);
   }
 
+  /** While the interface has the other family, the service is there, and that link is told of its addresses. */
   linkDown(id: string, at: number): void {
     const stage = this.#stages.get(id);
-    if (stage !== undefined) this.#leave(stage, at);
     this.#stages.delete(id);
     this.#links.delete(id);
+    if (stage === undefined) return;
+    const on = stage.link.interfaceName;
+    if ([...this.#stages.values()].every(({ link }) => link.interfaceName !== on)) this.#leave(stage, at);
+    if (stage.phase !== 'probing') this.#takeBackElsewhere(id, stage.own.host, at);
+  }
+
+  /** Says on the other links which of these addresses are on none of them any more. */
+  #takeBackElsewhere(id: string, records: readonly ResourceRecord[], at: number): void {
+    const stages = [...this.#stages.values()];
+    const present = new Set(stages.flatMap(({ own }) => own.host).map(keyOf));
+    const gone = records.filter((record) => !present.has(keyOf(record)));
+    if (gone.length === 0) return;
+    for (const { link, phase } of stages) if (link.id !== id && phase !== 'probing') this.#takeBack(link, gone, at);
   }
 
   passed(at: number): void {

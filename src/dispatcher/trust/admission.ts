@@ -63,6 +63,8 @@ interface Parts {
   readonly allowWorkers: readonly string[];
   /** `SHA256:` and the hash of a public key. */
   fingerprintOf(publicKey: string): string;
+  /** A device waits to be approved, from this turn on. */
+  onAsked(turn: Turn, device: { readonly id: string; readonly name: string; readonly address: string }): void;
   /** Sends a node what it needs to come back. `name`: what it is to be called; null = as it likes. */
   sendCredential(link: DispatcherLink, name: string | null): void;
 }
@@ -90,7 +92,7 @@ export class Admission {
         timer = null;
         this.#parts.engine().put({
           handle: (turn) => this.#onEnroll(turn, link, message),
-          abort: (error) => refuse(link, { code: 'storage_unavailable', detail: error.message }),
+          abort: (error) => this.#refuse(link, { code: 'storage_unavailable', detail: error.message }),
         });
       },
       onDrain: () => undefined,
@@ -111,6 +113,7 @@ export class Admission {
     const { link, asked } = one;
     this.#parts.registry.saveNode(turn, this.#node(turn, link, asked.name, { admittedBy: 'approval', inviteId: null }));
     this.#onRecord(turn, 'node_approved', actor, one);
+    publish(turn, 'approved', one);
     this.#forget(link);
     turn.afterwards(() => this.#letIn(link, null));
     return this.#viewOf(one);
@@ -119,9 +122,10 @@ export class Admission {
   reject(turn: Turn, codeOrId: string, actor: Actor): ApprovalView {
     const one = this.#find(codeOrId);
     this.#onRecord(turn, 'node_rejected', actor, one);
+    publish(turn, 'rejected', one);
     this.#forget(one.link);
     const detail = 'The operator does not let this device in.';
-    turn.afterwards(() => refuse(one.link, { code: 'rejected', detail }));
+    turn.afterwards(() => this.#refuse(one.link, { code: 'rejected', detail }));
     return this.#viewOf(one);
   }
 
@@ -135,7 +139,7 @@ export class Admission {
         from: link.remote,
         details: { reason: code, key: this.#parts.fingerprintOf(link.remoteKey) },
       });
-      turn.afterwards(() => refuse(link, { code, detail, afterMs }));
+      turn.afterwards(() => this.#refuse(link, { code, detail, afterMs }));
     };
     if (retryAfterMs !== null) {
       no('busy', 'This address asked too often; wait a little.', retryAfterMs);
@@ -214,6 +218,8 @@ export class Admission {
     const times = { askedAt: turn.wall, expiresAt: turn.wall + approvalMs };
     const one: Waiting = { id: random.bytes(6).toHex(), code, link, asked, timer, ...times };
     this.#waiting.set(one.id, one);
+    this.#parts.onAsked(turn, { id: one.id, name: asked.name, address: link.remote });
+    publish(turn, 'asking', one);
     turn.afterwards(() => {
       link.send({ kind: 'pending', expiresInMs: approvalMs });
       const shown = `${code.slice(0, 3)} ${code.slice(3)}`;
@@ -267,12 +273,21 @@ export class Admission {
     const minutes = approvalMs / 60_000;
     const detail = `Nobody approved this device within ${minutes} minutes.`;
     this.#forget(link);
-    refuse(link, { code: 'approval_expired', detail });
+    this.#refuse(link, { code: 'approval_expired', detail });
   }
 
   #drop(one: Waiting, detail: string): void {
     this.#forget(one.link);
     one.link.close(detail);
+  }
+
+  #refuse(
+    link: DispatcherLink,
+    { code, detail, afterMs = 0 }: { readonly code: RefusalCode; readonly detail: string; readonly afterMs?: number },
+  ): void {
+    this.#parts.engine().tally.joinsRefused[code] += 1;
+    link.send({ kind: 'refused', code, detail, retryAfterMs: Math.ceil(Math.max(afterMs, retryAfterMsMin)) });
+    link.close(detail);
   }
 
   #forget(link: DispatcherLink): void {
@@ -304,15 +319,12 @@ export class Admission {
   }
 }
 
+/** Tells the feed how the asking of a device goes; it is no worker yet, so its name travels as the detail. */
+function publish(turn: Turn, status: 'asking' | 'approved' | 'rejected', { id, asked }: Waiting): void {
+  turn.published.push({ kind: 'publish', what: 'worker', id, status, workerId: null, detail: asked.name });
+}
+
 /** The host of `host:port`. */
 function addressOf(remote: string): string {
   return remote.slice(0, remote.lastIndexOf(':'));
-}
-
-function refuse(
-  link: DispatcherLink,
-  { code, detail, afterMs = 0 }: { readonly code: RefusalCode; readonly detail: string; readonly afterMs?: number },
-): void {
-  link.send({ kind: 'refused', code, detail, retryAfterMs: Math.ceil(Math.max(afterMs, retryAfterMsMin)) });
-  link.close(detail);
 }

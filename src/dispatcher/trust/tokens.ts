@@ -24,6 +24,8 @@ export interface Claims {
   /** `owner`: signed by somebody who can read the secret, for a short time; nothing of it is on record. */
   readonly iss?: 'owner' | 'dispatcher' | undefined;
   readonly jti?: string | undefined;
+  /** Seconds since 1970 at which it ends. */
+  readonly exp: number;
 }
 
 /** Signing and reading of tokens under the keys that are valid at a time. */
@@ -56,14 +58,15 @@ export class Tokens {
     const { clock, registry, signer } = this.#parts;
     const verified = signer.verify(token, clock.wall());
     if (!verified.ok) return verified;
-    const { sub: name, role, iss, jti } = verified.claims;
-    if (iss === 'owner') return { ok: true, name, role };
+    const { sub: name, role, iss, jti, exp } = verified.claims;
+    const identity = { ok: true, name, role, expiresAt: exp * 1000 } as const;
+    if (iss === 'owner') return identity;
     const record = jti === undefined ? null : registry.token(jti);
     if (record === null || record.hash !== signer.hash(token)) {
       return { ok: false, reason: 'The token is not on record here.' };
     }
     if (record.revokedAt !== null) return { ok: false, reason: 'The token was revoked.' };
-    return { ok: true, name, role };
+    return identity;
   }
 
   create(turn: Turn, { name, role, expires_in }: TokenRequest, actor: Actor): CreatedToken {

@@ -51,6 +51,8 @@ interface Parts {
   joined(): Iterable<DispatcherLink>;
   /** Tells a worker why it is refused before its link is closed with this turn. */
   dismiss(state: SchedulerState, workerId: string, refusal: JoinRefusal): void;
+  /** As of `Admission`. */
+  onAsked: ConstructorParameters<typeof Admission>[0]['onAsked'];
   inTurn<T>(action: (turn: Turn) => T): Promise<T>;
 }
 
@@ -76,6 +78,7 @@ export class DispatcherTrust implements Trust {
       ...{ random: setup.random, approvals: setup.approvals, allowWorkers: setup.allowWorkers },
       ...{ invites: this.#invites, attempts: this.#attempts, fingerprintOf: setup.fingerprintOf },
       sendCredential: (link, name) => this.#sendCredential(link, name),
+      onAsked: (turn, device) => parts.onAsked(turn, device),
     });
     this.#watchGrace();
   }

@@ -57,11 +57,17 @@ test('hostAllowed() takes loopback names, addresses and known names, nothing els
 });
 
 describe('originAllowed()', () => {
-  const program: Provenance = { host: 'nas:3000', origin: null, site: null, mode: null, dest: null, method: 'POST' };
+  const program: Provenance = {
+    ...{ host: 'nas:3000', scheme: 'http:', origin: null, site: null, mode: null, dest: null, method: 'POST' },
+  };
   const table: [string, Partial<Provenance>, boolean][] = [
     ['a program', {}, true],
     ['our own page', { origin: 'http://nas:3000', site: 'same-origin' }, true],
-    ['our own page behind TLS', { origin: 'https://NAS:3000' }, true],
+    ['our own page behind TLS', { scheme: 'https:', origin: 'https://NAS:3000' }, true],
+    ['our own page at the default port', { host: 'nas:80', origin: 'http://nas' }, true],
+    ['a page of our host by another scheme', { origin: 'https://nas:3000' }, false],
+    ['a page of our host without TLS', { scheme: 'https:', origin: 'http://nas:3000' }, false],
+    ['any page of a host that is none', { host: 'nas:99999', origin: 'http://nas' }, false],
     ['a configured page', { origin: 'https://panel.example', site: 'cross-site' }, true],
     ['a typed address', { site: 'none', method: 'GET', mode: 'navigate', dest: 'document' }, true],
     ['a link that is followed', { site: 'cross-site', method: 'GET', mode: 'navigate', dest: 'document' }, true],
@@ -88,8 +94,8 @@ test('isLoopback() knows the addresses of this machine', () => {
 });
 
 describe('identify()', () => {
-  const near: Caller = { remote: '127.0.0.1', authorization: null, forwarded: false };
-  const far: Caller = { remote: '10.0.0.9', authorization: null, forwarded: false };
+  const near: Caller = { remote: '127.0.0.1', authorization: null, cookie: null, forwarded: false };
+  const far: Caller = { remote: '10.0.0.9', authorization: null, cookie: null, forwarded: false };
   const good = { authorization: 'Bearer good' };
   const table: [RequireAuth, string, Caller, string | null][] = [
     ['auto', 'this machine', near, 'local'],
@@ -97,6 +103,9 @@ describe('identify()', () => {
     ['auto', 'nobody knows who', { ...near, remote: null }, null],
     ['auto', 'a proxy on this machine', { ...near, forwarded: true }, null],
     ['auto', 'another machine with a token', { ...far, ...good }, 'ann'],
+    ['auto', 'another machine with a good session', { ...far, cookie: 'good' }, 'ann'],
+    ['auto', 'this machine with a bad session', { ...near, cookie: 'bad' }, null],
+    ['auto', 'a good token beside a bad session', { ...far, ...good, cookie: 'bad' }, 'ann'],
     ['auto', 'this machine with a bad token', { ...near, authorization: 'Bearer bad' }, null],
     ['auto', 'this machine with another scheme', { ...near, authorization: 'Basic good' }, null],
     ['true', 'this machine', near, null],

@@ -62,6 +62,11 @@ describe('newTaskOf()', () => {
     expect(convert({ max_output: 0 }).maxOutputBytes).toBe(0);
     expect(convert({ stdin: '' }).stdin).toEqual({ kind: 'text', text: '' });
     expect(convert({ stdin: { stream: true } }).stdin).toEqual({ kind: 'stream' });
+    const inTerminal = convert({ stdin: { stream: true }, terminal: { columns: 80, rows: 24 } });
+    expect(inTerminal.stdin).toEqual({ kind: 'terminal', columns: 80, rows: 24, term: 'dumb' });
+    // Placed where terminals are.
+    expect(inTerminal.requires.platform).toBe('linux');
+    expect([convert({ attached: true }).attached, convert({ attached: false }).attached]).toEqual([true, undefined]);
   });
 });
 

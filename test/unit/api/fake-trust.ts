@@ -39,7 +39,7 @@ export class FakeTrust implements Trust {
   readonly logins: Actor[] = [];
   readonly refusals: Refusal[] = [];
   readonly actions: string[] = [];
-  readonly filters: { filter: AuditFilter; limit: number; after: number }[] = [];
+  readonly filters: { filter: AuditFilter; limit: number; after: number; newestFirst?: boolean }[] = [];
   tokenViews: TokenView[] = [];
   inviteViews: InviteView[] = [];
   waiting: ApprovalView[] = [approval];
@@ -147,7 +147,7 @@ export class FakeTrust implements Trust {
     return Date.parse(at) + graceMs;
   }
 
-  audit(filter: AuditFilter, page: { limit: number; after: number }): readonly AuditEntry[] {
+  audit(filter: AuditFilter, page: { limit: number; after: number; newestFirst?: boolean }): readonly AuditEntry[] {
     this.filters.push({ filter, ...page });
     return this.entries.filter(({ id }) => id > page.after).slice(0, page.limit);
   }

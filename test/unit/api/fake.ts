@@ -11,12 +11,13 @@ import type { ApiOptions, Peer } from '../../../src/api/route.ts';
 import type { Explanation, Stats, WorkerView } from '../../../src/api/schemas.ts';
 import { OctasklyError } from '../../../src/base/errors.ts';
 import { emptyCounts } from '../../../src/core/state.ts';
-import { type AttemptRecord, isFinal, newTask } from '../../../src/core/task.ts';
+import { type AttemptRecord, isFinal, newTask, type TerminalSize } from '../../../src/core/task.ts';
 import { type Actor, ownerOf, scopeOf } from '../../../src/core/trust.ts';
 import type { CollectedFiles } from '../../../src/ports/files.ts';
 import type { TaskFilter, TaskRow } from '../../../src/ports/store.ts';
 import type { Clock } from '../../../src/ports/time.ts';
 import { MemoryBlobs } from '../../memory-blobs.ts';
+import { FakeCursor } from './fake-cursor.ts';
 import { FakeTrust } from './fake-trust.ts';
 
 export const startedAt = Date.UTC(2026, 4, 1, 12, 0, 0);
@@ -50,44 +51,6 @@ export class FakeClock implements Clock {
     const due = this.timers.filter(({ at }) => at <= this.now);
     this.timers = this.timers.filter(({ at }) => at > this.now);
     for (const { action } of due) action();
-  }
-}
-
-/** A cursor that a test feeds. */
-export class FakeCursor implements OutputCursor {
-  private chunks: Uint8Array[] = [];
-  private ended = false;
-  private wake = (): void => undefined;
-  closes = 0;
-  bytesRead = 0;
-  waits = 0;
-  broken = false;
-
-  push(text: string | Uint8Array): void {
-    this.chunks.push(typeof text === 'string' ? new TextEncoder().encode(text) : text);
-    this.wake();
-  }
-  end(): void {
-    this.ended = true;
-    this.wake();
-  }
-  read(max: number): Uint8Array | null {
-    if (this.broken) throw new OctasklyError('io', 'Cannot read the output.');
-    const first = this.chunks.shift();
-    if (first === undefined) return this.ended ? null : new Uint8Array(0);
-    if (first.length > max) this.chunks.unshift(first.subarray(max));
-    this.bytesRead += Math.min(max, first.length);
-    return first.subarray(0, max);
-  }
-  next(): Promise<void> {
-    this.waits++;
-    return new Promise((resolve) => {
-      this.wake = resolve;
-      if (this.chunks.length > 0 || this.ended) resolve();
-    });
-  }
-  close(): void {
-    this.closes++;
   }
 }
 
@@ -128,7 +91,7 @@ interface BatchRecord {
 
 export class FakeBackend implements Backend {
   readonly rows = new Map<string, TaskRow>();
-  readonly batches = new Map<string, BatchRecord>();
+  readonly batchRecords = new Map<string, BatchRecord>();
   readonly submissions: Submission[] = [];
   readonly filters: { filter: TaskFilter; limit: number; before: string | null }[] = [];
   readonly actions: string[] = [];
@@ -137,6 +100,7 @@ export class FakeBackend implements Backend {
   readonly subscribers = new Set<{ onEntry(entry: FeedEntry): void; onEnd(): void }>();
   readonly answers = new Map<string, { hash: string; batchId: string | null; taskIds: string[] }>();
   readonly blobs = new MemoryBlobs();
+  readonly notifications = null;
   collected: CollectedFiles = { files: [], problems: [] };
   /** Name of the worker that keeps what is collected, and what can be brought from it. */
   keeper: string | null = null;
@@ -189,7 +153,7 @@ export class FakeBackend implements Backend {
       return id;
     });
     if (batch !== null && batchId !== null) {
-      this.batches.set(batchId, { id: batchId, name: batch.name, createdAt: startedAt, owner, taskIds });
+      this.batchRecords.set(batchId, { id: batchId, name: batch.name, createdAt: startedAt, owner, taskIds });
     }
     if (idempotency !== null) this.answers.set(idempotency.key, { hash: idempotency.bodyHash, batchId, taskIds });
     return { batchId, taskIds, repeated: false };
@@ -211,12 +175,39 @@ export class FakeBackend implements Backend {
       .slice(0, page.limit);
   }
   batch(id: string) {
-    const batch = this.batches.get(id);
+    const batch = this.batchRecords.get(id);
     if (batch === undefined) return null;
     const counts = emptyCounts();
     for (const taskId of batch.taskIds) counts[this.need(taskId).task.status]++;
     const { name, createdAt, owner, taskIds } = batch;
     return { id, name, createdAt, owner, size: taskIds.length, counts };
+  }
+  batchPages: Parameters<Backend['batches']>[] = [];
+  /** What ended lately, for the time line. */
+  endedRecords: ReturnType<Backend['endedAttempts']> = [];
+  endedAsked: Parameters<Backend['endedAttempts']>[] = [];
+  batches(...asked: Parameters<Backend['batches']>) {
+    this.batchPages.push(asked);
+    const [{ owner }, { limit, before }] = asked;
+    return [...this.batchRecords.keys()]
+      .reverse()
+      .filter((id) => before === null || id < before)
+      .flatMap((id) => this.batch(id) ?? [])
+      .filter((batch) => owner === undefined || batch.owner === owner)
+      .slice(0, limit);
+  }
+  endedAttempts(...asked: Parameters<Backend['endedAttempts']>) {
+    this.endedAsked.push(asked);
+    return this.endedRecords.slice(0, asked[1]);
+  }
+  resize(id: string, { columns, rows }: TerminalSize): void {
+    this.need(id);
+    this.actions.push(`resize ${id} to ${columns}x${rows}`);
+  }
+  readonly attend = async (id: string): Promise<boolean> => this.need(id) === null;
+  keepAttended(ids: readonly string[], forMs: number): boolean {
+    this.actions.push(`keep ${ids.join(' ')} for ${forMs} ms`);
+    return ids.length > 0;
   }
   async cancel(ids: readonly string[], actor: Actor) {
     this.fail();
@@ -228,7 +219,7 @@ export class FakeBackend implements Backend {
     }
   }
   async cancelBatch(id: string, actor: Actor) {
-    const batch = this.batches.get(id);
+    const batch = this.batchRecords.get(id);
     if (batch === undefined) throw new OctasklyError('not_found', `There is no batch "${id}".`);
     await this.cancel(batch.taskIds, actor);
   }
@@ -268,6 +259,16 @@ export class FakeBackend implements Backend {
   workers(): readonly WorkerView[] {
     return this.workerViews;
   }
+  logLines: readonly string[] = [];
+  async workerLog({ id }: { readonly id: string }, lines: number) {
+    this.actions.push(`log ${id} ${lines}`);
+    this.fail();
+    return this.logLines;
+  }
+  metricFamilies: ReturnType<Backend['metrics']> = [];
+  metrics() {
+    return this.metricFamilies;
+  }
   async setDraining(workerId: string, draining: boolean, actor: Actor) {
     this.actions.push(`${draining ? 'drain' : 'undrain'} ${workerId} by ${actor.name}`);
     const status = draining ? 'draining' : 'online';
@@ -288,6 +289,7 @@ export class FakeBackend implements Backend {
       queue: { size: 0, max: 10_000 },
       stale_reports: 0,
       links_ended: {},
+      discovery: {},
     };
   }
   ready() {
@@ -338,13 +340,14 @@ export function harness(options: Partial<ApiOptions> & { remote?: string; requir
   const app = createApi(backend, trust, {
     version: '0.1.0',
     clock,
-    log: { debug: quiet, info: quiet, warn: quiet, error: (_message, fields) => errors.push(String(fields?.error)) },
+    log: { debug: quiet, info: quiet, warn: quiet, error: (_message, fields) => errors.push(String(fields?.reason)) },
     sha256Hex: (data) => new Bun.CryptoHasher('sha256').update(data).digest('hex'),
     defaultTimeoutMs: 3_600_000,
     hosts: ['nas.local'],
     origins: ['https://panel.example:8443'],
     requireAuth: 'auto',
     submitRate: 0,
+    page: async () => null,
     denied: () => null,
     ...rest,
   });

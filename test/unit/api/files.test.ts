@@ -164,6 +164,19 @@ describe('POST /tasks with parts', () => {
     expect(backend.blobs.read(blobOf(raw), 0, 9)).toEqual(raw);
   });
 
+  test('takes the names of parts as browsers write them, and a percent sign as itself', async () => {
+    const { call } = harness();
+    const names = ['say "x".txt', 'two\nlines', 'a%22b'];
+    const head = (name: string): string => `--B\r\nContent-Disposition: form-data; name="${name}"`;
+    const files = ['say %22x%22.txt', 'two%0Alines', 'a%22b'].map(
+      (name) => `${head(name)}; filename="${name}"\r\n\r\nx\r\n`,
+    );
+    const body = `${head('task')}\r\n\r\n${task(names)}\r\n${files.join('')}--B--\r\n`;
+    const answer = await call('POST', '/api/v1/tasks', body, { 'content-type': 'multipart/form-data; boundary=B' });
+    const { inputs } = (await answer.json()) as { inputs: { path: string }[] };
+    expect(inputs.map(({ path }) => path)).toEqual(names);
+  });
+
   test('with the same key and files gives the same task, with another file a conflict', async () => {
     const { call } = harness();
     const send = (content: string) =>

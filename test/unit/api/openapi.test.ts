@@ -10,11 +10,17 @@ interface Operation {
   operationId: string;
   parameters?: { name: string; in: string; required: boolean; schema: Record<string, unknown> }[];
   requestBody?: { content: Record<string, { schema: unknown }> };
-  responses: Record<string, { description: string }>;
+  tags: string[];
+  description: string;
+  responses: Record<
+    string,
+    { description: string; headers?: object; content?: Record<string, { examples: Record<string, unknown> }> }
+  >;
 }
 
 interface Document {
   openapi: string;
+  tags: { name: string }[];
   paths: Record<string, Record<string, Operation>>;
   components: { schemas: Record<string, { properties: Record<string, Record<string, unknown>>; oneOf?: unknown }> };
 }
@@ -82,6 +88,28 @@ describe('openApiOf()', () => {
     expect(document.paths['/api/v1/tasks']?.post?.responses['429']?.description).toContain(
       'urn:octaskly:problem:queue_full',
     );
+  });
+
+  test('has every operation in a group that it describes, and says who may call it', () => {
+    const named = document.tags.map(({ name }) => name);
+    const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
+    expect(new Set(operations.flatMap(({ tags }) => tags))).toEqual(new Set(named));
+    for (const { description } of operations) expect(description).toMatch(/For (everybody|the roles? [a-z, ]+)\.$/);
+    expect(document.paths['/api/v1/pause']?.post?.description).toEndWith('For the roles admin, dispatcher.');
+  });
+
+  test('shows an example of every refusal, and when to come again', () => {
+    const full = document.paths['/api/v1/tasks']?.post?.responses['429'];
+    expect(full?.content?.['application/problem+json']?.examples.queue_full).toEqual({
+      summary: 'The queue is full',
+      value: {
+        type: 'urn:octaskly:problem:queue_full',
+        title: 'The queue is full',
+        status: 429,
+        detail: 'The queue is full.',
+      },
+    });
+    expect(full?.headers).toHaveProperty('Retry-After');
   });
 
   test('gives examples that the schemas take, for every JSON body', () => {

@@ -40,6 +40,12 @@ function bearer(role: Role, name: string): Record<string, string> {
 
 const nameOf = ({ method, path }: (typeof routes)[number]): string => `${method} ${templateOf(path)}`;
 
+/** What routes ask for in their query. */
+const queries: Readonly<Record<string, string>> = {
+  writeStdin: '?offset=0',
+  showTimeline: '?since=2026-05-01T12:00:00Z',
+};
+
 /** Calls a route with an example of its body, about the task or batch `ids` name. */
 function callRoute(
   { call }: Harness,
@@ -49,9 +55,11 @@ function callRoute(
 ): Promise<Response> {
   const id = route.path.includes('/batches') ? ids.batch : route.path.includes('/tasks') ? ids.task : 'kitchen';
   const path = route.path.replace('{+path}', 'none').replace('{hash}', '0'.repeat(64)).replace('{id}', id);
-  const query = route.name === 'writeStdin' ? '?offset=0' : '';
+  const query = queries[route.name] ?? '';
   const [content] = route.body?.contents ?? [];
-  const body = content === undefined ? undefined : content.schema === null ? new Uint8Array(0) : content.example;
+  // The one route whose body says who calls: a token that holds here.
+  const example = route.name === 'createSession' ? { token: 'client:carl' } : content?.example;
+  const body = content === undefined ? undefined : content.schema === null ? new Uint8Array(0) : example;
   return call(route.method, `${path}${query}`, body, headers);
 }
 

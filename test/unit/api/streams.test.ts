@@ -1,6 +1,7 @@
 /** Output and events: pulled by the reader, ended when it leaves, replayed or reset. */
 
 import { describe, expect, test } from 'bun:test';
+import { holdsEveryMs } from '../../../src/api/lasting.ts';
 import { outputPieceBytesMax } from '../../../src/api/output.ts';
 import { eventQueueLengthMax, heartbeatMs } from '../../../src/api/watch.ts';
 import { entry, harness } from './fake.ts';
@@ -90,6 +91,20 @@ describe('GET /tasks/{id}/output', () => {
     expect([backend.cursor.closes, backend.cursor.bytesRead]).toEqual([1, 0]);
   });
 
+  test('breaks off when the token it was asked with does not hold any more, though nothing is written', async () => {
+    const { call, backend, trust, clock } = await withTask();
+    const headers = { authorization: 'Bearer admin:ops' };
+    const reader = readerOf(await call('GET', `/api/v1/tasks/${id}/output?follow=true`, undefined, headers));
+    backend.cursor.push('secret');
+    expect(await reader.text()).toBe('secret');
+    const next = reader.text();
+    clock.advance(holdsEveryMs);
+    trust.revoked.add('ops');
+    clock.advance(holdsEveryMs);
+    await expect(next).rejects.toThrow('does not hold');
+    expect([backend.cursor.closes, clock.pending]).toEqual([1, 0]);
+  });
+
   test('breaks off, never ends in good order, when reading fails', async () => {
     const { call, backend } = await withTask();
     backend.cursor.broken = true;
@@ -135,6 +150,16 @@ describe('GET /events', () => {
     await reader.cancel();
   });
 
+  test('ends after what happened up to now where nobody wants to follow, and says where that is', async () => {
+    const { call, backend, clock } = harness();
+    for (const n of [1, 2, 3]) backend.publish(entry(n));
+    const told = async (query: string) => (await call('GET', `/api/v1/events?follow=false${query}`)).text();
+    expect(await told('')).toBe('retry: 1000\n\nid: 3\nevent: reset\ndata: {}\n\n');
+    expect([...(await told('&last_event_id=1')).matchAll(/^id: (.*)$/gm)].map(([, id]) => id)).toEqual(['2', '3']);
+    expect(await told('&last_event_id=3')).toBe('retry: 1000\n\n');
+    expect([backend.subscribers.size, clock.pending]).toEqual([0, 0]);
+  });
+
   test('refuses an id that cannot be one', async () => {
     const { call } = harness();
     expect((await call('GET', '/api/v1/events', undefined, { 'last-event-id': 'a b' })).status).toBe(400);
@@ -162,7 +187,7 @@ describe('GET /events', () => {
     clock.advance(heartbeatMs);
     expect(await reader.text()).toBe(':\n\n');
     trust.revoked.add('ci');
-    clock.advance(heartbeatMs);
+    clock.advance(holdsEveryMs);
     expect(await reader.text()).toBeNull();
     expect(backend.subscribers.size).toBe(0);
   });

@@ -127,7 +127,7 @@ describe('GET /tasks', () => {
 
   test('hands every filter to the dispatcher', async () => {
     const { call, backend } = await submitted(1);
-    const query = `status=queued,running&status=failed&worker=kitchen&batch=${first}&tag=a=b=c&since=2026-05-01T14:00:00%2B02:00&id=00`;
+    const query = `status=queued,running&status=failed&worker=kitchen&batch=${first}&tag=a=b=c&since=2026-05-01T14:00:00%2B02:00&id=00&text=+make%20All`;
     expect((await call('GET', `/api/v1/tasks?${query}`)).status).toBe(200);
     expect(backend.filters.at(-1)).toEqual({
       filter: {
@@ -137,6 +137,7 @@ describe('GET /tasks', () => {
         tag: { key: 'a', value: 'b=c' },
         since: Date.UTC(2026, 4, 1, 12),
         idPrefix: '00',
+        words: ['make', 'All'],
       },
       limit: limits.pageDefault + 1,
       before: null,
@@ -207,6 +208,18 @@ describe('routes of one task', () => {
     expect(backend.actions[0]).toBe(`cancel ${first} by local`);
   });
 
+  test('POST cancel ends many in one go, says which yet end, and knows a limit', async () => {
+    const { call, backend } = await submitted(3);
+    const running = backend.task('000000000002');
+    if (running !== null) running.task.status = 'running';
+    const cancel = (ids: readonly string[]) => call('POST', '/api/v1/tasks/cancel', { ids });
+    const answer = await cancel([first, '000000000002']);
+    expect([answer.status, await answer.json()]).toEqual([200, { ending: ['000000000002'] }]);
+    expect((await cancel([first, '0000000000zz'])).status).toBe(404);
+    expect((await cancel([])).status).toBe(422);
+    expect((await cancel(Array.from({ length: 1001 }, () => first))).status).toBe(422);
+  });
+
   test('POST retry makes a new task of an ended one', async () => {
     const { call } = await submitted(1);
     expect((await call('POST', `/api/v1/tasks/${first}/retry`)).status).toBe(409);
@@ -236,6 +249,44 @@ describe('routes of one task', () => {
     expect((await call('POST', path, 'abc')).status).toBe(400);
     expect((await call('POST', `${path}?offset=-1`, 'abc')).status).toBe(400);
     expect((await call('POST', `${path}?offset=0`, { a: 1 })).status).toBe(415);
+  });
+});
+
+describe('terminals and attendance', () => {
+  test('POST terminal resizes, POST attend says whether to ask again', async () => {
+    const { call, backend } = await submitted(1);
+    const path = `/api/v1/tasks/${first}`;
+    expect((await call('POST', `${path}/terminal`, { columns: 132, rows: 43 })).status).toBe(204);
+    for (const wrong of [
+      { columns: 0, rows: 1 },
+      { columns: 80 },
+      { columns: 80, rows: 4097 },
+      { columns: 1.5, rows: 1 },
+    ])
+      expect((await call('POST', `${path}/terminal`, wrong)).status).toBe(422);
+    const answer = await call('POST', `${path}/attend`);
+    expect([answer.status, await answer.json()]).toEqual([200, { again: false }]);
+    expect(backend.actions).toEqual([`resize ${first} to 132x43`]);
+    expect((await call('POST', '/api/v1/tasks/00000000000z/attend')).status).toBe(404);
+    const kept = await call('POST', '/api/v1/attended', { ids: [first], seconds: 60 });
+    expect([kept.status, await kept.json()]).toEqual([200, { again: true }]);
+    expect(backend.actions.at(-1)).toBe(`keep ${first} for 60000 ms`);
+    for (const wrong of [{ ids: [] }, { ids: ['x'] }, { ids: [first], seconds: 86_401 }])
+      expect((await call('POST', '/api/v1/attended', wrong)).status).toBe(422);
+  });
+
+  test('POST tasks refuses a terminal that nobody feeds, that is named like a path, or on a system without them', async () => {
+    const { call } = harness();
+    const fed = { command: 'vi', stdin: { stream: true }, terminal: { columns: 80, rows: 24 } };
+    const size = fed.terminal;
+    for (const wrong of [
+      { ...fed, stdin: 'text' },
+      { command: 'vi', terminal: size },
+      { ...fed, terminal: { ...size, term: '../../etc/x' } },
+      { ...fed, requires: { platform: 'darwin' } },
+    ])
+      expect((await call('POST', '/api/v1/tasks', wrong)).status).toBe(422);
+    expect((await call('POST', '/api/v1/tasks', { ...fed, attached: true })).status).toBe(201);
   });
 });
 

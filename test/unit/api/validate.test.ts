@@ -4,7 +4,7 @@ import { describe, expect, test } from 'bun:test';
 import { z } from 'zod';
 import { canonicalJson, readBody } from '../../../src/api/body.ts';
 import { fieldErrorsMax, problemOf } from '../../../src/api/problem.ts';
-import { batchRequestSchema } from '../../../src/api/schemas.ts';
+import { batchRequestSchema, taskRequestSchema } from '../../../src/api/schemas.ts';
 import { keysAt, validate, validateQuery } from '../../../src/api/validate.ts';
 import { OctasklyError } from '../../../src/base/errors.ts';
 import { meant } from '../../../src/base/nearest.ts';
@@ -43,13 +43,13 @@ describe('validate()', () => {
       tasks: [{ command: 'a' }, { command: 'b', retry_count: -1, tags: { ' ': '' }, requires: { cpu_core: 1 } }],
     };
     const { fields, message } = refusalOf(() => validate(batchRequestSchema, body, what));
-    expect(fields).toContainEqual({ path: 'tasks.1.retry_count', message: 'Too small: expected number to be >=0' });
+    expect(fields).toContainEqual({ path: 'tasks.1.retry_count', message: 'must be 0 or more' });
     expect(fields).toContainEqual({ path: 'tasks.1.tags. ', message: 'is not a label or tag name' });
     expect(fields).toContainEqual({
       path: 'tasks.1.requires.cpu_core',
       message: 'unknown key "cpu_core"; did you mean "cpu_cores"?',
     });
-    expect(message).toStartWith('No: tasks.1.retry_count: Too small');
+    expect(message).toStartWith('No: tasks.1.retry_count: must be 0 or more');
     expect(message).toEndWith('(and 2 more)');
   });
 
@@ -61,10 +61,29 @@ describe('validate()', () => {
   });
 
   test('keysAt() finds the keys valid at a place', () => {
-    expect(keysAt(batchRequestSchema, [])).toEqual(['name', 'tasks']);
+    expect(keysAt(batchRequestSchema, [])).toEqual(['name', 'notify', 'tasks']);
     expect(keysAt(batchRequestSchema, ['tasks', 3, 'requires'])).toContain('cpu_cores');
     expect(keysAt(batchRequestSchema, ['tasks', 3, 'env', 'x'])).toEqual([]);
   });
+});
+
+test('sentenceOf() speaks to the person who wrote it, wherever the schema has no sentence of its own', () => {
+  const said = (task: object): string | undefined =>
+    refusalOf(() => validate(taskRequestSchema, task, what)).fields[0]?.message;
+  const table: [object, string][] = [
+    [{ command: '' }, 'must not be empty'],
+    [{ command: 'x'.repeat(200_000) }, 'must have at most 131,072 characters'],
+    [{ command: 1 }, 'must be a text'],
+    [{ command: 'x', timeout: 0 }, 'must be larger than 0'],
+    [{ command: 'x', timeout: Number.NaN }, 'must be a number'],
+    [{ command: 'x', retry_count: 1.5 }, 'must be a whole number'],
+    [{ command: 'x', retry_count: 101 }, 'must be 100 or less'],
+    [{ command: 'x', requires: { arch: 'z80' } }, 'must be x64, arm64 or arm'],
+    [{ command: 'x', inputs: [{ path: 'a' }] }, 'is missing'],
+    [{ command: 'x', depends_on: 'a' }, 'must be a list'],
+    [{ command: 'x', priority: 'soon' }, 'must be low, normal, high, critical, or a whole number from -100 to 100'],
+  ];
+  for (const [task, message] of table) expect(said({ ...task })).toBe(message);
 });
 
 test('validateQuery() refuses a parameter that is given twice', () => {

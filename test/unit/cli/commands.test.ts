@@ -34,21 +34,34 @@ describe('help', () => {
     await shell.run('help', 'dispatcher');
     expect(shell.stdout.text).toContain('(default: 7878; env: OCTASKLY_PORT)');
   });
+
+  test('says of an option that is on what it does, and how it is turned off', async () => {
+    const shell = new Shell();
+    await shell.run('help', 'dispatcher');
+    expect(shell.stdout.text).toContain(
+      '      --approvals, --no-approvals\n        Let devices ask to be approved. (default: on;',
+    );
+  });
 });
 
 describe('runCli()', () => {
   test.each([
-    [['wokrers'], 'There is no command "wokrers". The nearest is "workers"; \'octaskly --help\' lists all.'],
+    [['wokrers'], 'There is no command "wokrers". The nearest is "workers". \'octaskly --help\' lists all.'],
     [['--api'], '--api needs a value: --api URL.'],
-    [['--api', 'x'], "A command is missing. 'octaskly --help' lists them."],
     [['show'], 'Something is missing: octaskly show ID.'],
     [['show', 'a', 'b'], '"b" is too much: octaskly show ID.'],
     [['submit', 'ls', '-la'], 'There is no option -l (in -la). See --help for all.'],
-    [['ps', '-o', 'xml'], '"xml" of -o is not valid: it must be one of table, json, quiet.'],
-    [['ps', '--status', 'runing'], '"runing" is not a state of tasks. The nearest is "running".'],
+    [
+      ['ps', '-o', 'xml'],
+      '"xml" of -o is not valid: it must be one of table, json, quiet. \'octaskly ps --help\' says how.',
+    ],
+    [
+      ['ps', '--status', 'runing'],
+      '"runing" is not a state of tasks. The nearest is "running". \'octaskly ps --help\' says how.',
+    ],
     [['ps', '--since', 'soon'], '"soon" of --since is neither an age such as 2h nor an ISO 8601 instant.'],
-    [['run', '--nope', 'x'], 'There is no option --nope. The nearest is --name. See --help for all.'],
-    [['ps', '--api', 'ftp://x'], '"ftp://x" is not an address like http://host:3000.'],
+    [['run', '--nope', 'x'], 'There is no option --nope. See --help for all.'],
+    [['ps', '--api', 'ftp://x'], '"ftp://x" is not an address like http://host:3000. \'octaskly ps --help\' says how.'],
     [['retry'], 'Something is missing: octaskly retry SELECTOR... or --failed.'],
   ])('ends with 2 for %j', async (argv, message) => {
     const shell = new Shell({ dispatcher: new FakeDispatcher() });
@@ -128,9 +141,11 @@ describe('selectors', () => {
     const ids = ['a', 'b'].map((command) => dispatcher.submit({ command }).id).reverse();
     const shell = new Shell({ dispatcher });
     expect(await shell.run('cancel', '01hq')).toBe(1);
-    expect(shell.stderr.text).toBe(`octaskly: "01hq" is the beginning of several ids: ${ids.join(', ')}.\n`);
+    expect(shell.stderr.text).toBe(
+      `octaskly: "01hq" is the beginning of several ids: ${ids.join(', ')}. 'octaskly ps' lists tasks.\n`,
+    );
     expect(await shell.run('show', '9')).toBe(1);
-    expect(shell.stderr.text).toEndWith('There is no task whose id begins with "9".\n');
+    expect(shell.stderr.text).toEndWith('There is no task whose id begins with "9". \'octaskly ps\' lists tasks.\n');
   });
 
   test('cancel asks for tasks that have not ended, each once', async () => {
@@ -190,7 +205,7 @@ describe('submit', () => {
     dispatcher.intercept = () => Response.json(body, { status: 422 });
     const shell = new Shell({ dispatcher });
     expect(await shell.run('submit', 'x')).toBe(2);
-    expect(shell.stderr.text).toBe('octaskly: Not valid. (name: long)\n');
+    expect(shell.stderr.text).toBe("octaskly: Not valid (name: long). 'octaskly submit --help' says how.\n");
   });
 });
 
@@ -261,7 +276,9 @@ describe('looking', () => {
     };
     const shell = new Shell({ dispatcher });
     expect(await shell.run('drain', 'atic')).toBe(1);
-    expect(shell.stderr.text).toBe('octaskly: There is no worker "atic". The nearest is "attic".\n');
+    expect(shell.stderr.text).toBe(
+      'octaskly: There is no worker "atic". The nearest is "attic". \'octaskly workers\' lists workers.\n',
+    );
     expect(await shell.run('undrain', 'attic')).toBe(0);
     expect(posts).toEqual(['/api/v1/workers/w1/undrain']);
   });

@@ -163,6 +163,12 @@ export class FakeDispatcher {
       this.cancelled.push(id);
       return new Response(null, { status: 204 });
     }
+    if (path === '/api/v1/tasks/cancel') {
+      const { ids } = JSON.parse(String(body)) as { ids: string[] };
+      this.cancelled.push(...ids);
+      for (const each of ids) this.onCancel(each);
+      return json({ ending: [] });
+    }
     const task = this.tasks.get(id);
     if (kind !== 'tasks' || task === undefined) return problem(404, 'not_found', `There is no ${path}.`);
     if (method === 'DELETE') {

@@ -2,7 +2,14 @@
 
 import { posix } from 'node:path';
 import { OctasklyError } from '../../../src/base/errors.ts';
-import type { ContentHash, IncomingFacts, IncomingFile, LocalFile, LocalFiles } from '../../../src/cli/files.ts';
+import type {
+  ContentHash,
+  IncomingFacts,
+  IncomingFile,
+  LocalFile,
+  LocalFiles,
+  OpenFile,
+} from '../../../src/cli/files.ts';
 import type { TaskFile } from '../../../src/core/files.ts';
 import { problem, type Request } from './dispatcher.ts';
 
@@ -84,6 +91,14 @@ export class MemoryFiles implements LocalFiles {
       },
       discard: async () => {},
     };
+  }
+
+  async open(path: string): Promise<OpenFile> {
+    this.created.set(path, '');
+    const write = async (data: Uint8Array): Promise<void> => {
+      this.created.set(path, `${this.created.get(path)}${new TextDecoder().decode(data)}`);
+    };
+    return { write, close: async () => {} };
   }
 
   contentHash(): ContentHash {

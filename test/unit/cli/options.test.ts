@@ -5,6 +5,7 @@ import { resolveOptions, variableOf } from '../../../src/cli/config.ts';
 import { type OptionTable, parseAddress, parseDuration, parseSize } from '../../../src/cli/option.ts';
 import { dispatcherOptions, workerOptions } from '../../../src/cli/options.ts';
 import { type OptionsEnd, parseLine } from '../../../src/cli/parse.ts';
+import { clusterEventsDefault } from '../../../src/core/notification.ts';
 import { Shell } from './terminal.ts';
 
 interface Given {
@@ -33,9 +34,11 @@ describe('the options', () => {
         config: undefined,
       },
       ...{ verbose: false, quiet: false, logFile: undefined, logFormat: 'text' },
+      ...{ logMaxBytes: 10_485_760, logKeep: 5 },
       ...{ allowHost: [], allowOrigin: [], allowWorker: [], approvals: true, submitRate: 100, denyList: undefined },
       ...{ tls: 'off', tlsCert: undefined, tlsKey: undefined, quic: false, p2pEnabled: true },
-      ...{ discovery: true, discoveryPort: 5555, interfaces: [] },
+      ...{ discovery: true, discoveryPort: 5555, interfaces: [], ui: false },
+      ...{ notify: [], notifyOn: [...clusterEventsDefault], notifyAllow: [] },
     });
     expect(worker('')).toMatchObject({ port: 7878, maxJobs: 4, dispatcher: [], label: [], gpu: undefined });
   });
@@ -108,6 +111,15 @@ describe('parseLine()', () => {
     ['--secret=', 'The value of --secret is not valid'],
   ])('refuses "%s"', (line, message) => {
     expect(() => dispatcher(line)).toThrow(message);
+  });
+
+  test('takes a word behind a switch for its value only where none can be meant', () => {
+    const read = (line: string[]) => parseLine(line, mapOptions, 'first word', { booleans: 'attached' });
+    expect(read(['-k', 'true', 'x']).words).toEqual(['true', 'x']);
+    expect(read(['--keep-order', 'false']).words).toEqual(['false']);
+    const attached = read(['--keep-order=false', 'true']);
+    expect([attached.words, attached.given.get('keepOrder')?.[0]?.text]).toEqual([['true'], 'false']);
+    expect(parseLine(['-k', 'true', 'x'], mapOptions, 'first word').words).toEqual(['x']);
   });
 
   const words = (line: string[], end: OptionsEnd) => parseLine(line, mapOptions, end).words;
@@ -233,7 +245,7 @@ describe('runCli() settles options', () => {
     const typo = new Shell({ files: { '/home/ada/.octaskly/config.toml': 'prot = 9' } });
     expect(await typo.run('worker')).toBe(2);
     expect(typo.stderr.text).toBe(
-      'octaskly: "prot" in /home/ada/.octaskly/config.toml is not an option. The nearest is "port".\n',
+      'octaskly: "prot" in /home/ada/.octaskly/config.toml is not an option. The nearest is "port". \'octaskly worker --help\' says how.\n',
     );
   });
 
@@ -242,7 +254,9 @@ describe('runCli() settles options', () => {
     expect(await shell.run('dispatcher', '--config', '/c')).toBe(2);
     expect(shell.stderr.text).toStartWith('octaskly: /c is not valid TOML: ');
     expect(await shell.run('dispatcher', '--config', '/none')).toBe(2);
-    expect(shell.stderr.text).toEndWith('octaskly: There is no config file /none.\n');
+    expect(shell.stderr.text).toEndWith(
+      "octaskly: There is no config file /none. 'octaskly dispatcher --help' says how.\n",
+    );
   });
 
   test('and warns once of a secret among the arguments and of a mistyped variable', async () => {

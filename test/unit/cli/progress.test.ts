@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import { expandPath, expandPattern } from '../../../src/cli/placeholders.ts';
-import { progressLine } from '../../../src/cli/progress.ts';
-import { eachOf } from '../../../src/cli/several.ts';
+import { countLine, progressLine, withCount } from '../../../src/cli/progress.ts';
+import { chunksOf, eachOf } from '../../../src/cli/several.ts';
 import { formatBytes } from '../../../src/cli/text.ts';
 
 const mb = 2 ** 20;
@@ -22,6 +21,43 @@ describe('progressLine()', () => {
   });
 });
 
+test('countLine() says the share only of a total that is known and holds', () => {
+  expect(countLine(12_345, 'tasks', 'ended', 200_000)).toBe('12,345 of 200,000 tasks ended  6%');
+  expect(countLine(5, 'tasks', 'read', null)).toBe('5 tasks read so far');
+  expect(countLine(5, 'tasks', 'read', 4)).toBe('5 tasks read so far');
+  expect(countLine(0, 'tasks', 'ended', 0)).toBe('0 of 0 tasks ended  100%');
+});
+
+test('withCount() draws after a second on a terminal, takes the line away, and leaves one that prints alone', async () => {
+  const sight = (outColumns: number | null) => {
+    const seen: string[] = [];
+    const drawn = Promise.withResolvers<void>();
+    const write = async (data: Uint8Array | string) => {
+      seen.push(String(data));
+      drawn.resolve();
+    };
+    const stdout = { isTTY: outColumns !== null, columns: outColumns, write };
+    return { seen, drawn: drawn.promise, terminal: { stderr: { isTTY: true, columns: 80, write }, stdout, env: {} } };
+  };
+  const counted = { noun: 'tasks', done: 'read', total: 4, alone: false };
+  const printing = sight(80);
+  expect(await withCount(printing.terminal, counted, async () => 'done')).toBe('done');
+  const quick = sight(null);
+  await withCount(quick.terminal, counted, async (add) => add(2));
+  const long = sight(null);
+  await withCount(long.terminal, counted, (add) => {
+    add(2);
+    return long.drawn;
+  });
+  expect([printing.seen, quick.seen]).toEqual([[], []]);
+  expect(long.seen).toEqual(['\r2 of 4 tasks read  50%\u001b[K', '\r\u001b[K']);
+});
+
+test('chunksOf() keeps the order and leaves nothing out', () => {
+  expect(chunksOf([1, 2, 3, 4, 5], 2)).toEqual([[1, 2], [3, 4], [5]]);
+  expect(chunksOf([], 2)).toEqual([]);
+});
+
 test.each([
   [0, '0 B'],
   [1023, '1023 B'],
@@ -32,15 +68,6 @@ test.each([
   [null, ''],
 ])('formatBytes(%p) is %p', (bytes, text) => {
   expect(formatBytes(bytes)).toBe(text);
-});
-
-test('expandPath() puts arguments in as they are, expandPattern() so that they match themselves alone', () => {
-  expect(expandPath('{/.}/{#}.{2}', ["/a/it's.wav", 'x y'], 7)).toBe("it's x y/7.x y");
-  for (const name of ['a[1]', '*', '?', '{a,b}', '!x', '[!a]', '$&', 'ü']) {
-    const glob = new Bun.Glob(expandPattern('{}', [name], 1));
-    expect(glob.match(name), name).toBe(true);
-    expect(glob.match('a1') || glob.match('a') || glob.match('b'), name).toBe(false);
-  }
 });
 
 test('eachOf() keeps the order, bounds what goes on at once, and starts nothing after an error', async () => {

@@ -2,8 +2,10 @@ import { describe, expect, test } from 'bun:test';
 import { type ApiSources, type FoundApi, findBaseUrl } from '../../../src/cli/reach.ts';
 
 const here = 'http://127.0.0.1:3000';
-const pi: FoundApi = { name: 'pi', url: 'http://192.168.1.5:3000', fingerprint: 'SHA256:pi', answers: true };
-const nas: FoundApi = { name: 'nas', url: 'https://192.168.1.6:3000', fingerprint: 'SHA256:nas', answers: true };
+const plain = { answers: true, own: false, proven: null };
+const pi: FoundApi = { name: 'pi', url: 'http://192.168.1.5:3000', fingerprint: 'SHA256:pi', ...plain };
+const nas: FoundApi = { name: 'nas', url: 'https://192.168.1.6:3000', fingerprint: 'SHA256:nas', ...plain };
+const rogue: FoundApi = { ...pi, name: 'Rogue', url: 'http://192.168.1.66:9999', proven: false };
 
 function sources(found: readonly FoundApi[], more: Partial<ApiSources> = {}): ApiSources & { looked: number } {
   const made = {
@@ -39,6 +41,20 @@ describe('findBaseUrl()', () => {
   test('takes none of several, and lists what to give', async () => {
     const asked = findBaseUrl(reach, sources([pi, nas]));
     await expect(asked).rejects.toThrow(`--api ${pi.url}    pi, key SHA256:pi\n    --api ${nas.url}    nas`);
+  });
+
+  test('takes the one this data directory belongs to, whoever else is there', async () => {
+    const own = { ...pi, own: true, proven: true };
+    expect((await findBaseUrl(reach, sources([nas, own, { ...rogue, own: true }]))).found).toEqual(own);
+  });
+
+  test('leaves out whoever claims a key that another has shown to have', async () => {
+    const shown = { ...pi, proven: true };
+    expect((await findBaseUrl(reach, sources([rogue, shown]))).found).toEqual(shown);
+    const relayed = { ...rogue, proven: true };
+    await expect(findBaseUrl(reach, sources([relayed, shown]))).rejects.toThrow('suspicious');
+    const doubtful = findBaseUrl(reach, sources([rogue, { ...pi, proven: false }]));
+    await expect(doubtful).rejects.toThrow('key SHA256:pi, which it has not shown to have');
   });
 
   test('leaves out those without a certificate where one is expected', async () => {

@@ -13,7 +13,10 @@ describe('run', () => {
     dispatcher.onSubmit = (id) => dispatcher.end(id, { exit_code: 0 });
     expect(await shell.run('run', '--name', 'n', 'ls', '-la', '--name', 'x y', '--', '-h')).toBe(0);
     const [task] = dispatcher.tasks.values();
-    expect(task?.request).toEqual({ command: 'ls -la --name x y -- -h', name: 'n' });
+    expect(task?.request).toEqual({
+      ...{ command: 'ls -la --name x y -- -h', name: 'n', attached: true },
+      max_output: 2 ** 30,
+    });
   });
 
   test('keeps standard output and error apart, byte for byte', async () => {
@@ -43,11 +46,32 @@ describe('run', () => {
     expect(shell.stderr.text).toBe(message);
   });
 
+  test('says that some output is of an attempt before, and that some was discarded', async () => {
+    const { dispatcher, shell } = start();
+    const outcome = { kind: 'lost', detail: 'worker pi was silent for 3 s' };
+    const attempts = [
+      { attempt: 1, started_at: null, outcome },
+      { attempt: 2, started_at: '2026-01-01T00:00:00.000Z', outcome },
+    ];
+    dispatcher.intercept = ({ method, path }) =>
+      method === 'GET' && path.endsWith('/01hq3v5k0001')
+        ? Response.json({ ...dispatcher.find('01hq3v5k0001').view, attempts })
+        : null;
+    dispatcher.onSubmit = (id) => {
+      dispatcher.write(id, 'stdout', 'abc');
+      dispatcher.end(id, { exit_code: 0, attempt: 3, max_output: 3, discarded_bytes: 7 });
+    };
+    expect(await shell.run('run', 'x')).toBe(0);
+    const [first, second] = shell.stderr.text.trimEnd().split('\n');
+    expect(first).toMatch(/^octaskly: Attempt 2 was lost \(worker pi was silent for 3 s\); .* output follows/);
+    expect(second).toMatch(/^octaskly: 7 bytes of standard output beyond --max-output \(3 bytes\) were discarded/);
+  });
+
   test('exits with 125 when it fails itself', async () => {
     const { dispatcher, shell } = start();
     dispatcher.intercept = () => problem(422, 'denied_command', 'No.');
     expect(await shell.run('run', 'x')).toBe(125);
-    expect(shell.stderr.text).toBe('octaskly: No.\n');
+    expect(shell.stderr.text).toBe("octaskly: No. 'octaskly run --help' says how.\n");
   });
 
   test('passes standard input on, piece by piece, to its end', async () => {

@@ -25,7 +25,7 @@ describe('a secret on the command line', () => {
   test.each([
     [['dispatcher', '--secrt', hush], 'There is no option --secrt. The nearest is --secret.'],
     [['dispatcher', `--secrt=${hush}`], 'There is no option --secrt.'],
-    [['dispatcher', `-secret=${hush}`], 'There is no option -s.'],
+    [['dispatcher', `-secret=${hush}`], 'There is no option -secret. The nearest is --secret.'],
     [['dispatcher', `-s${hush}`], 'There is no option -s.'],
     [['dispatcher', '--secret', ''], 'The value of --secret is not valid: it must be a text that is not empty.'],
     [['dispatcher', '--secret='], 'The value of --secret is not valid'],
@@ -74,7 +74,7 @@ test('--token-file that others can read is refused before anything is sent', asy
   expect(await shell.run('ps', '--token-file', '/open')).toBe(2);
   expect(shell.stderr.text).toBe('octaskly: "/open" can be read by others; chmod 600\n');
   expect(await shell.run('ps', '--token-file', '/none')).toBe(2);
-  expect(shell.stderr.text).toEndWith('octaskly: There is no token in /none.\n');
+  expect(shell.stderr.text).toEndWith("octaskly: There is no token in /none. 'octaskly ps --help' says how.\n");
   expect(dispatcher.requests).toHaveLength(0);
 });
 
@@ -124,7 +124,9 @@ describe('what to do next', () => {
   const env = { OCTASKLY_TOKEN: 'a.b.c' };
 
   test('without a valid token: how to get one', async () => {
-    const [status, text] = await failing(problem(401, 'unauthorized', 'No.'), ['ps'], { env });
+    const [status, text] = await failing(problem(401, 'unauthorized', 'No.'), ['ps'], {
+      env,
+    });
     expect(status).toBe(2);
     expect(text).toBe(
       "octaskly: No. Give a token with --token-file or OCTASKLY_TOKEN; 'octaskly token create --name NAME' on the dispatcher's machine makes one.\n",

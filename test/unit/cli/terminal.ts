@@ -1,10 +1,12 @@
 /** A terminal in memory, and the command line in it. */
 
 import { OctasklyError } from '../../../src/base/errors.ts';
-import { type CliEnvironment, type PinOptions, runCli } from '../../../src/cli/cli.ts';
+import { type CliEnvironment, runCli } from '../../../src/cli/cli.ts';
+import type { PinOptions } from '../../../src/cli/connecting.ts';
 import { BrokenPipe, type InterruptSignal, type Sink, type Terminal } from '../../../src/cli/context.ts';
 import type { FoundApi } from '../../../src/cli/reach.ts';
 import type { AuditFinding } from '../../../src/core/trust.ts';
+import { openLibrary } from '../../../src/roles/library.ts';
 import type { FakeDispatcher } from './dispatcher.ts';
 import { MemoryFiles } from './files.ts';
 
@@ -37,6 +39,8 @@ class MemorySink implements Sink {
 export interface ShellOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly files?: Readonly<Record<string, string>>;
+  /** What is in files that are not UTF-8. */
+  readonly bytes?: Readonly<Record<string, Uint8Array>>;
   /** Null: a terminal. `never`: open, but nothing ever comes. */
   readonly stdin?: readonly string[] | 'never' | null;
   readonly columns?: number;
@@ -89,6 +93,7 @@ export class Shell {
       terminal: this.terminal(),
       files: this.options.local ?? new MemoryFiles({}),
       version: '9.9.9',
+      openLibrary: async () => openLibrary({}),
       roles: {
         dispatcher: role('dispatcher'),
         worker: role('worker'),
@@ -134,6 +139,7 @@ export class Shell {
     return {
       stdout: this.stdout,
       stderr: this.stderr,
+      keyboard: null,
       stdin: { isTTY: stdin === null, isEmpty: false, chunks: (signal) => chunksOf(stdin, signal) },
       env,
       homeDir: '/home/ada',
@@ -144,6 +150,10 @@ export class Shell {
         return () => this.listeners.delete(listener);
       },
       readText: async (path) => this.files.get(path) ?? null,
+      readBytes: async (path) => {
+        const text = this.files.get(path);
+        return text === undefined ? null : (this.options.bytes?.[path] ?? new TextEncoder().encode(text));
+      },
       writeText: async (path, text) => void this.files.set(path, text),
       appendText: async (path, text) => void this.files.set(path, `${this.files.get(path) ?? ''}${text}`),
     };

@@ -58,8 +58,8 @@ describe('--in', () => {
     expect(await shell.run('run', '--in', '/a/x', '--in', '/c/x', 'cat x')).toBe(2);
     expect(shell.stderr.text).toBe(
       [
-        'octaskly: /a/x and /b/x would both become "x" in the task.',
-        'octaskly: /c/x/y cannot become "x/y" in the task: it lies below "x", which is a file.\n',
+        'octaskly: /a/x and /b/x would both become "x" in the task. \'octaskly run --help\' says how.',
+        'octaskly: /c/x/y cannot become "x/y" in the task: it lies below "x", which is a file. \'octaskly run --help\' says how.\n',
       ].join('\n'),
     );
     expect(dispatcher.requests).toEqual([]);
@@ -68,7 +68,9 @@ describe('--in', () => {
   test('names a missing file, and submits nothing', async () => {
     const { dispatcher, shell } = start();
     expect(await shell.run('run', '--in', 'none.txt', 'cat none.txt')).toBe(2);
-    expect(shell.stderr.text).toBe('octaskly: There is no file or directory none.txt.\n');
+    expect(shell.stderr.text).toBe(
+      "octaskly: There is no file or directory none.txt. 'octaskly run --help' says how.\n",
+    );
     expect(dispatcher.tasks.size).toBe(0);
   });
 
@@ -103,7 +105,9 @@ describe('--in', () => {
         ? problem(507, 'storage_unavailable', 'Cannot write to /c/d: full.')
         : blobs.answer(request);
     expect(await shell.run('submit', '--in', '/c', 'x')).toBe(1);
-    expect(shell.stderr.text).toBe('octaskly: Cannot upload /c: Cannot write to /c/d: full.\n');
+    expect(shell.stderr.text).toBe(
+      "octaskly: Cannot upload /c: Cannot write to /c/d: full. Try again soon; 'octaskly status' says whether it takes work.\n",
+    );
   });
 
   test("gives up on somebody else's upload of the same content that brings nothing for a minute", async () => {
@@ -115,7 +119,7 @@ describe('--in', () => {
     };
     expect(await shell.run('submit', '--in', '/c', 'x')).toBe(1);
     expect(shell.stderr.text).toBe(
-      'octaskly: Cannot upload /c: for 60 s another upload of the same content brought nothing; last answer: It is coming in already.\n',
+      "octaskly: Cannot upload /c: for 60 s another upload of the same content brought nothing; last answer: It is coming in already. Try again later; 'octaskly ps' shows what goes on.\n",
     );
   });
 
@@ -210,11 +214,11 @@ describe('map', () => {
     expect(requests(dispatcher)).toEqual([
       {
         inputs: [{ path: 'a b.wav', blob: blobOf('1'), bytes: 1 }],
-        ...{ outputs: ['a b.mp3'], command: "lame 'a b.wav' 'a b'.mp3" },
+        ...{ outputs: ['a b.mp3'], command: "lame 'a b.wav' 'a b'.mp3", attached: true, max_output: 2 ** 30 },
       },
       {
         inputs: [{ path: 'c[1].wav', blob: blobOf('2'), bytes: 1 }],
-        ...{ outputs: ['c[[]1].mp3'], command: "lame 'c[1].wav' 'c[1]'.mp3" },
+        ...{ outputs: ['c[[]1].mp3'], command: "lame 'c[1].wav' 'c[1]'.mp3", attached: true, max_output: 2 ** 30 },
       },
     ]);
   });
@@ -304,7 +308,9 @@ describe('outputs', () => {
     expect(await shell.run('outputs', 'last', 'img/')).toBe(0);
     expect([...local.created.keys()]).toEqual(['/tmp/r/report.txt', '/tmp/r/img/a.png', `${here}/img/a.png`]);
     expect(await shell.run('outputs', 'last', 'none')).toBe(1);
-    expect(shell.stderr.text).toBe('octaskly: Task 01hq3v5k0001 left no file none.\n');
+    expect(shell.stderr.text).toBe(
+      "octaskly: Task 01hq3v5k0001 left no file none. 'octaskly outputs ID' lists the files of a task.\n",
+    );
   });
 
   test('--stdout writes one file', async () => {

@@ -116,9 +116,17 @@ describe('approve', () => {
   });
 
   test.each([
-    ['042138', 1, 'No device that waits shows 042 138. Those that wait show: 042 137 (pi), 999 000 (nas).'],
+    [
+      '042138',
+      1,
+      "No device that waits shows 042 138. Those that wait show: 042 137 (pi), 999 000 (nas). 'octaskly approve' lists them.",
+    ],
     ['pi', 2, 'A device chooses its name itself: say the six digits that "pi" shows, as octaskly approve 123456.'],
-    ['4213', 2, '"4213" is no code: it is the six digits the device shows, such as 123 456.'],
+    [
+      '4213',
+      2,
+      '"4213" is no code: it is the six digits the device shows, such as 123 456. \'octaskly approve --help\' says how.',
+    ],
   ])('approves nothing for %s', async (word, status, message) => {
     const { shell, dispatcher } = start({ 'GET /approvals': waiting });
     expect(await shell.run('approve', word)).toBe(status);

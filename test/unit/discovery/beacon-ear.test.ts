@@ -1,15 +1,19 @@
 import { describe, expect, test } from 'bun:test';
 import { BeaconEar, clockToleranceMs } from '../../../src/discovery/beacon-ear.ts';
-import type { BeaconMessage } from '../../../src/discovery/beacon-messages.ts';
+import type { AnsweredAsk, BeaconMessage } from '../../../src/discovery/beacon-messages.ts';
 import type { Way } from '../../../src/discovery/beacon-seal.ts';
 import { peersMax } from '../../../src/discovery/peer-table.ts';
 import { nativeCrypto } from '../../../src/runtime/crypto.ts';
-import { beaconMessage, sampleDatagram, sampleHead, sampleKey, wallMs } from './beacon-samples.ts';
+import { beaconMessage, sampleBeacon, sampleDatagram, sampleHead, sampleKey, wallMs } from './beacon-samples.ts';
 
 const from = { address: '192.168.1.20', port: 40_000 };
 
 class Listener {
-  readonly ear = new BeaconEar({ ownId: 'me', crypto: nativeCrypto, keys: () => [sampleKey(1)] });
+  readonly asked = new Set<number>();
+  readonly ear = new BeaconEar({
+    ...{ ownId: 'me', crypto: nativeCrypto, keys: () => [sampleKey(1)] },
+    asked: (sequence) => this.asked.has(sequence),
+  });
 
   /** What becomes of a message that arrives `at` ms after the first instant. */
   hear(message: BeaconMessage, { at = 0, way = 'multicast' as Way, address = from.address } = {}): string {
@@ -24,6 +28,11 @@ class Listener {
     const believed = heard === null ? '' : heard.copy ? ' (copy)' : heard.skewed ? ' (skewed)' : ' (believed)';
     return `${counted[0]?.[0]}${believed}`;
   }
+}
+
+/** A beacon in answer to a question. */
+function answerTo(answers: AnsweredAsk, sentAt: number, id = sampleHead().id): BeaconMessage {
+  return { kind: 'beacon', head: sampleHead({ id, sentAt }), answers, beacon: sampleBeacon({ id }) };
 }
 
 describe('BeaconEar.take()', () => {
@@ -45,8 +54,28 @@ describe('BeaconEar.take()', () => {
     expect(listener.take(recorded, 5000, '192.168.1.66')).toBe('replayed');
     expect(listener.take(recorded, clockToleranceMs + 1)).toBe('replayed');
     // The node is forgotten by then, and its clock tells.
-    expect(listener.take(recorded, 2 * clockToleranceMs + 1)).toBe('clock_skew');
-    expect(listener.take(recorded, 100 * clockToleranceMs)).toBe('clock_skew');
+    expect(listener.take(recorded, 2 * clockToleranceMs + 1)).toBe('clock_skew (skewed)');
+    expect(listener.take(recorded, 100 * clockToleranceMs)).toBe('clock_skew (skewed)');
+  });
+
+  test('takes nobody for one whose clock is off by what may be recorded', () => {
+    const listener = new Listener();
+    listener.asked.add(8);
+    const old = { sentAt: wallMs - 10 * clockToleranceMs };
+    for (let n = 0; n < 5; n++) {
+      const later = { at: 2000 * n };
+      // A whole conversation, played again as it was.
+      listener.hear(beaconMessage({ ...old, sequence: n, sentAt: old.sentAt + 2000 * n }), later);
+      listener.hear({ kind: 'ask', head: sampleHead({ ...old, id: 'asking-1' }) }, later);
+      expect(listener.hear({ kind: 'goodbye', head: sampleHead({ ...old, id: 'gone' }) }, later)).toBe('clock_skew');
+    }
+    for (const answers of [
+      { id: 'me', sequence: 7, delayMs: 0 },
+      { id: 'asking-1', sequence: 8, delayMs: 0 },
+    ])
+      expect(listener.hear(answerTo(answers, old.sentAt))).toBe('clock_skew (skewed)');
+    expect(listener.ear.skews).toEqual([]);
+    expect(listener.ear.counts.clock_skew).toBe(17);
   });
 
   test('takes for a replay what comes from no address of its node, even when nothing was heard of it before', () => {
@@ -81,23 +110,23 @@ describe('BeaconEar.take()', () => {
     expect(listener.hear(beaconMessage({ sequence: 4 }), { at: 20 })).toBe('duplicate (copy)');
   });
 
-  test('does not believe a node whose clock is off, says so, and believes it once it is right', () => {
+  test('does not believe a node whose clock is off, says so by its answer, and believes it once it is right', () => {
     const listener = new Listener();
-    const ahead = beaconMessage({ sentAt: wallMs + clockToleranceMs + 1 });
+    listener.asked.add(7);
+    const ahead = answerTo({ id: 'me', sequence: 7, delayMs: 0 }, wallMs + clockToleranceMs + 1);
     expect(listener.hear(ahead)).toBe('clock_skew');
     expect(listener.ear.skews).toEqual([
       { id: ahead.head.id, name: 'attic-pi', from, differenceMs: clockToleranceMs + 1 },
     ]);
-    expect(listener.hear(beaconMessage({ sentAt: wallMs - clockToleranceMs - 1 }))).toBe('clock_skew');
     expect(listener.hear(beaconMessage({ sequence: 8, sentAt: wallMs + clockToleranceMs }))).toBe('heard (believed)');
     expect(listener.ear.skews).toEqual([]);
   });
 
-  test('passes on the question of somebody whose clock is off, marked', () => {
+  test('passes on the question of somebody whose clock is off, marked, and keeps a bounded number of clocks', () => {
     const listener = new Listener();
+    listener.asked.add(7);
     expect(listener.hear({ kind: 'ask', head: sampleHead({ sentAt: 0 }) })).toBe('clock_skew (skewed)');
-    const skewed = Array.from({ length: 200 }, (_, n) => beaconMessage({ id: `n${n}`, sentAt: 0 }));
-    for (const message of skewed) listener.hear(message);
+    for (let n = 0; n < 200; n++) listener.hear(answerTo({ id: 'me', sequence: 7, delayMs: 0 }, 0, `n${n}`));
     expect(listener.ear.skews).toHaveLength(64);
   });
 

@@ -1,15 +1,20 @@
 import { describe, expect, test } from 'bun:test';
 import { diagnose } from '../../../src/discovery/diagnosis.ts';
 import { type Finding, type FindingName, findingNames, isTrouble } from '../../../src/discovery/finding.ts';
-import type { NetworkFacts, Platform } from '../../../src/discovery/network-facts.ts';
+import type { HeardNode, NetworkFacts, Platform } from '../../../src/discovery/network-facts.ts';
 import { announced, healthy, ownFingerprint, probe, reached } from './facts.ts';
 
 const platforms: readonly Platform[] = ['linux', 'macos', 'windows', 'termux'];
 
 const belonging = { by: 'credential', fingerprint: ownFingerprint } as const;
 const beacons = { heard: [], skews: [], foreign: 0 };
-const firewall = { tool: 'nftables', state: 'active', opens: [], chain: 'inet f in' } as const;
-const silentBox = { address: '10.0.0.7', interfaceName: 'eth0', answers: false };
+const told = { unclear: [], notUnderstood: [] };
+const firewall = { tool: 'nftables', state: 'active', opens: [], ...told, chain: 'inet f in' } as const;
+const known = { address: '10.0.0.8', interfaceName: 'eth0', answers: null };
+const heardBox: HeardNode = {
+  ...{ name: 'box', role: 'worker', addresses: ['10.0.0.7'] },
+  ...{ peerPort: 7879, publicKey: 'ab', answered: false },
+};
 const handshake = (outcome: string) => ({ outcome, detail: `Said ${outcome}.`, fingerprint: null });
 const host = (changed: Parameters<typeof reached>[0]) => healthy({ found: [announced], host: reached(changed) });
 
@@ -25,9 +30,16 @@ const cases: Readonly<Record<FindingName, readonly [Finding['severity'], Network
   multicast_not_sent: ['failure', healthy({ multicast: [probe({ failure: 'send: ENETUNREACH', heardOwn: false })] })],
   multicast_not_heard: ['failure', healthy({ multicast: [probe({ heardOwn: false, heardOthers: [] })] })],
   nobody_heard: ['note', healthy({ multicast: [probe({ heardOthers: [] })] })],
+  client_isolation_suspected: ['warning', healthy({ neighbours: [known], multicast: [probe({ heardOthers: [] })] })],
   multicast_lock: ['note', healthy({ platform: 'termux' })],
   firewall_closed: ['warning', healthy({ firewalls: [firewall] })],
   firewall_unreadable: ['note', healthy({ firewalls: [{ ...firewall, state: 'unreadable' }] })],
+  firewall_unclear: [
+    'note',
+    healthy({
+      firewalls: [{ ...firewall, opens: ['udp 5353'], unclear: ['tcp 7878'], notUnderstood: ['inet f in, handle 4'] }],
+    }),
+  ],
   other_cluster: ['warning', healthy({ belonging, found: [{ ...announced, fingerprint: 'SHA256:other' }] })],
   dispatcher_not_heard: ['warning', healthy({ belonging })],
   beacons_foreign: ['warning', healthy({ beacons: { ...beacons, foreign: 3 } })],
@@ -35,12 +47,13 @@ const cases: Readonly<Record<FindingName, readonly [Finding['severity'], Network
   version_differs: ['warning', healthy({ found: [{ ...announced, protocol: 3 }] })],
   name_not_resolved: ['failure', host({ addresses: [], address: null, unresolved: 'no such name', reach: null })],
   no_route: ['failure', host({ reach: 'unreachable', handshake: null })],
-  host_silent: ['failure', { ...host({ reach: 'filtered', handshake: null }), neighbours: [silentBox] }],
-  port_filtered: ['failure', host({ reach: 'filtered', handshake: null })],
+  host_silent: ['failure', host({ reach: 'filtered', apiReach: null, handshake: null, neighbour: false })],
+  port_filtered: ['failure', host({ reach: 'filtered', handshake: null, neighbour: true })],
   port_closed: ['failure', host({ reach: 'refused', handshake: null })],
   not_octaskly: ['failure', host({ handshake: handshake('malformed') })],
   not_admitted: ['note', host({ handshake: handshake('refused') })],
   not_announced: ['warning', healthy({ host: reached() })],
+  beacons_filtered: ['warning', { ...host({ beaconAnswered: false }), beacons: { ...beacons, heard: [heardBox] } }],
   other_network: ['note', healthy({ host: reached({ sameNetwork: null }) })],
   api_not_reached: ['note', host({ apiReach: 'refused' })],
 };
@@ -51,7 +64,7 @@ describe('diagnose()', () => {
   test('finds nothing on a healthy network, nor with a healthy host', () => {
     expect(diagnose(healthy())).toEqual([]);
     expect(diagnose(host({}))).toEqual([]);
-    expect(diagnose({ ...host({}), belonging, beacons: { ...beacons, heard: ['box'] } })).toEqual([]);
+    expect(diagnose({ ...host({}), belonging, beacons: { ...beacons, heard: [heardBox] } })).toEqual([]);
   });
 
   test.each(findingNames)('finds %s alone', (name) => {
@@ -124,7 +137,9 @@ describe('diagnose() of this machine', () => {
     ],
   ] as const)('opens the ports of %s by its own commands', (tool, chain, commands) => {
     const platform = tool === 'windows' ? 'windows' : 'linux';
-    const [finding] = diagnose(healthy({ platform, firewalls: [{ tool, state: 'active', opens: [], chain }] }));
+    const [finding] = diagnose(
+      healthy({ platform, firewalls: [{ tool, state: 'active', opens: [], ...told, chain }] }),
+    );
     expect(finding?.name).toBe('firewall_closed');
     expect(finding?.remedies.map(({ command }) => command)).toEqual([...commands]);
   });
@@ -133,10 +148,10 @@ describe('diagnose() of this machine', () => {
     expect(diagnose(healthy({ firewalls: [{ ...firewall, opens: ['tcp 7878', 'udp 5353'] }] }))).toEqual([]);
   });
 
-  test('tells of hosts that answer when nobody is heard: isolation is suspected', () => {
+  test('tells of hosts that answer when nobody is heard', () => {
     const neighbours = [{ address: '10.0.0.8', interfaceName: 'eth0', answers: true }];
     const [finding] = diagnose(healthy({ neighbours, multicast: [probe({ heardOthers: [] })] }));
-    expect(finding?.sentence).toContain('client isolation');
+    expect(finding).toMatchObject({ name: 'nobody_heard', severity: 'note' });
     expect(finding?.sentence).toContain('10.0.0.8');
   });
 
@@ -159,9 +174,44 @@ describe('diagnose() of a host', () => {
   test('suspects client isolation of a silent neighbour, and names those who answer', () => {
     const facts = cases.host_silent[1];
     const gateway = { address: '10.0.0.1', interfaceName: 'eth0', answers: true };
-    const [finding] = diagnose({ ...facts, neighbours: [...facts.neighbours, gateway] });
+    const [finding] = diagnose({ ...facts, neighbours: [known, gateway] });
     expect(finding?.sentence).toContain('client isolation');
     expect(finding?.sentence).toContain('while 10.0.0.1 does');
+    const isolated = diagnose({ ...facts, neighbours: [gateway], multicast: [probe({ heardOthers: [] })] });
+    expect(isolated.map(({ name }) => name)).toEqual(['client_isolation_suspected', 'host_silent']);
+    expect(isolated[0]?.sentence).toContain('only 10.0.0.1, the router, answers');
+  });
+
+  test('finds a silent neighbour also where its connection seems to be refused, and none that answers', () => {
+    expect(diagnose(host({ reach: 'refused', apiReach: 'refused', handshake: null, neighbour: false }))[0]?.name).toBe(
+      'host_silent',
+    );
+    const answering = host({ reach: 'filtered', apiReach: 'filtered', handshake: null, neighbour: true });
+    expect(diagnose({ ...answering, multicast: [probe({ heardOthers: [] })] }).map(({ name }) => name)).toEqual([
+      'nobody_heard',
+      'port_filtered',
+    ]);
+  });
+
+  test('knows the port of a worker for its peers, and that it takes in those it was told of alone', () => {
+    const refusing = host({ port: 7879, peerOf: 'three', handshake: handshake('wrong_secret') });
+    expect(diagnose(refusing)).toEqual([]);
+    const [untold] = named({ ...refusing, belonging }, 'not_admitted');
+    expect(untold).toMatchObject({ severity: 'note', about: 'box:7879' });
+    const closed = host({ port: 7879, peerOf: 'three', reach: 'refused', handshake: null });
+    expect(diagnose(closed)[0]?.sentence).toContain('worker "three" says that it takes peers there');
+    const stranger = healthy({ host: reached({ port: 7879, handshake: handshake('refused') }) });
+    const ports = [{ protocol: 'tcp', number: 7879, purpose: 'peers' }] as const;
+    expect(diagnose({ ...stranger, ports }).map(({ name }) => name)).toEqual(['not_admitted']);
+    const [finding] = diagnose(host({ port: 7879, peerOf: 'three', handshake: handshake('wrong_key') }));
+    expect(finding?.name).toBe('other_cluster');
+  });
+
+  test('says of a member that does not answer at its port of beacons what to open there', () => {
+    const [finding] = named(cases.beacons_filtered[1], 'beacons_filtered');
+    expect(finding?.remedies[0]).toEqual({ where: 'on box (Linux, ufw)', command: 'sudo ufw allow 5555/udp' });
+    expect(named({ ...host({ beaconAnswered: false }), beacons }, 'beacons_filtered')).toEqual([]);
+    expect(named({ ...host({ beaconAnswered: false }), beacons, belonging }, 'beacons_filtered')).toHaveLength(1);
   });
 
   test.each(['wrong_key', 'wrong_secret'])('says of %s that it is another cluster, and how to join that', (outcome) => {

@@ -34,6 +34,7 @@ export function healthy(changed: Partial<NetworkFacts> = {}): NetworkFacts {
 export function reached(changed: Partial<HostFacts> = {}): HostFacts {
   return {
     ...{ host: 'box', port: 7878, apiPort: 3000, addresses: ['10.0.0.7'], unresolved: null, address: '10.0.0.7' },
+    ...{ neighbour: null, peerOf: null, beaconAnswered: null },
     ...{ isSelf: false, sameNetwork: 'eth0', reach: 'open', apiReach: 'open', clockAheadMs: 300 },
     handshake: { outcome: 'open', detail: '', fingerprint: ownFingerprint },
     ...changed,

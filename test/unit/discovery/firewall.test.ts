@@ -1,24 +1,18 @@
 import { describe, expect, test } from 'bun:test';
-import { firewallsIn } from '../../../src/discovery/firewall.ts';
+import { firewallsIn as allFirewallsIn, type ToolAnswer, type Wanted } from '../../../src/discovery/firewall.ts';
 
-const nft = `table inet filter {
-	set trusted {
-		type ipv4_addr
-	}
-	chain services {
-		udp dport { 5353, 5555-5556 } accept
-	}
-	chain input {
-		type filter hook input priority filter; policy drop;
-		ct state established,related accept
-		tcp dport 7878 counter packets 0 bytes 0 accept
-		jump services
-	}
-	chain forward {
-		type filter hook forward priority filter; policy drop;
-	}
-}
-`;
+/** A host of 192.168.1.0/24 whose workers, peers and discovery are to come in. */
+const wanted: Wanted = {
+  ports: [
+    { protocol: 'tcp', number: 7878, purpose: 'workers' },
+    { protocol: 'udp', number: 5353, purpose: 'Multicast DNS' },
+    { protocol: 'udp', number: 5555, purpose: 'beacons' },
+  ],
+  interfaceNames: ['eth0'],
+  networks: ['192.168.1.5/24'],
+};
+
+const firewallsIn = (answers: readonly ToolAnswer[]) => allFirewallsIn(answers, wanted);
 
 describe('firewallsIn()', () => {
   test('reads what ufw lets in', () => {
@@ -37,32 +31,32 @@ describe('firewallsIn()', () => {
     expect(firewallsIn([{ tool: 'ufw', status: 1, texts: [text] }])[0]?.state).toBe(state);
   });
 
-  test('reads chains of nftables that hang at input, and what they let in', () => {
-    expect(firewallsIn([{ tool: 'nftables', status: 0, texts: [nft] }])).toEqual([
-      {
-        tool: 'nftables',
-        state: 'active',
-        opens: ['udp 5353', 'udp 5555', 'udp 5556', 'tcp 7878'],
-        chain: 'inet filter input',
-      },
+  test('reads of nftables which of our ports it lets in, and leaves chains of iptables to that', () => {
+    const chain = { family: 'ip', table: 'filter', name: 'INPUT', type: 'filter', hook: 'input', policy: 'drop' };
+    const text = JSON.stringify({ nftables: [{ metainfo: {} }, { chain }] });
+    const nftables = { tool: 'nftables', status: 0, texts: [text] } as const;
+    expect(firewallsIn([nftables])).toEqual([
+      { tool: 'nftables', state: 'active', opens: [], unclear: [], notUnderstood: [], chain: 'ip filter INPUT' },
     ]);
+    const iptables = { tool: 'iptables', status: 0, texts: ['-P INPUT ACCEPT\n'] } as const;
+    expect(firewallsIn([nftables, iptables]).map(({ state }) => state)).toEqual(['inactive', 'inactive']);
   });
 
-  test('takes chains that only forward for no firewall of this machine', () => {
-    const text = nft.replace('hook input', 'hook output');
-    expect(firewallsIn([{ tool: 'nftables', status: 0, texts: [text] }])[0]?.state).toBe('inactive');
+  test('takes what is no listing of rules for unreadable', () => {
+    for (const text of ['', 'Operation not permitted', '[]', '{"nftables":7}'])
+      expect(firewallsIn([{ tool: 'nftables', status: 0, texts: [text] }])[0]?.state).toBe('unreadable');
   });
 
   test('reads a last rule of iptables as a policy', () => {
     const text = '-P INPUT ACCEPT\n-A INPUT -p tcp -m multiport --dports 22,7878 -j ACCEPT\n-A INPUT -j DROP\n';
     const [found] = firewallsIn([{ tool: 'iptables', status: 0, texts: [text] }]);
-    expect(found).toMatchObject({ state: 'active', opens: ['tcp 22', 'tcp 7878'] });
+    expect(found).toMatchObject({ state: 'active', opens: ['tcp 7878'] });
   });
 
   test('reads firewalld, which hides the tables below it', () => {
     const answers = [
       { tool: 'firewalld', status: 0, texts: ['running\n', 'public\n  services: mdns ssh\n  ports: 7878/tcp\n'] },
-      { tool: 'nftables', status: 0, texts: [nft] },
+      { tool: 'nftables', status: 0, texts: ['{"nftables":[]}'] },
     ] as const;
     expect(firewallsIn(answers).map(({ tool, opens }) => [tool, opens])).toEqual([
       ['firewalld', ['udp 5353', 'tcp 7878']],

@@ -18,7 +18,7 @@ const facts: DispatcherFacts = {
 
 function found(more: Partial<MdnsFound> = {}, of: Partial<DispatcherFacts> = {}): MdnsFound {
   const { instance, type, host, port, txt } = serviceOf({ ...facts, ...of }, 7878);
-  const addresses = [{ address: '192.168.1.5', interfaceName: 'eth0' }];
+  const addresses = [{ address: '192.168.1.5', interfaceName: 'eth0', onLink: true }];
   return { instance, type, host: `${host}.local`, port, txt, addresses, ...more };
 }
 
@@ -52,13 +52,14 @@ describe('dispatcherOf()', () => {
     expect(dispatcherOf(found({ addresses: [] }))).toBeNull();
   });
 
-  test('puts IPv4 first, and addresses of one cable last, with their interface', () => {
-    const addresses = ['fe80::1', 'fd00::1', '10.0.0.1', '10.0.0.1'].map((address) => ({
+  test('puts IPv4 first, addresses of one cable after, with their interface, and those of other networks last', () => {
+    const addresses = ['fe80::1', 'fd00::1', '10.0.0.1', '10.0.0.1', '10.9.9.9'].map((address) => ({
       address,
       interfaceName: 'eth0',
+      onLink: address !== '10.9.9.9',
     }));
     const hosts = dispatcherOf(found({ addresses }))?.places.map(({ host }) => host);
-    expect(hosts).toEqual(['10.0.0.1', 'fd00::1', 'fe80::1%eth0']);
+    expect(hosts).toEqual(['10.0.0.1', 'fd00::1', 'fe80::1%eth0', '10.9.9.9']);
   });
 
   test('makes a name printable that somebody chose to confuse a terminal', () => {
@@ -75,8 +76,8 @@ test('dispatchersIn() is bounded, with the fingerprint that is looked for first'
 
 test('placesToDial() gives those of the dispatcher sought, with a secret those of all, each first by its first address', () => {
   const addresses = [
-    { address: '10.0.0.1', interfaceName: 'eth0' },
-    { address: '10.0.1.1', interfaceName: 'eth1' },
+    { address: '10.0.0.1', interfaceName: 'eth0', onLink: true },
+    { address: '10.0.1.1', interfaceName: 'eth1', onLink: true },
   ];
   const all = dispatchersIn([
     found({ instance: 'a', addresses }),

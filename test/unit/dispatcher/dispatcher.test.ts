@@ -33,6 +33,10 @@ class Peer implements DispatcherLink {
     if (this.closed === null) this.heard.push(message);
   }
 
+  giveUp(detail: string): void {
+    this.close(detail);
+  }
+
   close(detail: string): void {
     if (this.closed !== null) return;
     this.closed = detail;
@@ -74,6 +78,7 @@ class Bench {
       clusterId: '00112233445566ff',
       peersAllowed: true,
       node: { id: 'd1', name: 'dispatcher' },
+      roster: { save: () => undefined },
       trust: plainTrust(),
     };
     this.dispatcher = new Dispatcher({ ...parts, policy: { ...policy, queueMax } });

@@ -77,6 +77,9 @@ export class FakeStore implements Store {
   tasks = notPartOfThis;
   attempts = notPartOfThis;
   batch = notPartOfThis;
+  batches = notPartOfThis;
+  endedAttempts = notPartOfThis;
+  deliveries = (): readonly [] => [];
   setting = (key: string): string | null => this.loaded.settings.get(key) ?? null;
   idempotency = (): null => null;
   audit = notPartOfThis;

@@ -10,7 +10,15 @@ function scene() {
   const clock = new ManualClock();
   const members = [entry('a')];
   let changes = 0;
-  const roster = new Roster({ clock, own: entry('d'), members: () => members, changes: () => changes });
+  let kept: readonly RosterEntry[] = [];
+  const roster = new Roster({
+    ...{ clock, own: entry('d'), members: () => members, changes: () => changes },
+    kept: {
+      save: (entries) => {
+        kept = entries;
+      },
+    },
+  });
   const sent: DispatcherMessage[] = [];
   const link: DispatcherLink = {
     remote: '10.0.0.2:5',
@@ -20,13 +28,14 @@ function scene() {
     blobsCongested: false,
     send: (message) => void sent.push(message),
     close: () => undefined,
+    giveUp: () => undefined,
   };
   const change = (to: readonly RosterEntry[]): void => {
     members.splice(0, members.length, ...to);
     changes += 1;
     roster.changed();
   };
-  return { clock, roster, sent, link, change };
+  return { clock, roster, sent, link, change, kept: () => kept.map(({ id }) => id).join() };
 }
 
 test('welcomed() tells everybody, and this dispatcher', () => {
@@ -58,6 +67,21 @@ test('changed() tells who was shut out at once, with all else that is new', () =
   change([entry('a'), entry('b')]);
   change([entry('b')]);
   expect(sent).toEqual([{ kind: 'roster', whole: false, members: [entry('b')], gone: [entry('a').publicKey] }]);
+  expect(clock.pending).toBe(0);
+});
+
+test('changed() keeps who went at once, and who came in a moment or at the end', () => {
+  const { clock, roster, change, kept } = scene();
+  expect(kept()).toBe('d,a');
+  change([entry('a'), entry('b')]);
+  expect(kept()).toBe('d,a');
+  clock.advance(100);
+  expect(kept()).toBe('d,a,b');
+  change([entry('b')]);
+  expect(kept()).toBe('d,b');
+  change([entry('b'), entry('c')]);
+  roster.close();
+  expect(kept()).toBe('d,b,c');
   expect(clock.pending).toBe(0);
 });
 

@@ -35,6 +35,10 @@ class Peer implements DispatcherLink {
     this.heard.push(message);
   }
 
+  giveUp(detail: string): void {
+    this.close(detail);
+  }
+
   close(detail: string): void {
     this.handlers.onEnd({ code: 'closed', detail });
   }
@@ -67,6 +71,7 @@ class Bench {
       clusterId: '00112233445566ff',
       peersAllowed: true,
       node: { id: 'd1', name: 'dispatcher' },
+      roster: { save: () => undefined },
       policy,
       trust: plainTrust(),
     };

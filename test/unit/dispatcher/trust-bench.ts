@@ -39,6 +39,10 @@ export class Peer implements DispatcherLink {
     if (this.closed === null) this.heard.push(message);
   }
 
+  giveUp(detail: string): void {
+    this.close(detail);
+  }
+
   close(detail: string): void {
     if (this.closed !== null) return;
     this.closed = detail;
@@ -72,7 +76,10 @@ export class Bench {
     const { clock, store, keyring } = this;
     const parts = { clock, store, outputs: new FakeOutputs(), blobs: new MemoryBlobs(), log: silentLog };
     const trust = plainTrust({ keyring, ...given });
-    const cluster = { clusterId: '00112233445566ff', peersAllowed: true, node: { id: 'd1', name: 'dispatcher' } };
+    const cluster = {
+      ...{ clusterId: '00112233445566ff', peersAllowed: true, node: { id: 'd1', name: 'dispatcher' } },
+      roster: { save: () => undefined },
+    };
     this.dispatcher = new Dispatcher({ ...parts, ...cluster, version: '0.1.0', runId: 'run1', policy, trust });
   }
 

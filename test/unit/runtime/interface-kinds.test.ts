@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'bun:test';
 import { leftOut } from '../../../src/runtime/interface-kinds.ts';
 
-const plain = { loopback: false, pointToPoint: false };
+const plain = { loopback: false, pointToPoint: false, member: false };
 
 const used = [
   // Linux: by kernel, by bus, by hand; bridges of the home network.
@@ -58,14 +58,15 @@ describe('leftOut()', () => {
   }
 
   test('goes by flags where a name says nothing', () => {
-    expect(leftOut({ name: 'home', loopback: false, pointToPoint: true }, [])).toBe('a line with one other end');
-    expect(leftOut({ name: 'self', loopback: true, pointToPoint: false }, [])).toBe('this machine alone');
-    expect(leftOut({ name: 'eth0', loopback: false, pointToPoint: null }, [])).toBeNull();
+    expect(leftOut({ ...plain, name: 'home', pointToPoint: true }, [])).toBe('a line with one other end');
+    expect(leftOut({ ...plain, name: 'self', loopback: true }, [])).toBe('this machine alone');
+    expect(leftOut({ ...plain, name: 'eth0', pointToPoint: null }, [])).toBeNull();
+    expect(leftOut({ ...plain, name: 'eth0', member: true }, [])).toBe('a part of a bridge or of a bond');
   });
 
   test('uses those that are named, whatever they are, and no other', () => {
-    expect(leftOut({ name: 'wg0', loopback: false, pointToPoint: true }, ['wg0', 'lo'])).toBeNull();
-    expect(leftOut({ name: 'lo', loopback: true, pointToPoint: false }, ['wg0', 'lo'])).toBeNull();
+    expect(leftOut({ ...plain, name: 'wg0', pointToPoint: true, member: true }, ['wg0', 'lo'])).toBeNull();
+    expect(leftOut({ ...plain, name: 'lo', loopback: true }, ['wg0', 'lo'])).toBeNull();
     expect(leftOut({ ...plain, name: 'eth0' }, ['wg0', 'lo'])).toBe('not among those named');
   });
 });

@@ -13,6 +13,7 @@ const derivations = {
   id: ['octaskly key id v1', '', 4],
   psk: ['octaskly noise psk v1', '', 32],
   beaconKey: ['octaskly beacon v1', '', 32],
+  notifyKey: ['octaskly notification key v1', '', 32],
   nodePsk: ['octaskly node psk v1', publicKey, 32],
   inviteSecret: ['octaskly invite secret v1', inviteId, 16],
   tokenKey: ['octaskly api token v1', '', 32],
@@ -30,6 +31,7 @@ function derived(secret: string): Record<Exclude<keyof typeof derivations, 'toke
     id: keys.id,
     psk: keys.psk.toHex(),
     beaconKey: keys.beaconKey.toHex(),
+    notifyKey: keys.notifyKey,
     nodePsk: keys.nodePsk(publicKey).toHex(),
     inviteSecret: keys.inviteSecret(inviteId).toHex(),
   };
@@ -38,11 +40,12 @@ function derived(secret: string): Record<Exclude<keyof typeof derivations, 'toke
 describe('keySet()', () => {
   test('derives each key by HKDF-SHA256 of the UTF-8 secret with a label of its own', () => {
     for (const secret of ['', 'correct horse', 'Schlüssel 🔑']) {
-      const { id, psk, beaconKey, nodePsk, inviteSecret, tokenKey } = derivations;
+      const { id, psk, beaconKey, notifyKey, nodePsk, inviteSecret, tokenKey } = derivations;
       expect(derived(secret)).toEqual({
         id: expected(secret, id),
         psk: expected(secret, psk),
         beaconKey: expected(secret, beaconKey),
+        notifyKey: expected(secret, notifyKey),
         nodePsk: expected(secret, nodePsk),
         inviteSecret: expected(secret, inviteSecret),
       });
@@ -83,7 +86,7 @@ describe('keySet()', () => {
       seen.add(keys.inviteSecret(byte.repeat(8)).toHex());
       for (const value of Object.values(derived(`secret ${i}`))) seen.add(value);
     }
-    expect(seen.size).toBe(50 * 7);
+    expect(seen.size).toBe(50 * 8);
   });
 });
 

@@ -2,18 +2,24 @@ import { describe, expect, test } from 'bun:test';
 import { arpNeighbours, ipNeighbours, procGateway, procNeighbours } from '../../../src/runtime/neighbours.ts';
 
 describe('ipNeighbours()', () => {
-  test('tells who answers and who does not, and nothing of those not asked lately', () => {
+  test('tells who answered lately, who does not, and of whom nobody knows', () => {
     const text = [
-      '10.0.0.1 dev eth0 lladdr 02:fc:00:00:00:05 router REACHABLE ',
-      '10.0.0.7 dev eth0 FAILED ',
-      '10.0.0.8 dev wlan0  INCOMPLETE',
-      '10.0.0.9 dev eth0 lladdr 02:fc:00:00:00:06 STALE',
+      '10.0.0.1 dev eth0 lladdr 02:fc:00:00:00:05 ref 1 used 3/2/2probes 1 router REACHABLE ',
+      '10.0.0.2 dev eth0 lladdr 02:fc:00:00:00:07  used 3/21/2probes 1 REACHABLE ',
+      '10.0.0.7 dev eth0  used 443/503/440probes 6 FAILED ',
+      '10.0.0.8 dev wlan0  used 0/0/0probes 2 INCOMPLETE',
+      '10.0.0.9 dev eth0 lladdr 02:fc:00:00:00:06  used 0/0/0probes 1 PROBE',
+      'fe80::1 dev eth0 lladdr 02:fc:00:00:00:06 STALE',
     ].join('\n');
-    expect(ipNeighbours(text)).toEqual([
-      { address: '10.0.0.1', interfaceName: 'eth0', answers: true },
-      { address: '10.0.0.7', interfaceName: 'eth0', answers: false },
-      { address: '10.0.0.8', interfaceName: 'wlan0', answers: false },
+    expect(ipNeighbours(text, 5000).map(({ address, answers }) => [address, answers])).toEqual([
+      ['10.0.0.1', true],
+      ['10.0.0.2', null],
+      ['10.0.0.7', false],
+      ['10.0.0.8', false],
+      ['10.0.0.9', null],
+      ['fe80::1', null],
     ]);
+    expect(ipNeighbours(text, 5000)[3]?.interfaceName).toBe('wlan0');
   });
 });
 
@@ -23,7 +29,7 @@ test('procNeighbours() reads the complete flag', () => {
 10.0.0.7         0x1         0x0         00:00:00:00:00:00     *        eth0
 `;
   expect(procNeighbours(text).map(({ address, answers }) => [address, answers])).toEqual([
-    ['10.0.0.1', true],
+    ['10.0.0.1', null],
     ['10.0.0.7', false],
   ]);
 });
@@ -31,7 +37,7 @@ test('procNeighbours() reads the complete flag', () => {
 test('arpNeighbours() reads what macOS writes', () => {
   const text = '? (10.0.0.1) at 2:fc:0:0:0:5 on en0 ifscope [ethernet]\n? (10.0.0.7) at (incomplete) on en0\n';
   expect(arpNeighbours(text).map(({ address, answers }) => [address, answers])).toEqual([
-    ['10.0.0.1', true],
+    ['10.0.0.1', null],
     ['10.0.0.7', false],
   ]);
 });

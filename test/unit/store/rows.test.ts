@@ -45,6 +45,9 @@ test('rows: a task with nothing at its default comes back equal', () => {
 test('rows: streamed standard input is kept', () => {
   const task = sampleTask({ spec: { ...plainSpec, stdin: { kind: 'stream' } } });
   expect(thereAndBack(task).spec.stdin).toEqual({ kind: 'stream' });
+  const stdin = { kind: 'terminal', columns: 80, rows: 24, term: 'xterm' } as const;
+  const attached = sampleTask({ spec: { ...plainSpec, stdin, attached: true } });
+  expect(thereAndBack(attached).spec).toEqual(attached.spec);
 });
 
 test('rows: every kind of outcome comes back equal, in tasks and in attempts', () => {

@@ -55,6 +55,7 @@ const table: Readonly<Record<string, { readonly values: readonly string[]; reado
   api: { values: heart, types: [...heart, 'ports'] },
   runtime: { values: [...heart, 'confine'], types: [...heart, 'ports', 'confine', 'api', 'cli'] },
   client: { values: ['base', 'core'], types: ['base', 'core', 'api'] },
+  library: faces,
   cli: { values: [...faces.values, 'version'], types: faces.types },
   dashboard: faces,
   tui: faces,
@@ -65,7 +66,7 @@ const table: Readonly<Record<string, { readonly values: readonly string[]; reado
  * as the command line sees it, which `runtime/` implements, and the dashboard, which the command line starts.
  */
 const openFiles: Readonly<Record<string, readonly string[]>> = {
-  'src/api/limits.ts': ['cli', 'client', 'tui', 'dashboard'],
+  'src/api/limits.ts': ['cli', 'client', 'library', 'tui', 'dashboard'],
   'src/cli/context.ts': ['runtime'],
   'tui/run.ts': ['cli'],
   'tui/screen.ts': ['cli'],
@@ -119,11 +120,15 @@ function localTargets(file: SourceFile): string[] {
     .filter((target) => target !== null);
 }
 
-/** Files of `src/` and `tui/` that nothing reaches from `entry`, except those that exist for tests. */
-export function deadFiles(files: readonly SourceFile[], entry: string, forTests: readonly string[]): string[] {
+/** Files of `src/` and `tui/` that nothing reaches from `entries`, except those that exist for tests. */
+export function deadFiles(
+  files: readonly SourceFile[],
+  entries: readonly string[],
+  forTests: readonly string[],
+): string[] {
   const byPath = new Map(files.map((file) => [file.path, file]));
   const reached = new Set<string>();
-  const open = [entry];
+  const open = [...entries];
   for (let path = open.pop(); path !== undefined; path = open.pop()) {
     const file = byPath.get(path);
     if (file === undefined || reached.has(path)) continue;
@@ -134,7 +139,7 @@ export function deadFiles(files: readonly SourceFile[], entry: string, forTests:
   const dead = counted.filter(({ path }) => !reached.has(path) && !forTests.includes(path));
   const alive = forTests.filter((path) => reached.has(path) || !byPath.has(path));
   return [
-    ...dead.map(({ path }) => `${path} is reached by nothing from ${entry}: use it or remove it`),
+    ...dead.map(({ path }) => `${path} is reached by nothing from ${entries.join(', ')}: use it or remove it`),
     ...alive.map((path) => `${path} is on the list of files for tests alone, and is reached or gone: take it off`),
   ];
 }

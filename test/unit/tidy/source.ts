@@ -5,7 +5,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createScanner, SyntaxKind } from 'typescript/unstable/ast';
+import { createScanner, LanguageVariant, SyntaxKind } from 'typescript/unstable/ast';
 
 export interface Token {
   readonly kind: SyntaxKind;
@@ -36,15 +36,16 @@ const operandEnds = new Set([
   SyntaxKind.PrivateIdentifier,
 ]);
 
-/** A file from its text; `path` decides nothing here. */
+/** A file from its text. `path` says whether there are elements in it (`.tsx`), and decides nothing else here. */
 export function sourceFile(path: string, text: string): SourceFile {
   const lines = text.split('\n');
   if (lines.at(-1) === '') lines.pop();
-  return { path, text, lines, tokens: tokensOf(text) };
+  const variant = path.endsWith('x') ? LanguageVariant.JSX : LanguageVariant.Standard;
+  return { path, text, lines, tokens: tokensOf(text, variant) };
 }
 
-function tokensOf(text: string): Token[] {
-  const scanner = createScanner(true);
+function tokensOf(text: string, variant: LanguageVariant): Token[] {
+  const scanner = createScanner(true, variant);
   scanner.setText(text);
   const tokens: Token[] = [];
   const templates: number[] = [];

@@ -10,7 +10,7 @@ import type { SourceFile, Token } from './source.ts';
 const pureRooms = ['base', 'core', 'wire', 'discovery', 'ports'];
 const machineRooms = ['runtime', 'main', 'roles'];
 /** Rooms that run in any JavaScript runtime and so may use what all of them have. */
-const webRooms = ['client', 'dashboard', 'tui'];
+const webRooms = ['client', 'library', 'dashboard', 'tui'];
 /** Files outside those rooms that are the machine's side of a library, or of the launcher, which loads nothing else. */
 const machineFiles = ['tui/blessed-static.ts', 'src/confine/calls.ts', 'src/confine/exec.ts'];
 

@@ -13,10 +13,12 @@ class Sources {
   readonly clock = new ManualClock();
   readonly here = new MemoryBlobs();
   readonly progress: string[] = [];
+  readonly troubles: string[] = [];
   readonly swarm = new Swarm({
     clock: this.clock,
     store: this.here,
     onProgress: (blob) => void this.progress.push(blob),
+    onTrouble: ({ kind, sources }) => void this.troubles.push(`${kind} ${sources.join(' ')}`),
   });
   readonly #lines = new Map<string, { up: Line; down: Line; store: MemoryBlobs; server: BlobServer }>();
   /** Bytes given by each. */
@@ -104,6 +106,7 @@ test('fetch() goes on where it stood when its sources break, one after the other
   await sources.carry();
   expect(await end).toBe('here');
   expect(sources.given.get(lastSource)).toBe(bytes.length - soFar);
+  expect(sources.troubles).toEqual(['gone a', 'gone b']);
 });
 
 test('after a wrong hash the peer is not asked again: the dispatcher gives all of it', async () => {
@@ -120,6 +123,7 @@ test('after a wrong hash the peer is not asked again: the dispatcher gives all o
   expect(sources.here.blobs.get(blob)).toEqual(bytes);
   expect([sources.given.get('liar'), sources.given.get(lastSource)]).toEqual([bytes.length, bytes.length]);
   expect(sources.swarm.wrongHashes).toBe(1);
+  expect(sources.troubles).toEqual(['wrong liar']);
   expect(sources.swarm.expect(blob, 'liar', { rank: 0, isNear: true })).toBe(false);
 });
 

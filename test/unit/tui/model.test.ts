@@ -1,10 +1,24 @@
 import { describe, expect, test } from 'bun:test';
 import type { Explanation } from '../../../src/api/schemas.ts';
 import { clicked, pressed, wheeled } from '../../../tui/keys.ts';
-import { listRows, type Model, type Order, queryOf, systemEveryMs, update } from '../../../tui/model.ts';
+import { listRows } from '../../../tui/layout.ts';
+import { type DataEvent, type Model, type Order, queryOf, systemEveryMs } from '../../../tui/model.ts';
 import { emptyTally, rateOf } from '../../../tui/rates.ts';
-import { linesOf } from '../../../tui/tail.ts';
-import { after, ended, modelOf, now, openedTask, small, statsOf, taskOf, withTasks, workerOf } from './samples.ts';
+import { emptyTail, linesOf } from '../../../tui/tail.ts';
+import { update } from '../../../tui/update.ts';
+import {
+  after,
+  ended,
+  eventOf,
+  modelOf,
+  now,
+  openedTask,
+  small,
+  statsOf,
+  taskOf,
+  withTasks,
+  workerOf,
+} from './samples.ts';
 
 const kinds = (orders: readonly Order[]): string[] => orders.map(({ kind }) => kind);
 
@@ -29,7 +43,7 @@ const onTasks = (...tasks: Parameters<typeof ended>[0][]): Model =>
 const explanation: Explanation = { id: 'a', status: 'queued', summary: 's', workers: [], advice: [] };
 
 describe('update()', () => {
-  test('reads workers and counts every five seconds, and every second while the dispatcher is away', () => {
+  test('reads workers and counts every two seconds, and every second while the dispatcher is away', () => {
     const model = modelOf();
     expect(kinds(update(model, { kind: 'timePassed', at: now + systemEveryMs - 1 }).orders)).toEqual([]);
     expect(kinds(update(model, { kind: 'timePassed', at: now + systemEveryMs }).orders)).toEqual(['readSystem']);
@@ -45,7 +59,7 @@ describe('update()', () => {
       { kind: 'linkLost', at: now + 900, reason: 'second' },
     );
     expect(model.link).toEqual({ kind: 'lost', reason: 'second', since: now });
-    const back = update(model, { kind: 'systemRead', at: now + 2000, stats: statsOf(), workers: [] });
+    const back = update(model, { kind: 'systemRead', at: now + 2000, stats: statsOf(), workers: [], approvals: [] });
     expect(back.model.link.kind).toBe('up');
     expect(back.model.message?.text).toBe('The dispatcher is back.');
     expect(kinds(back.orders)).toEqual(['readTasks']);
@@ -56,15 +70,17 @@ describe('update()', () => {
       kind: 'feedMoved',
       at: now,
       tally: { ...emptyTally, started: 30 },
-      tasks: true,
+      events: [eventOf()],
       detail: true,
-    } as const;
+    } as const satisfies DataEvent;
     const step = update(modelOf(), moved);
     expect(kinds(step.orders)).toEqual(['readSystem']);
     expect(rateOf(after(step.model, { kind: 'timePassed', at: now + 1000 }).rates, 'started')).toBe(3);
     expect(kinds(update(onTasks('a'), moved).orders)).toEqual(['readSystem', 'readTasks']);
     expect(kinds(update(keys(onTasks('a'), 'enter').model, moved).orders)).toContain('readDetail');
-    expect(kinds(update(onTasks('a'), { ...moved, tasks: false }).orders)).toEqual(['readSystem']);
+    expect(kinds(update(onTasks('a'), { ...moved, events: [eventOf({ kind: 'worker' })] }).orders)).toEqual([
+      'readSystem',
+    ]);
     expect(kinds(update(onTasks('a'), { kind: 'feedRestarted', at: now }).orders)).toEqual(['readSystem', 'readTasks']);
   });
 
@@ -74,7 +90,7 @@ describe('update()', () => {
     expect(withTasks(model, [taskOf({ id: 'd' })]).selectedTask).toBe(0);
     const two = [workerOf({ id: '1', name: 'm' }), workerOf({ id: '2', name: 'x' })];
     const workers = keys(modelOf(small, two), '2', 'down').model;
-    const event = { kind: 'systemRead', at: now, stats: statsOf() } as const;
+    const event = { kind: 'systemRead', at: now, stats: statsOf(), approvals: [] } as const;
     expect(after(workers, { ...event, workers: [...two, workerOf({ id: '3', name: 'a' })] }).selectedWorker).toBe(2);
     expect(after(workers, { ...event, workers: [] }).selectedWorker).toBe(0);
   });
@@ -115,15 +131,20 @@ describe('update()', () => {
     const up = keys(full, 'up', 'up').model;
     expect(after(up, { ...output, text: 'x\ny\nz' }).detail?.scroll).toBe(5);
     expect(keys(up, 'end').model.detail?.scroll).toBe(0);
-    expect(keys(up, 'home').model.detail?.scroll).toBe(100 - 11);
+    expect(keys(up, 'home').model.detail?.scroll).toBe(100 - 10);
   });
 });
 
 describe('pressed()', () => {
   test('goes from tab to tab', () => {
     const tabs = (...names: string[]) => keys(modelOf(), ...names).model.tab;
-    expect([tabs('tab'), tabs('tab', 'tab'), tabs('tab', 'tab', 'tab')]).toEqual(['workers', 'tasks', 'overview']);
-    expect([tabs('S-tab'), tabs('2'), tabs('3', '1')]).toEqual(['tasks', 'workers', 'overview']);
+    expect([tabs('tab'), tabs('tab', 'right'), tabs('5', 'tab'), tabs('left')]).toEqual([
+      'workers',
+      'tasks',
+      'overview',
+      'approvals',
+    ]);
+    expect([tabs('S-tab'), tabs('2'), tabs('3', '1'), tabs('4')]).toEqual(['approvals', 'workers', 'overview', 'logs']);
     expect(kinds(keys(modelOf(), '3').orders)).toEqual(['readTasks']);
   });
 
@@ -166,9 +187,10 @@ describe('pressed()', () => {
 
   test('asks before it cancels, and means the task it asked about', () => {
     const asked = keys(withTasks(onTasks(), [taskOf({ id: 'a' })]), 'c').model;
-    expect(asked.asking).toEqual({ kind: 'cancel', id: 'a' });
+    const order = { kind: 'cancel', ids: ['a'] } as const;
+    expect(asked.asking).toEqual({ kind: 'confirm', question: 'Cancel task a?', order });
     const changed = withTasks(asked, [taskOf({ id: 'b' })]);
-    expect(keys(changed, 'y').orders).toEqual([{ kind: 'cancel', id: 'a' }]);
+    expect(keys(changed, 'y').orders).toEqual([order]);
     for (const no of ['n', 'escape', 'enter', 'q']) {
       expect(keys(asked, no).orders).toEqual([]);
       expect(keys(asked, no).model.asking).toBeNull();
@@ -177,7 +199,7 @@ describe('pressed()', () => {
   });
 
   test('retries an ended task, explains any', () => {
-    expect(keys(onTasks('a'), 'r').orders).toEqual([{ kind: 'retry', id: 'a' }]);
+    expect(keys(onTasks('a'), 'r').orders).toEqual([{ kind: 'retry', ids: ['a'] }]);
     const waiting = withTasks(onTasks(), [taskOf({ id: 'b' })]);
     expect(keys(waiting, 'r').orders).toEqual([]);
     expect(keys(waiting, 'r').model.message?.isError).toBe(true);
@@ -211,7 +233,7 @@ describe('pressed()', () => {
     expect(model.filter.query).toEqual({ status: ['failed'] });
     expect(kinds(orders)).toEqual(['readTasks']);
     expect(queryOf(model)).toMatchObject({ status: ['failed'] });
-    const wrong = keys(model, '/', ...typed('!'), 'enter').model;
+    const wrong = keys(model, '/', ...typed(' batch:x'), 'enter').model;
     expect([wrong.message?.isError, wrong.asking?.kind, wrong.filter.text]).toEqual([true, 'filter', 'failed']);
     expect(keys(wrong, 'escape').model.filter.text).toBe('failed');
     expect(keys(wrong, 'escape', 'escape').model.filter.text).toBe('');
@@ -229,7 +251,7 @@ describe('clicked() and wheeled()', () => {
     expect(wheeled(onTasks('d', 'c', 'b', 'a'), 'down').model.selectedTask).toBe(3);
     const open = keys(onTasks('a'), 'enter').model;
     const full = after(open, { kind: 'outputArrived', id: 'a', stream: 'stderr', text: 'x\n'.repeat(50) });
-    expect(linesOf(full.detail?.output ?? { lines: [], open: { stdout: '', stderr: '' } }).length).toBe(50);
+    expect(linesOf(full.detail?.output ?? emptyTail).length).toBe(50);
     expect(wheeled(full, 'up').model.detail?.scroll).toBe(3);
     expect(wheeled(full, 'down').model.detail?.scroll).toBe(0);
   });

@@ -3,8 +3,9 @@
 import { describe, expect, test } from 'bun:test';
 import type { FeedEvent } from '../../../src/api/schemas.ts';
 import { nextState, noFilter, parseFilter } from '../../../tui/filter.ts';
+import { outputRowsOf, rowsAdded } from '../../../tui/output.ts';
 import { advance, counted, emptyRates, emptyTally, rateOf, secondsKept } from '../../../tui/rates.ts';
-import { append, emptyTail, lineLengthMax, linesMax, linesOf } from '../../../tui/tail.ts';
+import { append, emptyTail, lineLengthMax, linesMax, linesOf, type Tail } from '../../../tui/tail.ts';
 import { now, workerOf } from './samples.ts';
 
 const eventOf = (status: string, kind: FeedEvent['kind'] = 'task'): FeedEvent => ({
@@ -67,6 +68,26 @@ describe('the tail of an output', () => {
   });
 });
 
+describe('the rows of an output', () => {
+  const ruler = { textWidth: (text: string) => Bun.stringWidth(text) };
+  const look = { cells: 10, ruler, wraps: true };
+  const texts = (tail: Tail, wraps = true) => outputRowsOf(tail, { ...look, wraps }).map(({ text }) => text);
+
+  test('outputRowsOf() breaks long lines where the row ends, or leaves them whole to be cut', () => {
+    const tail = append(emptyTail, 'stdout', `${'x'.repeat(23)}\n\n日本語日本語\n\u001b[31mred\u001b[0`);
+    expect(texts(tail)).toEqual(['xxxxxxxxxx', 'xxxxxxxxxx', 'xxx', '', '日本語日本', '語', 'red']);
+    expect(texts(tail, false)).toEqual(['x'.repeat(23), '', '日本語日本語', 'red']);
+    expect([tail.isCut, append(tail, 'stdout', 'y\n'.repeat(linesMax)).isCut]).toEqual([false, true]);
+  });
+
+  test('rowsAdded() counts what came below, also when as much is forgotten above', () => {
+    const full = append(emptyTail, 'stdout', 'y\n'.repeat(linesMax));
+    expect(rowsAdded(full, append(full, 'stderr', `${'z'.repeat(25)}\nopen`), look)).toBe(4);
+    const open = append(full, 'stdout', 'half');
+    expect(rowsAdded(open, append(open, 'stdout', ' done\n'), look)).toBe(0);
+  });
+});
+
 describe('parseFilter()', () => {
   const workers = [workerOf({ id: 'w-1', name: 'attic-pi' })];
 
@@ -76,13 +97,27 @@ describe('parseFilter()', () => {
     ['failed, timed_out', { status: ['failed', 'timed_out'] }],
     ['worker:attic-pi running', { worker: 'w-1', status: ['running'] }],
     ['worker:w-7', { worker: 'w-7' }],
-    ['batch:01hq tag:project=film', { batch: '01hq', tag: 'project=film' }],
-    ['0t2jgz', { id: '0t2jgz' }],
+    ['batch:0t2jgz700000 tag:project=film', { batch: '0t2jgz700000', tag: 'project=film' }],
+    ['failed FAILED failed', { status: ['failed'], text: 'FAILED' }],
+    ['0t2jgz700000', { id: '0t2jgz700000' }],
+    ['id:0t2jgz', { id: '0t2jgz' }],
+    ['0t2jgz', { text: '0t2jgz' }],
+    ['ffmpeg %_\\ completed', { text: 'ffmpeg %_\\', status: ['completed'] }],
   ])('reads "%s"', (text, query) => {
     expect<unknown>(parseFilter(text, workers)).toEqual({ text, query });
   });
 
-  test.each(['Failed!', 'tag:film', 'worker:', 'a b', '\u001b[2J'])('refuses "%s"', (text) => {
+  const refusedOnes = [
+    'tag:film',
+    'tag:=x',
+    'worker:',
+    'batch:01hq',
+    'id:',
+    'id:0U',
+    'worker:a worker:b',
+    'x'.repeat(201),
+  ];
+  test.each(refusedOnes)('refuses "%s"', (text) => {
     expect(parseFilter(text, workers)).toHaveProperty('wrong');
   });
 

@@ -1,9 +1,12 @@
 /** What a dispatcher would answer, for the dashboard's tests. */
 
-import type { Stats, TaskView, TaskWithAttempts, WorkerView } from '../../../src/api/schemas.ts';
+import type { FeedEvent, Stats, TaskView, TaskWithAttempts, WorkerView } from '../../../src/api/schemas.ts';
+import type { ApprovalView } from '../../../src/api/trust-schemas.ts';
+import type { Size } from '../../../tui/layout.ts';
 import { placesOf, type Row } from '../../../tui/lines.ts';
-import { type DataEvent, initial, type Model, queryOf, type Size, update } from '../../../tui/model.ts';
+import { type DataEvent, initial, type Model, queryOf } from '../../../tui/model.ts';
 import type { Look } from '../../../tui/text.ts';
+import { update } from '../../../tui/update.ts';
 import { view } from '../../../tui/views.ts';
 
 export const now = Date.parse('2026-03-01T12:00:00.000Z');
@@ -71,9 +74,27 @@ export function statsOf(facts: Partial<Stats> = {}): Stats {
     ...{ version: '0.1.0', paused: false, uptime_seconds: 7260 },
     tasks: { blocked: 0, queued: 12, running: 3, completed: 1002, failed: 4, timed_out: 0, cancelled: 1 },
     workers: { online: 2, draining: 1, silent: 0, offline: 0 },
-    ...{ slots: { total: 8, used: 3 }, queue: { size: 12, max: 10_000 }, stale_reports: 0, links_ended: {} },
+    ...{
+      slots: { total: 8, used: 3 },
+      queue: { size: 12, max: 10_000 },
+      stale_reports: 0,
+      links_ended: {},
+      discovery: {},
+    },
     ...facts,
   };
+}
+
+export function deviceOf(facts: Partial<ApprovalView> = {}): ApprovalView {
+  return {
+    ...{ id: 'd-phone', code: '123456', name: 'phone', address: '192.168.1.30:4711', platform: 'android' },
+    ...{ arch: 'arm64', version: '0.1.0', fingerprint: 'ab:cd', asked_at: ago(20), expires_at: ago(-280) },
+    ...facts,
+  };
+}
+
+export function eventOf(facts: Partial<FeedEvent> = {}): FeedEvent {
+  return { kind: 'task', id: '0t2jgz700000', status: 'running', at: ago(0), worker_id: null, detail: null, ...facts };
 }
 
 export function after(model: Model, ...events: readonly DataEvent[]): Model {
@@ -81,8 +102,9 @@ export function after(model: Model, ...events: readonly DataEvent[]): Model {
 }
 
 export function modelOf(size: Size = small, workers: readonly WorkerView[] = [workerOf()]): Model {
-  const fresh = initial({ address: 'http://127.0.0.1:3000', now, size });
-  return after(fresh, { kind: 'systemRead', at: now, stats: statsOf(), workers });
+  const facts = { address: 'http://127.0.0.1:3000', role: 'admin', leaving: null } as const;
+  const fresh = initial({ ...facts, now, size, ruler: { textWidth: lookOf(size).textWidth } });
+  return after(fresh, { kind: 'systemRead', at: now, stats: statsOf(), workers, approvals: [] });
 }
 
 /** `model` with these tasks as the page it asked for. */
@@ -100,9 +122,7 @@ export function screenOf(model: Model, ascii = false): string[] {
   const look = lookOf(model.size, ascii);
   return view(model, look).rows.map((row) => {
     const places = placesOf(row, look);
-    // A blank that a wide character covers is no character of the line.
-    const shown = places.filter(({ text }, x) => !(text === ' ' && look.textWidth(places[x - 1]?.text ?? '') === 2));
-    return shown
+    return places
       .map(({ text }) => text)
       .join('')
       .trimEnd();

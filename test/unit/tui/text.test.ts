@@ -86,6 +86,8 @@ describe('outputText()', () => {
     ['a\tb', 'a       b'],
     ['\tb\t', '        b       '],
     ['unfinished \u001b]0;x', 'unfinished \u001b]0;x'],
+    ['half \u001b[3', 'half '],
+    ['half \u001b', 'half '],
   ])('makes %j to %j', (given, shown) => {
     expect(outputText(given)).toBe(shown);
   });

@@ -1,18 +1,23 @@
 import { describe, expect, test } from 'bun:test';
-import type { Explanation } from '../../../src/api/schemas.ts';
+import type { Explanation, TaskView, WorkerView } from '../../../src/api/schemas.ts';
 import { clicked, pressed } from '../../../tui/keys.ts';
+import type { Size } from '../../../tui/layout.ts';
 import { bar, firstShown, placesOf, span, sparkline } from '../../../tui/lines.ts';
-import type { Model, Size, Tab } from '../../../tui/model.ts';
+import { type Model, queryOf, type Tab, tabs } from '../../../tui/model.ts';
+import { emptyTally } from '../../../tui/rates.ts';
 import { targetAt, view } from '../../../tui/views.ts';
 import {
   after,
+  deviceOf,
   ended,
+  eventOf,
   lookOf,
   modelOf,
   now,
   openedTask,
   screenOf,
   small,
+  statsOf,
   taskOf,
   textOf,
   withTasks,
@@ -41,6 +46,36 @@ const explanation: Explanation = {
   workers: hostile.map((name, i) => ({ id: `${i}`, name, fits: i === 0, reasons: hostile })),
   advice: hostile,
 };
+
+/** The tabs and pages beside tasks, with every text hostile. */
+function everyOther(size: Size, workers: readonly WorkerView[], tasks: readonly TaskView[]): Model[] {
+  const approvals = hostile.map((text, i) =>
+    deviceOf({ id: `${i}`, name: text, address: text, platform: text, arch: text, code: text, fingerprint: text }),
+  );
+  const read = { kind: 'systemRead', at: now, stats: statsOf({ paused: true }), workers, approvals } as const;
+  const entries = hostile.map((text) => ({ at: Number.NaN, level: 'error', text }) as const);
+  const events = hostile.map((text) => eventOf({ kind: 'worker', id: text, status: text, detail: text, at: text }));
+  const base = after(
+    modelOf(size, workers),
+    read,
+    { kind: 'logged', entries },
+    { kind: 'feedMoved', at: now, tally: emptyTally, events, detail: false },
+  );
+  const page = pressed(onTab(base, 'workers'), key('enter')).model;
+  const marked = new Map(tasks.map(({ id }) => [id, true]));
+  return [
+    base,
+    onTab(base, 'logs'),
+    { ...onTab(base, 'logs'), journal: { ...base.journal, find: hostile.join('') } },
+    onTab(base, 'approvals'),
+    page,
+    after(page, { kind: 'workerTasksRead', id: page.workerPage?.id ?? '', tasks, log: hostile }),
+    after(page, { kind: 'workerTasksRead', id: page.workerPage?.id ?? '', tasks: [], log: hostile }),
+    { ...withTasks(onTab(base, 'tasks'), tasks), marked, sort: { by: 'worker', reversed: true } },
+    ...tabs.map((tab): Model => ({ ...onTab(base, tab), role: 'client' })),
+    ...tabs.map((tab) => onTab(modelOf(size, []), tab)),
+  ];
+}
 
 /** The dashboard in every form, with every text hostile. */
 function everyModel(size: Size): Model[] {
@@ -72,8 +107,16 @@ function everyModel(size: Size): Model[] {
     open,
     detail,
     asked,
-    { ...list, asking: { kind: 'cancel', id: hostile.join('') } },
+    { ...list, asking: { kind: 'confirm', question: hostile.join(''), order: { kind: 'quit' } } },
+    { ...list, asking: { kind: 'find', text: hostile.join('') } },
+    ...everyOther(size, workers, tasks),
     after(list, { kind: 'explained', explanation }),
+    pressed(after(list, { kind: 'explained', explanation }), key('G')).model,
+    after({ ...list, role: 'client' }, { kind: 'tasksRefused', query: queryOf(list), reason: text }),
+    pressed(detail, key('w')).model,
+    pressed(detail, key('enter')).model,
+    pressed(detail, key('g')).model,
+    { ...onTab(base, 'workers'), workerFind: hostile.join('') },
     after(list, { kind: 'linkLost', at: now, reason: text }),
     after(asked, { kind: 'failed', at: now, reason: text }),
     pressed(base, key('?')).model,
@@ -110,10 +153,14 @@ describe('view()', () => {
       { columns: 3, rows: 1 },
       { columns: 0, rows: 0 },
     ]) {
-      for (const model of everyModel(size)) expect(view(model, lookOf(size)).rows.length).toBeLessThanOrEqual(1);
+      for (const model of everyModel(size))
+        expect(view(model, lookOf(size)).rows.length).toBeLessThanOrEqual(size.rows);
     }
     expect(screenOf(modelOf({ columns: 79, rows: 5 }))).toEqual([
       'The window is too small: 40x10 is the least, 80x24 is good.',
+    ]);
+    expect(screenOf(modelOf({ columns: 24, rows: 6 }))).toEqual([
+      ...['The window is too small:', '40x10 is the least,', '80x24 is good.'],
     ]);
   });
 
@@ -135,7 +182,8 @@ describe('view()', () => {
     expect(targetAt(frame, tabRow.indexOf('Workers'), 1)).toEqual({ kind: 'tab', tab: 'workers' });
     expect(targetAt(frame, tabRow.length, 1)).toBeNull();
     expect(targetAt(frame, 40, 5)).toEqual({ kind: 'row', index: 0 });
-    expect(targetAt(frame, 0, 6)).toEqual({ kind: 'row', index: 1 });
+    expect(targetAt(frame, 1, 6)).toEqual({ kind: 'row', index: 1 });
+    expect(targetAt(frame, 0, 6)).toEqual({ kind: 'mark', index: 1 });
     for (const row of [0, 2, 3, 4, 7, 22, 23, 99]) expect(targetAt(frame, 5, row)).toBeNull();
   });
 
@@ -151,9 +199,9 @@ describe('view()', () => {
     expect(screen[3]).toBe(' Task a  failed  attempt 1');
     expect(screen[4]).toBe(' make test');
     expect(screen.join('\n')).toContain('exit code 3  reason exit 3');
-    expect(screen.slice(10, 21)).toEqual(Array.from({ length: 11 }, (_, i) => ` line ${i + 39}`));
+    expect(screen.slice(11, 21)).toEqual(Array.from({ length: 10 }, (_, i) => ` line ${i + 40}`));
     const up = screenOf(pressed(model, key('up')).model);
-    expect(up[9]).toStartWith(' Output, 1 lines below ');
+    expect(up[10]).toStartWith(' Output, 1 rows below ');
     expect(up[20]).toBe(' line 48');
   });
 });
@@ -163,34 +211,34 @@ describe('the tabs at 80x24', () => {
     let model = modelOf();
     for (let second = 0; second < 30; second++) {
       const tally = { started: second % 9, completed: second % 4, failed: second === 20 ? 1 : 0 };
-      model = after(model, { kind: 'feedMoved', at: now + second * 1000, tally, tasks: true, detail: false });
+      model = after(model, { kind: 'feedMoved', at: now + second * 1000, tally, events: [], detail: false });
     }
     expect(`\n${screenOf(model).join('\n')}\n`).toMatchInlineSnapshot(`
       "
        octaskly  http://127.0.0.1:3000                                  up 2h  v0.1.0
-       1 Overview  2 Workers  3 Tasks
+       1 Overview  2 Workers  3 Tasks  4 Logs  5 Approvals
       ────────────────────────────────────────────────────────────────────────────────
-       Tasks
-       blocked             0
-       queued             12
-       running             3
-       completed        1002
-       failed              4
-       timed out           0
-       cancelled           1
+       Tasks                  Workers
+       blocked           0    there     2 online, 1 draining
+       queued           12    slots     ████████░░░░░░░░░░░░  3 of 8 used
+       running           3    queue     █░░░░░░░░░░░░░░░░░░░  12 of 10000 waiting
+       completed      1002    cpu       ██████░░░░░░░░░░░░░░  31% of 4 cores
+       failed            4    memory    ███████████████░░░░░  75% of 8 GB
+       timed out         0
+       cancelled         1
 
-       slots       ███████████░░░░░░░░░░░░░░░░░░░  3 of 8 used
-       queue       █░░░░░░░░░░░░░░░░░░░░░░░░░░░░░  12 of 10000 waiting
-       workers     2 online, 1 draining, 0 silent, 0 offline
+       Pace of the last 57 s
+       started       3.7/s                              ▁▂▃▄▅▆▇█ ▁▂▃▄▅▆▇█ ▁▂▃▄▅▆▇█ ▁▂
+       completed     1.5/s                              ▃▆█ ▃▆█ ▃▆█ ▃▆█ ▃▆█ ▃▆█ ▃▆█ ▃
+       failed        0.1/s                                                 █
 
-       Pace of the last 60 s
-       started         3.7/s                            ▁▂▃▄▅▆▇█ ▁▂▃▄▅▆▇█ ▁▂▃▄▅▆▇█ ▁▂
-       completed       1.5/s                            ▃▆█ ▃▆█ ▃▆█ ▃▆█ ▃▆█ ▃▆█ ▃▆█ ▃
-       failed          0.1/s                                               █
+       NAME                              STATUS   SLOTS      CPU       MEMORY    SEEN
+       attic-pi                          online   ███░ 3/4   █░░░ 31%  ███░ 75%   32s
+
 
       ────────────────────────────────────────────────────────────────────────────────
 
-       Tab 1 2 3 tabs  j k select  ? help  q quit
+       Tab 1-5 tabs  p hold the queue  ? help  q quit
       "
     `);
   });
@@ -213,13 +261,13 @@ describe('the tabs at 80x24', () => {
     expect(`\n${screenOf(onTab(modelOf(small, workers), 'workers')).join('\n')}\n`).toMatchInlineSnapshot(`
       "
        octaskly  http://127.0.0.1:3000                                  up 2h  v0.1.0
-       1 Overview  2 Workers  3 Tasks
+       1 Overview  2 Workers  3 Tasks  4 Logs  5 Approvals
       ────────────────────────────────────────────────────────────────────────────────
        Workers  1 of 3  w-attic
-       NAME            STATUS   SLOTS                LOAD     FREE GB  BATT TEMP SEEN
-       attic-pi        online   ██████░░ 3/4       1.25/4     2.0/8.0  83%+  61C   3s
-       desk            online   ████████ 16/16   15.50/16    2.0/64.0              3s
-       phöne-日本      draining ░░░░░░░░ 0/4       1.25/4     2.0/8.0   12%        3s
+       NAME         STATUS   SLOTS      CPU       MEMORY    BATTERY    TEMP      SEEN
+       attic-pi     online   ███░ 3/4   █░░░ 31%  ███░ 75%  ███░ 83%+  ██░░ 61C    3s
+       desk         online   ████ 16/16 ███░ 97%  ███░ 97%                         3s
+       phöne-日本   draining ░░░░ 0/4   █░░░ 31%  ███░ 75%  █░░░ 12%               3s
 
 
 
@@ -235,7 +283,7 @@ describe('the tabs at 80x24', () => {
 
       ────────────────────────────────────────────────────────────────────────────────
 
-       Tab 1 2 3 tabs  j k select  ? help  q quit
+       Enter open  d drain  t its tasks  / filter  j k select  ? help  q quit
       "
     `);
   });
@@ -252,10 +300,10 @@ describe('the tabs at 80x24', () => {
     expect(`\n${screenOf(withTasks(onTab(modelOf(), 'tasks'), tasks)).join('\n')}\n`).toMatchInlineSnapshot(`
       "
        octaskly  http://127.0.0.1:3000                                  up 2h  v0.1.0
-       1 Overview  2 Workers  3 Tasks
+       1 Overview  2 Workers  3 Tasks  4 Logs  5 Approvals
       ────────────────────────────────────────────────────────────────────────────────
        All tasks, newest first
-       STATUS    ID           EXIT   TIME  AGE WORKER     COMMAND
+       STATUS    ID           EXIT   TIME  AGE WORKER     NAME: COMMAND
        queued    0t2jgz750000               1m            encode: ffmpeg -i /nas/in.…
        running   0t2jgz740000       1m15s   1m attic-pi   make -j4
        completed 0t2jgz730000    0   1.2s   1m attic-pi   echo 日本語 \\x1b[2J
@@ -274,7 +322,7 @@ describe('the tabs at 80x24', () => {
 
       ────────────────────────────────────────────────────────────────────────────────
 
-       Enter open  c cancel  r retry  e explain  f state  / filter  ? help  q quit
+       Enter open  Space mark  c cancel  r retry  e explain  s sort  / filter  ? help
       "
     `);
   });
@@ -285,8 +333,8 @@ describe('lines', () => {
 
   test('placesOf() cuts, fills, and covers the cell behind a wide character', () => {
     const text = (row: string) => placesOf([span(row)], look).map((place) => place.text);
-    expect(text('日本')).toEqual(['日', ' ', '本', ' ', ' ', ' ', ' ', ' ', ' ', ' ']);
-    expect(text('日本語日本語').join('|')).toBe('日| |本| |語| |日| |…| ');
+    expect(text('日本')).toEqual(['日', '', '本', '', ' ', ' ', ' ', ' ', ' ', ' ']);
+    expect(text('日本語日本語').join('|')).toBe('日||本||語||日||…| ');
     expect(text('abcdefghijk').join('')).toBe('abcdefghi…');
   });
 

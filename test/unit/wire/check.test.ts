@@ -62,8 +62,8 @@ function attempt<T>(act: () => T): T | null {
   }
 }
 
-/** How the lists of texts in the samples begin: words of a command, patterns and problems of outputs, keys. */
-const textLists: readonly unknown[] = ['printf', 'out/*.mp4', '"x" is a symbolic link', 'c4'.repeat(32)];
+/** How the lists of texts in the samples begin: words of a command, patterns and problems of outputs, keys, lines of a log. */
+const textLists: readonly unknown[] = ['one', 'printf', 'out/*.mp4', '"x" is a symbolic link', 'c4'.repeat(32)];
 
 /** Lists may become shorter and longer; rows may not. */
 function isList(row: Row, path: readonly number[]): boolean {

@@ -65,7 +65,19 @@ describe('laneOf()', () => {
   test('keeps together what has to stay in order', () => {
     const output = ['adopted', 'output', 'report', 'stdinTaken', 'handedOver', 'leaving', 'goodbye', 'runAnswered'];
     expect(new Set(output.map((kind) => laneOf({ kind })))).toEqual(new Set(['output']));
-    const control = ['join', 'heartbeat', 'assign', 'stdin', 'ack', 'cancel', 'granted', 'holders', 'alive', 'run'];
+    const control = [
+      'join',
+      'heartbeat',
+      'assign',
+      'stdin',
+      'resize',
+      'ack',
+      'cancel',
+      'granted',
+      'holders',
+      'alive',
+      'run',
+    ];
     expect(new Set(control.map((kind) => laneOf({ kind })))).toEqual(new Set(['control']));
     const blobs = ['blobWanted', 'blobData', 'blobRefused', 'blobAsked', 'blobHere'];
     expect(new Set(blobs.map((kind) => laneOf({ kind })))).toEqual(new Set(['blobs']));

@@ -128,6 +128,24 @@ export const assignments: readonly Assignment[] = [
       requires: { cpuCores: 0, memoryMb: 0, gpu: 0, labels: {}, platform: null, arch: null, isolation: noDemand },
     },
   },
+  {
+    ...key,
+    spec: {
+      command: 'vi',
+      argv: null,
+      name: null,
+      priority: 0,
+      timeoutMs: 1000,
+      env: {},
+      workdir: null,
+      stdin: { kind: 'terminal', columns: 80, rows: 24, term: 'xterm-256color' },
+      maxOutputBytes: 0,
+      inputs: [],
+      outputs: [],
+      outputsAt: 'dispatcher',
+      requires: { cpuCores: 0, memoryMb: 0, gpu: 0, labels: {}, platform: 'linux', arch: null, isolation: noDemand },
+    },
+  },
 ];
 
 export const workerMessages: readonly WorkerMessage[] = [
@@ -170,6 +188,7 @@ export const workerMessages: readonly WorkerMessage[] = [
   ...blobMessages,
   { kind: 'handedOver', entries: [{ ...key, to: 'node-2' }] },
   { kind: 'adopted', tasks: assignments.map((assignment) => ({ assignment, from: 'node-3', adoptedAt: 12.5 })) },
+  { kind: 'logLines', request: 7, lines: ['one', '', 'drei ü'] },
   { kind: 'leaving' },
   { kind: 'goodbye' },
 ];
@@ -215,7 +234,9 @@ export const dispatcherMessages: readonly DispatcherMessage[] = [
   { kind: 'ack', attempts: [] },
   { kind: 'stdin', ...key, offset: 4, data: new Uint8Array(0), eof: true },
   { kind: 'stdin', ...key, offset: 4, data: Uint8Array.of(9), eof: false },
+  { kind: 'resize', ...key, columns: 132, rows: 43 },
   ...blobMessages,
+  { kind: 'logWanted', request: 7, lines: 200 },
   { kind: 'alive' },
   { kind: 'closing' },
 ];

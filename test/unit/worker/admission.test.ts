@@ -73,6 +73,18 @@ test('a worker that is shut out kills what runs, tells of nothing, and ends at o
   expect([bench.told(), bench.launcher.processes.length]).toEqual([[], 1]);
 });
 
+test('a worker is a member from its welcome on until it is refused for good, and tells by what it was let in', () => {
+  const bench = new Bench(1, 2);
+  expect(bench.worker.standing).toBeNull();
+  bench.hear({ kind: 'refused', code: 'full', detail: 'No place.', retryAfterMs: 0 });
+  expect(bench.worker.standing).toBeNull();
+  bench.welcome();
+  expect(bench.worker.standing).toBe('member');
+  expect(bench.admitted).toEqual([`secret ${bench.link.remoteKey}`]);
+  bench.hear({ kind: 'refused', code: 'revoked', detail: 'Removed.', retryAfterMs: 0 });
+  expect(bench.worker.standing).toBe('shut out');
+});
+
 test('the same refusal over and over is shown to people once, until there is a welcome', async () => {
   const bench = new Bench();
   const refused = (): void => {

@@ -24,7 +24,7 @@ class Bench {
   readonly redial: Redial;
   readonly dialling: Dialling;
   private readonly open = new Map<string, { link(): FakeLink; fail(end: LinkEnd): void }>();
-  private readonly listeners = new Set<() => void>();
+  private readonly listeners = new Set<(lost: boolean) => void>();
   private hosts: readonly string[];
 
   constructor(...hosts: string[]) {
@@ -32,7 +32,7 @@ class Bench {
     const addresses = (): readonly Address[] => this.hosts.map((host) => ({ host, port: 1 }));
     this.redial = new Redial(addresses, { bytes: (count) => new Uint8Array(count) });
     const links: Links = { listen: () => Promise.reject(new Error('it does not listen')), dial: this.#dial };
-    const onNews = (listener: () => void): (() => void) => {
+    const onNews = (listener: (lost: boolean) => void): (() => void) => {
       this.listeners.add(listener);
       return () => this.listeners.delete(listener);
     };
@@ -44,7 +44,8 @@ class Bench {
         this.linked.push(host);
         return noHandlers;
       },
-      onFailed: ({ code }, { host }) => this.failed.push(`${host} ${code}`),
+      onFailed: ({ code }, { host }, silent) =>
+        this.failed.push([host, code, ...silent.map((each) => `(${each.host})`)].join(' ')),
     });
   }
 
@@ -77,7 +78,7 @@ class Bench {
   /** Other hosts are known from now on. */
   news(...hosts: string[]): void {
     this.hosts = hosts;
-    for (const listener of this.listeners) listener();
+    for (const listener of this.listeners) listener(false);
   }
 }
 
@@ -112,10 +113,10 @@ test('a dial that fails late is told when nothing else is planned, and not when 
   bench.dialling.start();
   bench.clock.advance(250);
   await bench.fail('quick', wrongKey);
-  expect(bench.failed).toEqual(['quick wrong_key']);
+  expect(bench.failed).toEqual(['quick wrong_key (slow)']);
   bench.dialling.again(100);
   await bench.fail('slow');
-  expect(bench.failed).toEqual(['quick wrong_key']);
+  expect(bench.failed).toEqual(['quick wrong_key (slow)']);
   expect(bench.redial.isHopeless).toBe(false);
 });
 

@@ -1,6 +1,7 @@
 /** The outside of a worker in memory: links that keep what was sent, spools, directories, and processes that obey. */
 
 import { OctasklyError } from '../../../src/base/errors.ts';
+import type { TerminalSize } from '../../../src/core/task.ts';
 import type { Spool, TaskArea, Workspace } from '../../../src/ports/files.ts';
 import type { WorkerLink } from '../../../src/ports/links.ts';
 import type { Launched, Launcher, LaunchPlan, ProcessEnd } from '../../../src/ports/processes.ts';
@@ -43,6 +44,10 @@ export class FakeLink implements WorkerLink {
     if (this.closed !== null) return;
     this.room -= 1;
     this.sent.push(message);
+  }
+
+  giveUp(detail: string): void {
+    this.close(detail);
   }
 
   close(detail: string): void {
@@ -123,6 +128,10 @@ export class FakeProcess implements Launched {
   async writeStdin(data: Uint8Array): Promise<boolean> {
     if (this.reads) this.input += text(data);
     return this.reads;
+  }
+
+  resize({ columns, rows }: TerminalSize): void {
+    this.asked.push(`resize ${columns}x${rows}`);
   }
 
   closeStdin(): void {

@@ -41,14 +41,14 @@ class Pair {
       ...{ memoryFreeMb: null, load1: null, blobs: new Uint8Array(0) },
     };
     table.heard(beacon, { address: '192.0.2.2', port: 5555 }, 0);
-    const peers: Pick<Peers, 'add' | 'dial' | 'allow' | 'take' | 'roster'> = {
+    const peers: Pick<Peers, 'add' | 'dial' | 'ban' | 'take' | 'roster'> = {
       add: (part) => this.parts.push(part),
       dial: () => Promise.resolve({ ok: true, peer: this.peer }),
-      allow: () => undefined,
+      ban: () => undefined,
       take: () => undefined,
-      roster: new PeerRoster(new Bench().clock, {
-        load: () => [{ id: 'w2', name: 'w2', publicKey }],
-        save: () => undefined,
+      roster: new PeerRoster({
+        ...{ clock: new Bench().clock, publicKey },
+        kept: { load: () => [{ id: 'w2', name: 'w2', publicKey }], save: () => undefined },
       }),
     };
     this.bench = new Bench(slots, 1, {

@@ -42,6 +42,18 @@ describe('plan() below strict', () => {
     expect(plan.env).toMatchObject({ HOME: '/home/ada', TMPDIR: area.directory });
   });
 
+  test('a terminal is taken over by the leader of the session, within the limits, and named to the task', () => {
+    const stdin = { kind: 'terminal', columns: 80, rows: 24, term: 'xterm' } as const;
+    const task = asking({ level: 'basic', limits: { openFiles: 64 } }, { argv: ['vi', '$x'], stdin });
+    const plan = planOf(debian, task, none);
+    expect(plan.argv[0]).toBe('/usr/bin/prlimit');
+    const taking = 'exec "$@" 0<>/proc/self/fd/0 1>&0 2>&0';
+    expect(plan.argv.slice(plan.argv.indexOf('--') + 1)).toEqual(['/bin/sh', '-c', taking, 'sh', 'vi', '$x']);
+    expect([plan.stdin, plan.env.TERM, plan.env.COLUMNS]).toEqual([stdin, 'xterm', undefined]);
+    const own = { env: { TERM: 'vt100' } };
+    expect(planOf(debian, asking({ level: 'basic' }, { argv: ['vi'], stdin, ...own }), none).env.TERM).toBe('vt100');
+  });
+
   test('limits put one program in front that becomes the task', () => {
     const limits = { cpuTimeMs: 1500, memoryMb: 2048, diskMb: 3, openFiles: 64, processes: 9 };
     const plan = planOf(debian, asking({ level: 'basic', limits }, { argv: ['make'] }), none);

@@ -6,8 +6,9 @@ import type { KeptAttempt } from '../../../src/ports/files.ts';
 import type { LinkEnd, LinkHandlers, Links, Proof } from '../../../src/ports/links.ts';
 import type { Assignment, DispatcherMessage, WorkerMessage } from '../../../src/wire/messages.ts';
 import { KeptOutputs } from '../../../src/worker/kept-outputs.ts';
+import type { WorkerPeers } from '../../../src/worker/parts.ts';
 import { fixedWhereabouts } from '../../../src/worker/redial.ts';
-import { Worker, type WorkerEnd, type WorkerPeers } from '../../../src/worker/worker.ts';
+import { Worker, type WorkerEnd } from '../../../src/worker/worker.ts';
 import { MemoryBlobs } from '../../memory-blobs.ts';
 import { MemoryFiles, plainSandbox } from '../../memory-files.ts';
 import { declaration } from '../core/samples.ts';
@@ -42,6 +43,8 @@ export class Bench {
   readonly shown: Proof['by'][] = [];
   proofs: readonly [Proof, ...Proof[]] = [{ by: 'secret', psk: new Uint8Array(32) }];
   readonly credentials: Credential[] = [];
+  /** By what it was let in, and by whom. */
+  readonly admitted: string[] = [];
   end: WorkerEnd | null = null;
   /** How it feels at each heartbeat. */
   vitals: Omit<WorkerVitals, 'running'> = {
@@ -72,6 +75,7 @@ export class Bench {
       ),
       proofs: () => this.proofs,
       onCredential: (credential) => this.credentials.push(credential),
+      onAdmitted: ({ by }, key) => this.admitted.push(`${by} ${key}`),
       readVitals: () => this.vitals,
       peers,
       onStatus: (sentence) => this.status.push(sentence),

@@ -133,7 +133,7 @@ describe('browse()', () => {
     expect(wire.news('w')).toEqual([]);
     wire.inject({ response: true, answers: [address('10.0.0.99')] });
     expect(wire.found('w').map(({ txt: text, addresses }) => [text, addresses])).toEqual([
-      [{ a: '1', b: '' }, [{ address: '10.0.0.99', interfaceName: 'lan' }]],
+      [{ a: '1', b: '' }, [{ address: '10.0.0.99', interfaceName: 'lan', onLink: false }]],
     ]);
   });
 
@@ -176,7 +176,26 @@ describe('browse()', () => {
       },
       { address: '192.168.1.9', port: 5353 },
     );
-    expect(wire.found('w')[0]?.addresses.map((each) => each.address)).toEqual(['192.168.1.9', '10.9.9.9', 'fe80::1']);
+    expect(wire.found('w')[0]?.addresses.map((each) => each.address)).toEqual(['192.168.1.9', 'fe80::1', '10.9.9.9']);
+  });
+
+  test('takes no address that is nobody’s, and of other networks private ones alone', () => {
+    const wire = new Wire();
+    wire.join('w', null).browse(service.type, 0);
+    wire.up('w', { ...link('192.168.1.2'), networks: ['192.168.1.2/24', '2001:db8::2/64'] });
+    const impossible = ['127.0.0.1', '224.0.0.1', '255.255.255.255', '0.0.0.0', '192.168.1.255', '8.8.8.8'];
+    const more = ['::1', '::', 'ff02::1', '2600::1'];
+    const from = { address: '192.168.1.9', port: 5353 };
+    const say = (...answers: ResourceRecord[]): void => wire.inject({ response: true, answers }, from);
+    say(pointer('x'), srv('x'), txt('x'), ...[...impossible, ...more].map((each) => address(each)));
+    expect(wire.news('w')).toEqual([]);
+    say(...['172.16.0.1', '192.168.1.9', '2001:db8::9'].map((each) => address(each)));
+    const [found] = wire.found('w');
+    expect(found?.addresses.map(({ address: text, onLink }) => [text, onLink])).toEqual([
+      ['192.168.1.9', true],
+      ['2001:db8::9', true],
+      ['172.16.0.1', false],
+    ]);
   });
 });
 
@@ -192,9 +211,17 @@ describe('received()', () => {
     mdns.received({ link: 'lan', from: { address: '192.168.2.9', port: 5353 }, bytes }, 0);
     mdns.received({ link: 'none', from: { address: '192.168.1.9', port: 5353 }, bytes }, 0);
     expect(mdns.take().news).toEqual([]);
-    expect(mdns.counts).toEqual({ received: 3, malformed: 0, ignored: 3, sent: 0 });
+    expect(mdns.counts).toEqual({ received: 3, malformed: 0, ignored: 3, limited: 0, sent: 0 });
     mdns.received({ link: 'lan', from: { address: '192.168.2.9', port: 5353 }, bytes, toGroup: true }, 0);
     expect(mdns.take().news).toHaveLength(1);
+  });
+
+  test('counts what is beyond the rate of its sender apart', () => {
+    const mdns = createMdns({ chance: () => 0, limits: { sourcePacketsPerSecond: 1, sourcePacketsBurst: 2 } });
+    mdns.linkUp(link('10.0.0.2'), 0);
+    const from = { address: '10.0.0.9', port: 5353 };
+    for (let count = 0; count < 5; count += 1) mdns.received({ link: 'lan', from, bytes: new Uint8Array(3) }, 0);
+    expect(mdns.counts).toMatchObject({ received: 5, malformed: 2, limited: 3, ignored: 0 });
   });
 
   test('lets no sender have more than its share of the memory, nor all of them more than there is', () => {

@@ -55,7 +55,7 @@ describe('publish()', () => {
         host: 'octaskly-1f2e.local',
         port: 7878,
         txt: service.txt,
-        addresses: [{ address: '10.0.0.1', interfaceName: 'lan' }],
+        addresses: [{ address: '10.0.0.1', interfaceName: 'lan', onLink: false }],
       },
     ]);
   });
@@ -194,7 +194,7 @@ describe('a conflict', () => {
 });
 
 describe('goodbye', () => {
-  test('is said by withdraw(), and tells others within a second', () => {
+  test('is said by withdraw(), and tells others at once', () => {
     const { wire, d } = established();
     wire.join('w', '10.0.0.2').browse(service.type, wire.now);
     wire.pass(2000);
@@ -209,10 +209,9 @@ describe('goodbye', () => {
       [0, 'TXT'],
       [0, 'A'],
     ]);
-    wire.pass(999);
-    expect(wire.news('w')).toEqual([]);
-    wire.pass(1);
     expect(wire.news('w')).toEqual([{ kind: 'lost', instance: 'pi' }]);
+    wire.pass(2000);
+    expect(wire.news('w')).toEqual([]);
   });
 
   test('of an address that moved: the new one is found, the old one gone a second later', () => {
@@ -222,7 +221,7 @@ describe('goodbye', () => {
     wire.news('w');
     wire.up('d', link('10.0.0.7'));
     wire.pass(4000);
-    expect(wire.found('w').at(-1)?.addresses).toEqual([{ address: '10.0.0.7', interfaceName: 'lan' }]);
+    expect(wire.found('w').at(-1)?.addresses).toEqual([{ address: '10.0.0.7', interfaceName: 'lan', onLink: false }]);
   });
 
   test('is said for an address that went while another stayed, and nothing is probed for anew', () => {
@@ -238,6 +237,79 @@ describe('goodbye', () => {
     expect(goodbye?.message.answers).toMatchObject([{ ttlSeconds: 0, body: { type: 'A', address: '10.0.0.1' } }]);
     expect(announced?.message.response).toBe(true);
     expect(announced?.message.answers.map(({ body }) => body.type)).not.toContain('A');
+  });
+
+  /** One interface with both families, as two links of one wire each. */
+  const twoFamilies = (name: string, last: number) =>
+    ([4, 6] as const).map((family) => {
+      const own = family === 4 ? `10.0.${name}.${last}` : `fe80::${last}`;
+      const addresses = [`10.0.${name}.${last}`, `fe80::${last}`];
+      return {
+        ...link(own, `${name}/${family}`),
+        interfaceName: name,
+        addresses,
+        networks: [`10.0.${name}.0/24`, 'fe80::/64'],
+      };
+    });
+
+  test('by IPv6 of an address that was heard by IPv4 takes it from the list at once, and the service stays', () => {
+    const wire = new Wire();
+    wire.join('d', null).publish(service, 0);
+    wire.join('w', null).browse(service.type, 0);
+    for (const each of twoFamilies('1', 1)) wire.up('d', each);
+    for (const each of twoFamilies('1', 2)) wire.up('w', each);
+    wire.pass(5000);
+    const last = wire.found('w').at(-1);
+    expect(last?.addresses.map((each) => each.address)).toEqual(['10.0.1.1', 'fe80::1']);
+    wire.down('d', '1/4');
+    wire.up('d', { ...link('fe80::1', '1/6'), interfaceName: '1' });
+    expect(
+      wire
+        .found('w')
+        .at(-1)
+        ?.addresses.map((each) => each.address),
+    ).toEqual(['fe80::1']);
+    wire.pass(300_000);
+    expect(wire.news('w')).toEqual([]);
+  });
+
+  test('of an interface that is gone is said by the others', () => {
+    const wire = new Wire();
+    wire.join('d', null).publish(service, 0);
+    wire.join('w', null).browse(service.type, 0);
+    for (const name of ['1', '2']) {
+      for (const each of twoFamilies(name, Number(`1${name}`))) wire.up('d', each);
+      for (const each of twoFamilies(name, Number(`2${name}`))) wire.up('w', each);
+    }
+    wire.pass(5000);
+    wire.news('w');
+    wire.packets();
+    for (const id of ['1/4', '1/6']) wire.down('d', id);
+    const hosts = wire
+      .found('w')
+      .at(-1)
+      ?.addresses.map((each) => each.address);
+    expect(hosts).toEqual(['10.0.2.12', 'fe80::12']);
+    const said = wire.packets().filter(({ link: id, message: { response } }) => response && id.startsWith('2/'));
+    const gone = said.flatMap(({ message: { answers } }) => answers.filter(({ ttlSeconds }) => ttlSeconds === 0));
+    expect(gone.map(({ body }) => body)).toContainEqual({ type: 'A', address: '10.0.1.11' });
+  });
+
+  test('of an address that is announced again within a second is taken back', () => {
+    const { wire } = established();
+    wire.join('w', '10.0.0.2').browse(service.type, wire.now);
+    wire.pass(2000);
+    const answer = (ttlSeconds: number): ResourceRecord => ({
+      ...{ name: 'octaskly-1f2e.local', ttlSeconds, unique: true },
+      body: { type: 'A', address: '10.0.0.1' },
+    });
+    wire.news('w');
+    wire.inject({ response: true, answers: [answer(0)] });
+    expect(wire.news('w')).toEqual([{ kind: 'lost', instance: 'pi' }]);
+    wire.inject({ response: true, answers: [answer(120)] });
+    expect(wire.found('w')).toHaveLength(1);
+    wire.pass(5000);
+    expect(wire.news('w')).toEqual([]);
   });
 
   test('is not needed where a link went down', () => {

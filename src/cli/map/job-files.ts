@@ -3,11 +3,12 @@
  * same for all jobs are looked for once.
  */
 
-import type { TaskRequest } from '../api/schemas.ts';
-import type { CommandContext } from './context.ts';
-import { type InputFile, InputFinder } from './inputs.ts';
-import { expandPath, expandPattern } from './placeholders.ts';
-import { filesOf } from './request.ts';
+import type { TaskRequest } from '../../api/schemas.ts';
+import type { CommandContext } from '../context.ts';
+import { type InputFile, InputFinder } from '../inputs.ts';
+import { usage } from '../parse.ts';
+import { filesOf } from '../request.ts';
+import type { JobFacts, Placeholders } from './placeholders.ts';
 
 export interface JobFiles {
   readonly inputs: readonly InputFile[];
@@ -23,6 +24,7 @@ const inputLength = 150;
 
 export class JobFileFinder {
   private readonly finder: InputFinder;
+  private readonly placeholders: Placeholders;
   private readonly inputs: readonly string[];
   private readonly outputs: readonly string[];
   /** Files of a job's inputs when all jobs have the same. */
@@ -30,20 +32,26 @@ export class JobFileFinder {
 
   constructor(
     context: CommandContext,
+    placeholders: Placeholders,
     { inputs, outputs }: { readonly inputs: readonly string[]; readonly outputs: readonly string[] },
   ) {
+    this.placeholders = placeholders;
     this.finder = new InputFinder(context, context.files.currentDirectory);
     this.inputs = inputs;
     this.outputs = outputs;
   }
 
-  /** The files of job `number`. Throws as `InputFinder.find` and `filesOf`. */
-  async of(args: readonly string[], number: number, signal: AbortSignal): Promise<JobFiles> {
-    const paths = this.inputs.map((path) => expandPath(path, args, number));
+  /** The files of a job. Throws as `InputFinder.find` and `filesOf`. */
+  async of(job: JobFacts, signal: AbortSignal): Promise<JobFiles> {
+    const paths = this.inputs.map((path) => this.placeholders.text(path, job));
+    const empty = paths.indexOf('');
+    if (empty >= 0) {
+      throw usage(`--in ${this.inputs[empty]} is empty for job ${job.number}: it has ${job.args.length} arguments.`);
+    }
     const isCommon = paths.every((path, index) => path === this.inputs[index]);
     const inputs = (isCommon ? this.common : null) ?? (await this.finder.find(paths, signal));
     if (isCommon) this.common = inputs;
-    const patterns = this.outputs.map((pattern) => expandPattern(pattern, args, number));
+    const patterns = this.outputs.map((pattern) => this.placeholders.filePattern(pattern, job));
     const listed = inputs.reduce((sum, { path }) => sum + path.length + inputLength, 0);
     return {
       inputs,

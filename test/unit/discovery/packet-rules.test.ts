@@ -1,0 +1,142 @@
+import { describe, expect, test } from 'bun:test';
+import { iptablesChain } from '../../../src/discovery/iptables.ts';
+import type { Port } from '../../../src/discovery/network-facts.ts';
+import { nftChains } from '../../../src/discovery/nftables.ts';
+import { outcomeOf } from '../../../src/discovery/packet-rules.ts';
+
+const surroundings = { interfaceNames: ['eth0'], networks: ['192.168.1.5/24'] };
+const port = (name: string): Port => {
+  const [protocol, number] = name.split(' ');
+  return { protocol: protocol === 'tcp' ? 'tcp' : 'udp', number: Number(number), purpose: '' };
+};
+
+/** A rule of `inet f in`, or of another chain of that table, as `nft -j` writes it. */
+function rule(expr: readonly unknown[], chain = 'in', handle = 7) {
+  return { rule: { family: 'inet', table: 'f', chain, handle, expr } };
+}
+
+function match(left: unknown, right: unknown, op = '==') {
+  return { match: { op, left, right } };
+}
+
+const dport = (protocol: string) => ({ payload: { protocol, field: 'dport' } });
+const source = { payload: { protocol: 'ip', field: 'saddr' } };
+const meta = (key: string) => ({ meta: { key } });
+const state = { ct: { key: 'state' } };
+const prefix = (addr: string, len: number) => ({ prefix: { addr, len } });
+const [accept, drop, reject] = [{ accept: null }, { drop: null }, { reject: null }];
+const tcpDrop = (right: unknown, op = '==') => rule([match(dport('tcp'), right, op), drop]);
+
+/** What becomes of a packet to a port of a host with these rules. */
+function nft(items: readonly unknown[], to: string, policy = 'accept'): string {
+  const chain = { family: 'inet', table: 'f', name: 'in', type: 'filter', hook: 'input', policy };
+  const chains = nftChains(JSON.stringify({ nftables: [{ chain }, ...items] })) ?? [];
+  return outcomeOf(chains, port(to), surroundings).verdict;
+}
+
+function iptables(rules: readonly string[], to: string, policy = 'ACCEPT'): string {
+  const chain = iptablesChain(`-P INPUT ${policy}\n-P FORWARD DROP\n${rules.join('\n')}\n`);
+  return outcomeOf(chain === null ? [] : [chain], port(to), surroundings).verdict;
+}
+
+describe('outcomeOf() by nftables', () => {
+  test.each([
+    ['no rule', [], 'accept'],
+    ['a port that is dropped', [tcpDrop(7878)], 'drop'],
+    ['a port that is rejected', [rule([match(dport('tcp'), 7878), { counter: {} }, reject])], 'drop'],
+    ['another port', [tcpDrop(22)], 'accept'],
+    ['all but another port', [tcpDrop(22, '!=')], 'drop'],
+    ['a set', [tcpDrop({ set: [22, { range: [7000, 8000] }] })], 'drop'],
+    ['a range', [tcpDrop({ range: [7879, 8000] })], 'accept'],
+    ['the other protocol', [rule([match(dport('udp'), 7878), drop])], 'accept'],
+    ['transport of both', [rule([match(meta('l4proto'), 'tcp'), match(dport('th'), 7878), drop])], 'drop'],
+    ['an accept before', [rule([match(dport('tcp'), 7878), accept]), rule([drop])], 'accept'],
+    ['a state it is not in', [rule([match(state, ['established', 'related'], 'in'), accept]), rule([drop])], 'drop'],
+    ['the state it is in', [rule([match(state, 'new', 'in'), drop])], 'drop'],
+    ['loopback alone let in', [rule([match(meta('iifname'), 'lo'), accept]), rule([drop])], 'drop'],
+    ['our interface', [rule([match(meta('iifname'), 'eth*'), drop])], 'drop'],
+    ['our network', [rule([match(source, prefix('192.168.0.0', 16)), drop])], 'drop'],
+    ['another network', [rule([match(source, prefix('10.0.0.0', 8)), drop])], 'accept'],
+    ['one of our network kept out', [rule([match(source, '192.168.1.9'), drop])], 'accept'],
+    ['one of our network let in', [rule([match(source, '192.168.1.9'), accept]), rule([drop])], 'accept'],
+    ['a rate that is let in', [rule([match(dport('tcp'), 7878), { limit: {} }, accept]), rule([drop])], 'accept'],
+    ['IPv6', [rule([match({ payload: { protocol: 'ip6', field: 'saddr' } }, 'fe80::1'), drop])], 'accept'],
+    ['first packets', [rule([match({ payload: { protocol: 'tcp', field: 'flags' } }, 'syn', 'in'), drop])], 'drop'],
+    ['something unheard of', [rule([match({ socket: { key: 'mark' } }, 1), drop])], 'unclear'],
+    ['that, and a drop anyway', [rule([{ xt: { type: 'match' } }, drop]), tcpDrop(7878)], 'drop'],
+    ['that, and let in anyway', [rule([{ xt: { type: 'match' } }, accept])], 'accept'],
+    ['a target unheard of', [rule([match(dport('tcp'), 7878), { xt: { type: 'target', name: 'REJECT' } }])], 'unclear'],
+  ] as const)('%s', (_, rules, verdict) => {
+    expect(nft(rules, 'tcp 7878')).toBe(verdict);
+  });
+
+  test('a policy holds where no rule decides', () => {
+    expect(nft([], 'tcp 7878', 'drop')).toBe('drop');
+    expect(nft([rule([match(dport('udp'), 5555), accept])], 'udp 5555', 'drop')).toBe('accept');
+  });
+
+  test('chains are jumped to, returned from, and gone to for good', () => {
+    const jump = (kind: 'jump' | 'goto') => rule([{ [kind]: { target: 'more' } }]);
+    expect(nft([jump('jump'), rule([match(dport('tcp'), 7878), drop], 'more')], 'tcp 7878')).toBe('drop');
+    const back = rule([match(dport('tcp'), 7878), { return: null }], 'more');
+    expect(nft([jump('jump'), back, rule([drop], 'more')], 'tcp 7878')).toBe('accept');
+    expect(nft([jump('goto'), tcpDrop(7878), back], 'tcp 7878')).toBe('accept');
+  });
+
+  test('named sets and maps of verdicts are looked up, and a circle of jumps ends', () => {
+    const set = { set: { family: 'inet', table: 'f', name: 's', elem: [{ elem: { val: 7878 } }] } };
+    expect(nft([set, tcpDrop('@s')], 'tcp 7878')).toBe('drop');
+    expect(nft([tcpDrop('@missing')], 'tcp 7878')).toBe('unclear');
+    const data = {
+      set: [
+        [1, accept],
+        [7878, { jump: { target: 'more' } }],
+      ],
+    };
+    expect(nft([rule([{ vmap: { key: dport('tcp'), data } }]), rule([drop], 'more')], 'tcp 7878')).toBe('drop');
+    expect(nft([rule([{ vmap: { key: dport('tcp'), data } }]), rule([drop], 'more')], 'tcp 22')).toBe('accept');
+    expect(nft([rule([{ jump: { target: 'in' } }])], 'tcp 7878')).toBe('unclear');
+  });
+
+  test('what goes to a group is told from what goes to all groups', () => {
+    const to = (address: string) => rule([match({ payload: { protocol: 'ip', field: 'daddr' } }, address), accept]);
+    expect(nft([to('224.0.0.251')], 'udp 5353', 'drop')).toBe('accept');
+    expect(nft([to('224.0.0.251')], 'udp 5555', 'drop')).toBe('drop');
+    expect(nft([to('224.0.0.251')], 'tcp 7878', 'drop')).toBe('drop');
+  });
+
+  test('anything may stand in it', () => {
+    for (const expr of [
+      [null],
+      [7],
+      [{ match: null }],
+      [{ match: { op: '<', left: {}, right: 1 } }, drop],
+      [{ vmap: {} }],
+    ])
+      expect(['accept', 'unclear']).toContain(nft([rule(expr)], 'tcp 7878'));
+  });
+});
+
+describe('outcomeOf() by iptables', () => {
+  test.each([
+    ['-A INPUT -p tcp -m tcp --dport 7878 -j DROP', 'drop'],
+    ['-A INPUT -p tcp -m multiport --dports 22,7000:8000 -j REJECT --reject-with icmp-port-unreachable', 'drop'],
+    ['-A INPUT -p tcp -m tcp --dport 22 -j DROP', 'accept'],
+    ['-A INPUT -p tcp ! --dport 22 -m comment --comment "all but \\"ssh\\" -j ACCEPT" -j DROP', 'drop'],
+    ['-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j DROP', 'accept'],
+    ['-A INPUT -m state --state NEW -j DROP', 'drop'],
+    ['-A INPUT ! -i lo -j DROP', 'drop'],
+    ['-A INPUT -s 192.168.1.9/32 -j DROP', 'accept'],
+    ['-A INPUT -m string --algo bm --string x -j DROP', 'unclear'],
+    ['-A INPUT -j LOG --log-prefix "seen "', 'accept'],
+    ['-A INPUT -j MORE\n-A MORE -p udp -j RETURN\n-A MORE -j DROP', 'drop'],
+    ['-A FORWARD -j DROP', 'accept'],
+  ])('%s', (rules, verdict) => {
+    expect(iptables([rules], 'tcp 7878')).toBe(verdict);
+  });
+
+  test('a policy holds where no rule decides', () => {
+    expect(iptables([], 'tcp 7878', 'DROP')).toBe('drop');
+    expect(iptables(['-A INPUT -p tcp -m tcp --dport 7878 -j ACCEPT'], 'tcp 7878', 'DROP')).toBe('accept');
+  });
+});

@@ -1,0 +1,32 @@
+/** The pages of the documentation: the generated ones are as the tables are now, and the program holds them all. */
+
+import { expect, test } from 'bun:test';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { generatedPages } from '../../scripts/pages.ts';
+import { sectionOf } from '../../src/cli/commands/docs.ts';
+import { commands } from '../../src/cli/commands.ts';
+import { openLibrary } from '../../src/roles/library.ts';
+
+const root = join(import.meta.dir, '..', '..');
+const { pages } = openLibrary({});
+
+test('generatedPages() are what the files say: bun scripts/pages.ts writes them', () => {
+  for (const [file, text] of Object.entries(generatedPages())) {
+    expect(readFileSync(join(root, file), 'utf8') === text, file).toBe(true);
+  }
+});
+
+test('openLibrary() holds every page of docs/', () => {
+  const files = readdirSync(join(root, 'docs')).filter((file) => file.endsWith('.md'));
+  expect(pages.map(({ name }) => name).toSorted()).toEqual(
+    files.map((file) => file.replace(/\.md$/, '').toLowerCase()).toSorted(),
+  );
+  for (const { name, text } of pages) expect(text, name).toMatch(/^# ./m);
+});
+
+test('sectionOf() finds what the guide says of every command', () => {
+  const guide = pages.find(({ name }) => name === 'command-line')?.text ?? '';
+  for (const { name } of commands) expect(sectionOf(guide, name) ?? '', name).toContain(`## octaskly ${name}\n\n`);
+  expect(sectionOf(guide, 'nothing')).toBeNull();
+});
