@@ -15,21 +15,33 @@ const renewEveryMs = 5000;
 
 type Attending = Pick<CommandContext, 'client' | 'terminal'>;
 
-/** Holds on to a task until `signal` aborts. Never throws. */
-export function attendTask({ client, terminal }: Attending, id: string, signal: AbortSignal): void {
+/**
+ * Holds on to a task that is being submitted until `signal` aborts: a stop between its acceptance and the answer is told of
+ * as well. Never throws.
+ */
+export function attendTask(
+  { client, terminal }: Attending,
+  submitting: Promise<{ id: string }>,
+  signal: AbortSignal,
+): void {
   let pause = new AbortController();
-  const hold = (): void => {
+  const hold = async (): Promise<void> => {
+    const { id } = await submitting;
     pause = new AbortController();
-    client.attend(id, { signal: AbortSignal.any([signal, pause.signal]) }).catch(() => undefined);
+    await client.attend(id, { signal: AbortSignal.any([signal, pause.signal]) });
   };
-  hold();
+  const held = (): void => {
+    hold().catch(() => undefined);
+  };
+  held();
   const release = terminal.onSuspend?.({
     before: async () => {
+      const { id } = await submitting;
       // Else the next request would take the day back.
       pause.abort();
       await client.keepAttended([id], { seconds: limits.awaySecondsMax, signal });
     },
-    after: hold,
+    after: held,
   });
   signal.addEventListener('abort', () => release?.(), { once: true });
 }

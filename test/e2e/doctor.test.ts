@@ -53,6 +53,7 @@ describe('octaskly doctor', () => {
   test('finds nothing wrong with the dispatcher of its own data directory, and changes nothing there', async () => {
     const site = openSite();
     const node = await site.dispatcher(quietly);
+    await site.until('its start is on record', () => node.log().includes('dispatcher started'));
     const before = node.log();
     expect(await foundAt(site, `127.0.0.1:${site.port}`)).toEqual([]);
     const { text } = await doctor(site, 'net', `127.0.0.1:${site.port}`, '--api-port', `${site.apiPort}`);

@@ -131,10 +131,11 @@ export const run: ClientAction<typeof runOptions> = async (context, values, word
       attached: true,
     };
     interrupts.submitting();
-    const submitted = await client.submitTask(request, { signal: leave.signal });
+    const submitting = client.submitTask(request, { signal: leave.signal });
+    attendTask(context, submitting, over.signal);
+    const submitted = await submitting;
     const { id } = submitted;
     interrupts.arm(id);
-    attendTask(context, id, over.signal);
     const from = { client, terminal: { ...terminal, stdin: input } };
     const feeding = isFed ? feedStdin(from, id, over.signal) : Promise.resolve();
     let inputFailed = false;
