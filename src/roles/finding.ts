@@ -224,11 +224,13 @@ interface Search {
 /** The given addresses, and those found of the dispatcher that is looked for. */
 export function whereaboutsOf({ fixed, named, finder, sought, onFound }: Search): Whereabouts {
   const texts = new Set(fixed.map(placeText));
-  const announced = (): readonly Place[] => {
+  const announced = (dispatchers = finder?.dispatchers ?? []): readonly Place[] => {
     const who = sought();
-    return finder === null || who === null ? [] : placesToDial(finder.dispatchers, who);
+    return who === null ? [] : placesToDial(dispatchers, who);
   };
-  const said = (): ReadonlySet<string> => new Set(announced().map(placeText));
+  const said = (dispatchers?: readonly FoundDispatcher[]): ReadonlySet<string> => {
+    return new Set(announced(dispatchers).map(placeText));
+  };
   const found = (): readonly Place[] => announced().filter((place) => !texts.has(placeText(place)));
   return {
     addresses: () => {
@@ -241,10 +243,12 @@ export function whereaboutsOf({ fixed, named, finder, sought, onFound }: Search)
     },
     isSearching: () => finder !== null && sought() !== null && finder.elapsedMs < searchMs,
     onNews(listener) {
-      let known = said();
+      // Who is looked for may have become known in between, by the handshake: both sides are read by what is known now.
+      let last = finder?.dispatchers;
       const unlisten = finder?.onNews(() => {
-        const before = known;
-        known = said();
+        const before = said(last);
+        last = finder.dispatchers;
+        const known = said(last);
         if (known.symmetricDifference(before).size > 0) listener(!before.isSubsetOf(known));
       });
       return unlisten ?? (() => undefined);
