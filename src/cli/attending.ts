@@ -41,7 +41,11 @@ export function attendTask(
       pause.abort();
       await client.keepAttended([id], { seconds: limits.awaySecondsMax, signal });
     },
-    after: held,
+    after: () => {
+      // Takes the day back at once: the command may be killed before it has held for long.
+      submitting.then(({ id }) => client.keepAttended([id], { signal })).catch(() => undefined);
+      held();
+    },
   });
   signal.addEventListener('abort', () => release?.(), { once: true });
 }

@@ -27,6 +27,8 @@ interface Attended {
   patience: Timer | null;
   /** Steady ms until when nobody need hold on. */
   patientUntil: number;
+  /** How often that was said. */
+  renewals: number;
 }
 
 export class Attendance {
@@ -44,7 +46,7 @@ export class Attendance {
   expect(taskId: string, groupId = taskId): void {
     let attended = this.#groups.get(groupId);
     if (attended === undefined) {
-      attended = { id: groupId, tasks: new Set(), holders: new Set(), patience: null, patientUntil: 0 };
+      attended = { id: groupId, tasks: new Set(), holders: new Set(), patience: null, patientUntil: 0, renewals: 0 };
       this.#groups.set(groupId, attended);
       this.#wait(attended);
     }
@@ -54,14 +56,15 @@ export class Attendance {
 
   /**
    * Holds on to a task until it ends, `signal` aborts, or `holdMs` are over. Resolves with whether it still needs somebody;
-   * at once with false for one that does not.
+   * at once with false for one that does not. Whoever has held for all of `holdMs` is back from where patience was asked
+   * for; a shorter request may be one that was on its way when its sender stopped.
    */
   hold(taskId: string, signal: AbortSignal): Promise<boolean> {
     const attended = this.#byTask.get(taskId);
     if (attended === undefined) return Promise.resolve(false);
     if (signal.aborted) return Promise.resolve(true);
     attended.patience?.cancel();
-    attended.patientUntil = 0;
+    const { renewals } = attended;
     return new Promise((resolve) => {
       const letGo = (): void => {
         if (!attended.holders.delete(letGo)) return;
@@ -71,7 +74,10 @@ export class Attendance {
         if (attended.tasks.size > 0 && attended.holders.size === 0) this.#wait(attended);
         resolve(isLive);
       };
-      const limit = this.#clock.after(holdMs, letGo);
+      const limit = this.#clock.after(holdMs, () => {
+        if (attended.renewals === renewals) attended.patientUntil = 0;
+        letGo();
+      });
       attended.holders.add(letGo);
       signal.addEventListener('abort', letGo);
     });
@@ -82,6 +88,7 @@ export class Attendance {
     const attended = this.#groups.get(groupId);
     if (attended === undefined) return false;
     attended.patientUntil = this.#clock.steady() + forMs;
+    attended.renewals += 1;
     if (attended.holders.size === 0) this.#wait(attended);
     return true;
   }

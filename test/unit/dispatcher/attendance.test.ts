@@ -66,10 +66,24 @@ describe('Attendance', () => {
     expect(await holding).toBe(true);
     clock.advance(90 * absenceMsMax);
     expect(given).toEqual([]);
-    const back = new AbortController();
-    const again = attendance.hold('t', back.signal);
-    back.abort();
+    const late = new AbortController();
+    const onItsWay = attendance.hold('t', late.signal);
+    late.abort();
+    expect(await onItsWay).toBe(true);
+    clock.advance(2 * absenceMsMax);
+    expect(given).toEqual([]);
+    const again = attendance.hold('t', new AbortController().signal);
+    clock.advance(holdMs);
     expect(await again).toBe(true);
+    clock.advance(absenceMsMax);
+    expect(given).toEqual(['t']);
+  });
+
+  test('renew for less takes the patience back', () => {
+    const { clock, given, attendance } = start();
+    attendance.expect('t');
+    attendance.renew('t', 100 * absenceMsMax);
+    attendance.renew('t', 0);
     clock.advance(absenceMsMax);
     expect(given).toEqual(['t']);
   });
