@@ -80,12 +80,17 @@ const testPrograms = {
   'avahi-browse': 'avahi-utils',
   parallel: 'parallel',
   promtool: 'prometheus',
+  shellcheck: 'shellcheck',
+  'systemd-analyze': 'systemd',
+  python3: 'python3-minimal',
+  'qemu-arm-static': 'qemu-user-static',
+  'arm-linux-gnueabihf-strip': 'binutils-arm-linux-gnueabihf libstdc++6-armhf-cross libatomic1-armhf-cross',
 };
 
 /** Installs what tests need from Debian's packages, where that is possible: as root, with apt. */
 async function provideTestPrograms(): Promise<void> {
   const programs = Object.entries(testPrograms).filter(([name]) => Bun.which(name) === null);
-  const missing = programs.map(([, debian]) => debian);
+  const missing = programs.flatMap(([, debian]) => debian.split(' '));
   if (missing.length === 0 || process.getuid?.() !== 0 || Bun.which('apt-get') === null) return;
   await run('update packages', ['apt-get', 'update', '-qq']);
   await run('install packages', ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', ...missing]);

@@ -71,6 +71,12 @@ function probeOf(file: string): string {
   return imports + constants.join('');
 }
 
+/** What a file of schemas passes on of another one's types, as it stands there. */
+function passedOn(file: string): string {
+  const statements = readFileSync(join(root, file), 'utf8').matchAll(/^export type \{[^}]*\} from '[^']+';\n/gm);
+  return [...statements].join('');
+}
+
 /** Declarations that need a validator, by their path, written out without it. */
 function expanded(files: readonly string[], work: string): Map<string, string> {
   const probes = files.map((file) => join(work, 'probe', file));
@@ -85,10 +91,10 @@ function expanded(files: readonly string[], work: string): Map<string, string> {
         join(work, 'probes/out', relative('/', probes[index] ?? '')).replace(/ts$/, 'd.ts'),
         'utf8',
       );
-      return [
-        file,
-        printed.replace(/^import type .*\n/gm, '').replace(/^export declare const (\w+): /gm, 'export type $1 = '),
-      ];
+      const written = printed
+        .replace(/^import type .*\n/gm, '')
+        .replace(/^export declare const (\w+): /gm, 'export type $1 = ');
+      return [file, written + passedOn(file)];
     }),
   );
 }
@@ -108,7 +114,9 @@ function writeTypes(): void {
       const text = typesOf.get(`src/${name.replace(/d\.ts$/, 'ts')}`) ?? readFileSync(join(out, name), 'utf8');
       const file = join(folder, 'types', name);
       mkdirSync(dirname(file), { recursive: true });
-      writeFileSync(file, text.replaceAll(/(from '\.[^']*)\.ts'/g, "$1.js'"));
+      // The same type, under a name that compilers before 5.7 know, too: there the class takes no parameter.
+      const known = text.replaceAll('Uint8Array<ArrayBuffer>', "ReturnType<Uint8Array['slice']>");
+      writeFileSync(file, known.replaceAll(/(from '\.[^']*)\.ts'/g, "$1.js'"));
     }
   } finally {
     rmSync(work, { recursive: true, force: true });

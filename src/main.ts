@@ -10,15 +10,22 @@ import { version } from './version.ts';
 /** EX_SOFTWARE of sysexits.h: an internal error was detected. */
 const softwareErrorStatus = 70;
 
-const [first, ...others] = process.argv.slice(2);
+async function main([first, ...others]: readonly string[]): Promise<void> {
+  if (first === '__exec') {
+    // Part of the start of every task on some machines: before anything else is loaded, and not a command of people.
+    (await import('./confine/exec.ts')).run();
+  } else if (others.length === 0 && (first === 'version' || first === '--version' || first === '-V')) {
+    process.stdout.write(`octaskly ${version}\n`);
+  } else {
+    stopOnMistakes();
+    const words = (await import('./runtime/own-secrets.ts')).takeOwnSecrets();
+    const { runTerminal } = await import('./roles/terminal.ts');
+    process.exit(await runTerminal(words));
+  }
+}
 
-if (first === '__exec') {
-  // Part of the start of every task on some machines: before anything else is loaded, and not a command of people.
-  (await import('./confine/exec.ts')).run();
-} else if (others.length === 0 && (first === 'version' || first === '--version' || first === '-V')) {
-  process.stdout.write(`octaskly ${version}\n`);
-} else {
-  // A broken invariant stops the program, also where it shows in a callback: what goes on after one can only lie.
+/** A broken invariant stops the program, also where it shows in a callback: what goes on after one can only lie. */
+function stopOnMistakes(): void {
   const stop = (error: unknown): void => {
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
     process.stderr.write(`octaskly: Octaskly made a mistake and stops: ${message}\n`);
@@ -31,7 +38,7 @@ if (first === '__exec') {
     if (error instanceof AssertionError) stop(error);
     else process.stderr.write(`octaskly: Octaskly made a mistake: ${reasonOf(error)}\n`);
   });
-  const words = (await import('./runtime/own-secrets.ts')).takeOwnSecrets();
-  const { runTerminal } = await import('./roles/terminal.ts');
-  process.exit(await runTerminal(words));
 }
+
+// Nothing awaits here at the top: the build for Node is of a kind that cannot.
+void main(process.argv.slice(2));

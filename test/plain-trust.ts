@@ -24,7 +24,7 @@ function plainKeys(id: string): KeySet {
     beaconKey: padded(`beacons ${id}`, 32),
     notifyKey: `notify ${id}`,
     nodePsk: (publicKey) => padded(`node ${id} ${publicKey}`, 32),
-    inviteSecret: (invite) => padded(`${id}${invite}`, 16),
+    inviteSecret: (invite, sums) => padded(`${id}${invite}${sums ?? ''}`, 16),
     signToken: (data) => data,
   };
 }
@@ -83,7 +83,11 @@ export function plainTrust(given: Partial<TrustSetup> = {}): TrustSetup & { read
     publicKey: 'd'.repeat(64),
     fingerprintOf: (key) => `print of ${key}`,
     addresses: () => ['192.0.2.1:7878'],
-    installer: () => ({ url: 'http://192.0.2.1:3000/install.sh', isReachable: true }),
+    installer: {
+      sums: async () => ({ digest: 'ab'.repeat(32) }),
+      openUntil: () => undefined,
+      offer: () => ({ base: 'http://192.0.2.1:3000', pin: null, problem: null, scriptSha256: 'cd'.repeat(32) }),
+    },
     allowWorkers: [],
     approvals: true,
     ...given,

@@ -17,6 +17,7 @@ import linux from 'blessed/usr/linux' with { type: 'file' };
 import windows from 'blessed/usr/windows-ansi' with { type: 'file' };
 import xterm from 'blessed/usr/xterm' with { type: 'file' };
 import xterm256 from 'blessed/usr/xterm-256color' with { type: 'file' };
+import { InputPieces, type Piece, pasteOff, pasteOn } from './input.ts';
 import type { Measure } from './text.ts';
 import { tparm } from './tparm.ts';
 
@@ -32,9 +33,14 @@ function descriptionOf(term: string): readonly [name: string, file: string] {
   return manyColors.test(term) ? ['xterm-256color', xterm256] : ['xterm', xterm];
 }
 
+/** A build that can embed no files has what is in them in their place (`scripts/release/node-bundle.ts`). */
+function contentOf(file: string | Buffer): Buffer {
+  return typeof file === 'string' ? readFileSync(file) : file;
+}
+
 Tput.prototype.readTerminfo = function (term) {
   const [name, file] = descriptionOf(term ?? this.terminal);
-  return this.parseTerminfo(readFileSync(file), name);
+  return this.parseTerminfo(contentOf(file), name);
 };
 
 Tput.prototype._compile = (_info, name, value) => {
@@ -44,42 +50,32 @@ Tput.prototype._compile = (_info, name, value) => {
   return /%|\$</.test(value) ? (params: readonly number[]) => tparm(value, params) : () => value;
 };
 
-/** One report of the mouse: button, column, row, pressed or released (xterm mode 1006). */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: it begins with one
-const mouseReport = /(\u001b\[<[0-9;]+[Mm])/;
-
-/** The beginning of such a report, or of any sequence, at the end of what was read. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: it begins with one
-const halfSequence = /\u001b(?:\[(?:<[0-9;]*)?|O)?$/;
-/** How long the rest of a sequence is waited for, ms; then the beginning was a key of its own. */
+/** How long the rest of a sequence is waited for, ms, then the beginning was a key of its own; and of pasted text. */
 const restWithinMs = 50;
+const pasteRestWithinMs = 2000;
 
 /**
- * Standard input in pieces: each report of the mouse by itself. blessed understands only the first report of what was
- * read at once, and no key beside it; over a slow line they come together, and one comes in two parts.
+ * Standard input in pieces (`input.ts`). blessed understands only the first report of the mouse of what was read at once, and
+ * no key beside it; what was pasted it would take for keys.
  */
-function splitInput(stdin: NodeJS.ReadStream): TerminalInput {
-  let half = '';
+function splitInput(stdin: NodeJS.ReadStream, onPaste: (text: string) => void): TerminalInput {
+  const pieces = new InputPieces();
   let timer: ReturnType<typeof setTimeout> | null = null;
-  const flush = (): void => {
-    timer = null;
-    if (half !== '') pieces.push(Buffer.from(half, 'latin1'));
-    half = '';
+  const hand = (each: Piece): void => {
+    if (each.kind === 'paste') onPaste(each.text);
+    else keys.push(Buffer.from(each.bytes, 'latin1'));
   };
-  const pieces = new Transform({
+  const keys = new Transform({
     readableObjectMode: true,
     transform(chunk: Buffer, _encoding, done) {
       if (timer !== null) clearTimeout(timer);
-      const text = half + chunk.toString('latin1');
-      half = halfSequence.exec(text)?.[0] ?? '';
-      for (const piece of text.slice(0, text.length - half.length).split(mouseReport)) {
-        if (piece !== '') this.push(Buffer.from(piece, 'latin1'));
-      }
-      timer = half === '' ? null : setTimeout(flush, restWithinMs);
+      pieces.push(chunk.toString('latin1')).forEach(hand);
+      const withinMs = pieces.pasting ? pasteRestWithinMs : restWithinMs;
+      timer = pieces.waits ? setTimeout(() => pieces.rest().forEach(hand), withinMs) : null;
       done();
     },
   });
-  return Object.assign(stdin.pipe(pieces), {
+  return Object.assign(stdin.pipe(keys), {
     isRaw: false,
     setRawMode(this: { isRaw: boolean }, isRaw: boolean) {
       this.isRaw = isRaw;
@@ -88,24 +84,44 @@ function splitInput(stdin: NodeJS.ReadStream): TerminalInput {
   });
 }
 
+/** Has pasted text marked while the screen is ours, and no longer. */
+function markPastes(screen: BlessedScreen): void {
+  const { program } = screen;
+  const [enter, leave] = [screen.enter.bind(screen), screen.leave.bind(screen)];
+  screen.enter = () => {
+    enter();
+    program._write(pasteOn);
+  };
+  screen.leave = () => {
+    if (program.isAlt) program._write(pasteOff);
+    leave();
+  };
+  program._write(pasteOn);
+}
+
 /** Takes the terminal: other screen, raw keys, mouse if wanted. It is given back by `destroy`, and whenever the process ends. */
 export function openBlessed(options: {
   readonly ascii: boolean;
   readonly mouse: boolean;
   readonly textWidth: Measure;
+  readonly onPaste: (text: string) => void;
 }): BlessedScreen {
   // Lines are drawn with their Unicode characters, not in the VT100's second character set.
   process.env.NCURSES_NO_UTF8_ACS ??= '1';
   // One measure for what is laid out and what is drawn.
   unicode.charWidth = options.textWidth;
   const screen = new Screen({
-    input: splitInput(process.stdin),
+    input: splitInput(process.stdin, options.onPaste),
     fullUnicode: true,
     forceUnicode: !options.ascii,
   });
   const { program } = screen;
   // Only clicks and the wheel, with coordinates of any size (xterm modes 1000 and 1006); no report of mere movement.
   program.enableMouse = () => program.setMouse({ vt200Mouse: true, sgrMouse: true }, true);
+  // blessed would wait for the first listener to keys; whoever watches over the terminal learns its settings before that.
+  program.input.setRawMode(true);
+  program.input.resume();
+  markPastes(screen);
   // Before any other listener: what is said about a crash belongs on the screen that stays.
   process.prependListener('uncaughtException', () => screen.destroy());
   return screen;

@@ -42,6 +42,8 @@ declare module 'blessed/lib/widgets/screen.js' {
 
   interface Program {
     readonly input: TerminalInput;
+    /** The other screen is taken. */
+    readonly isAlt: boolean;
     /** Sends bytes behind those that wait. */
     _write(bytes: string): void;
     enableMouse(): void;

@@ -82,6 +82,15 @@ function answered(model: Model, asking: Asking, key: Key): Step {
   return key.char === '' ? step(model) : typed(asking.text + key.char);
 }
 
+/** What pasted text makes of the state: it is typed where something is being typed, and never taken for keys. */
+export function pasted(model: Model, text: string): Step {
+  const { asking } = model;
+  if (asking === null)
+    return refused(model, 'Pasted text is no keys here; / begins a filter or a search, which takes it.');
+  if (asking.kind === 'confirm') return step(model);
+  return step({ ...model, asking: { ...asking, text: (asking.text + text).slice(0, typedLengthMax) } });
+}
+
 /** Keys that lead to another tab; null for any other. */
 function onTab(model: Model, { name }: Key): Step | null {
   const index = tabs.indexOf(model.tab);

@@ -32,9 +32,8 @@ import { emptyTail, type OutputStream, type Tail } from './tail.ts';
 export const tabs = ['overview', 'workers', 'tasks', 'logs', 'approvals'] as const;
 export type Tab = (typeof tabs)[number];
 
-/** How often workers, counts and devices that wait are read although nothing was heard, ms; and while the dispatcher is away. */
-export const systemEveryMs = 2000;
-export const lostEveryMs = 1000;
+/** How often the cluster is read although nothing was heard, ms; while it is away; and while each try counts as a guess. */
+export const [systemEveryMs, lostEveryMs, refusedEveryMs] = [2000, 1000, 10_000];
 /** Tasks that can be marked at once. */
 export const marksMax = 1000;
 /** How long a message stays. */
@@ -45,7 +44,9 @@ const messageLengthMax = 500;
 export type Link =
   | { readonly kind: 'up' }
   /** `since`: ms since 1970. */
-  | { readonly kind: 'lost'; readonly reason: string; readonly since: number };
+  | { readonly kind: 'lost'; readonly reason: string; readonly since: number }
+  /** It answers, but our token does not count any more. */
+  | { readonly kind: 'refused'; readonly reason: string };
 
 /** One page of the task list, newest first. */
 export interface Page {
@@ -121,6 +122,8 @@ export interface Model {
   readonly workers: readonly WorkerView[];
   /** Devices that wait to be let in, oldest first. */
   readonly approvals: readonly ApprovalView[];
+  /** Names of workers by their ids, as far as answers told them. */
+  readonly names: ReadonlyMap<string, string>;
   readonly history: History;
   readonly journal: Journal;
   /** When workers and counts were last asked for, ms since 1970. */
@@ -197,7 +200,7 @@ export type DataEvent =
     }
   | { readonly kind: 'tasksRead'; readonly query: TaskQuery; readonly list: TaskList }
   | { readonly kind: 'tasksRefused'; readonly query: TaskQuery; readonly reason: string }
-  | { readonly kind: 'ownRead'; readonly own: OwnCounts }
+  | { readonly kind: 'ownRead'; readonly own: OwnCounts; readonly names: Readonly<Record<string, string>> }
   /** Output before what is shown is not read. */
   | { readonly kind: 'outputSkipped'; readonly id: string }
   | { readonly kind: 'detailRead'; readonly task: TaskWithAttempts }
@@ -211,7 +214,7 @@ export type DataEvent =
   /** Something that was ordered is done. */
   | { readonly kind: 'orderDone'; readonly at: number; readonly text: string }
   | { readonly kind: 'failed'; readonly at: number; readonly reason: string }
-  | { readonly kind: 'linkLost'; readonly at: number; readonly reason: string };
+  | { readonly kind: 'linkLost' | 'linkRefused'; readonly at: number; readonly reason: string };
 
 export type Order =
   | { readonly kind: 'readSystem' }
@@ -253,6 +256,7 @@ export function initial(facts: Pick<Model, 'address' | 'now' | 'size' | 'role' |
     stats: null,
     workers: [],
     approvals: [],
+    names: new Map(),
     history: emptyHistory,
     journal: emptyJournal,
     askedAt: Number.NEGATIVE_INFINITY,
@@ -306,16 +310,13 @@ export function outputLookOf({ size, ruler, wraps }: Model): OutputLook {
 }
 
 /** The name of the task's worker, or its id; '' when it has none. */
-export function workerOf({ worker_id: id }: TaskView, { workers }: Pick<Model, 'workers'>): string {
-  return workers.find((worker) => worker.id === id)?.name ?? id ?? '';
+export function workerOf({ worker_id: id }: TaskView, { names }: Pick<Model, 'names'>): string {
+  return id === null ? '' : (names.get(id) ?? id);
 }
 
 /** Tasks in the order of `model`. */
 export function inOrder(model: Model, tasks: readonly TaskView[]): readonly TaskView[] {
-  const { now, workers } = model;
-  const names = new Map(workers.map(({ id, name }) => [id, name]));
-  const nameOf = ({ worker_id: id }: TaskView): string => (id === null ? '' : (names.get(id) ?? id));
-  return sorted(tasks, model.sort, { now, workerOf: nameOf });
+  return sorted(tasks, model.sort, { now: model.now, workerOf: (task) => workerOf(task, model) });
 }
 
 /** True when the tasks that are listed are those asked for, or the same ones in another order. */

@@ -14,16 +14,18 @@ import type { Role } from '../src/core/trust.ts';
 import { type Deed, perform } from './deeds.ts';
 import { followOutput } from './following.ts';
 import type { Entry } from './journal.ts';
-import { clicked, pressed, wheeled } from './keys.ts';
+import { clicked, pasted, pressed, wheeled } from './keys.ts';
 import { listRows } from './layout.ts';
 import {
   type DataEvent,
   initial,
+  isListed,
   type Key,
   type Model,
   type Order,
   ownCountsOf,
   queryOf,
+  refusedEveryMs,
   type Step,
   seesCluster,
   type Target,
@@ -46,6 +48,8 @@ const readEveryMs = 500;
 const systemReadEveryMs = 1000;
 const sortedReadEveryMs = 3000;
 const tickMs = 1000;
+/** Codes of errors that mean there is no dispatcher to be reached. */
+const away: ReadonlySet<string> = new Set(['unreachable', 'timeout']);
 /** Events that wait to be shown; of more that come at once the older ones are not shown. */
 const eventsMax = 500;
 /** Characters of output that wait to be shown; older ones cannot be seen any more. */
@@ -144,6 +148,7 @@ class Dashboard {
   async run(): Promise<void> {
     const { screen } = this;
     screen.onKey((key) => this.onKey(key));
+    screen.onPaste((text) => this.act((model) => pasted(model, text)));
     screen.onClick((column, row) => this.onTarget(targetAt(this.frame, column, row)));
     screen.onWheel((direction) => this.act((model) => wheeled(model, direction)));
     screen.onResize((size) => this.act((model) => update(model, { kind: 'resized', size })));
@@ -236,7 +241,8 @@ class Dashboard {
         this.systemReading.ask();
         break;
       case 'readTasks':
-        (isNewestFirst(this.model.sort) ? this.taskReading : this.sortedReading).ask();
+        // Who sees no list at all waits for it.
+        (isNewestFirst(this.model.sort) || !isListed(this.model) ? this.taskReading : this.sortedReading).ask();
         break;
       case 'readDetail':
         this.detailReading.ask();
@@ -279,8 +285,9 @@ class Dashboard {
       await work();
     } catch (error) {
       if (signal.aborted || this.ended.signal.aborted) return;
-      const away = error instanceof OctasklyError && ['unreachable', 'timeout'].includes(error.code);
-      this.post({ kind: away ? 'linkLost' : 'failed', at: this.now(), reason: reasonOf(error) });
+      const code = error instanceof OctasklyError ? error.code : 'internal';
+      const kind = code === 'unauthorized' ? 'linkRefused' : away.has(code) ? 'linkLost' : 'failed';
+      this.post({ kind, at: this.now(), reason: reasonOf(error) });
     }
   }
 
@@ -315,8 +322,9 @@ class Dashboard {
 
   private readOwn(): Promise<void> {
     return this.ask(async () => {
-      const { tasks, next_cursor: next } = await this.client.tasks({ limit: sortedMax }, { signal: this.ended.signal });
-      this.post({ kind: 'ownRead', own: ownCountsOf(tasks, next !== null) });
+      const list = await this.client.tasks({ limit: sortedMax }, { signal: this.ended.signal });
+      const own = ownCountsOf(list.tasks, list.next_cursor !== null);
+      this.post({ kind: 'ownRead', own, names: list.worker_names });
     });
   }
 
@@ -353,7 +361,7 @@ class Dashboard {
         }
       });
       // It ends by itself only for a lasting reason, such as a token that is not valid any more.
-      await pause(tickMs, signal);
+      await pause(this.model.link.kind === 'refused' ? refusedEveryMs : tickMs, signal);
     }
   }
 

@@ -31,6 +31,8 @@ export interface Screen {
   /** Rows from the top; missing ones are blank. */
   draw(rows: readonly Row[]): void;
   onKey(listener: (key: Key) => void): void;
+  /** Pasted text, in one line. */
+  onPaste(listener: (text: string) => void): void;
   /** `column` and `row` from 0. */
   onClick(listener: (column: number, row: number) => void): void;
   onWheel(listener: (direction: 'up' | 'down') => void): void;
@@ -44,10 +46,11 @@ export interface Screen {
 }
 
 /**
- * What gives a terminal back whose dashboard could not: no mouse (1000, 1006), the cursor (25), keys and scroll region as
+ * What gives a terminal back whose dashboard could not: no mouse (1000, 1006), no marks around pasted text (2004), the cursor (25), keys and scroll region as
  * usual, the first screen (1049), no colours (xterm's control sequences; DECSTBM, DECKPNM, SGR).
  */
-export const giveBack = '\u001b[?1006l\u001b[?1000l\u001b[r\u001b[?1049l\u001b[?25h\u001b[?1l\u001b>\u001b[0m';
+export const giveBack =
+  '\u001b[?1006l\u001b[?1000l\u001b[?2004l\u001b[r\u001b[?1049l\u001b[?25h\u001b[?1l\u001b>\u001b[0m';
 
 const wellFormedChar = /^[^\p{Cc}\p{Cs}]$/u;
 
@@ -62,7 +65,8 @@ function listenToKeys(screen: BlessedScreen, listener: (key: Key) => void): void
 
 /** Takes the terminal, which must be one, until `close` or the end of the process. */
 export function openScreen({ ascii, color, env, mouse, textWidth, onClosed }: ScreenOptions): Screen {
-  const screen = openBlessed({ ascii, mouse, textWidth });
+  let pasted: (text: string) => void = () => undefined;
+  const screen = openBlessed({ ascii, mouse, textWidth, onPaste: (text) => pasted(text) });
   const depth = color ? depthOf(env, screen.tput.colors) : 0;
   const known = new Map<Style, string>();
   const sgr = (style: Style): string => {
@@ -88,6 +92,9 @@ export function openScreen({ ascii, color, env, mouse, textWidth, onClosed }: Sc
       if (next.bytes !== '') screen.program._write(next.bytes);
     },
     onKey: (listener) => listenToKeys(screen, listener),
+    onPaste(listener) {
+      pasted = listener;
+    },
     onClick(listener) {
       if (!mouse) return;
       screen.on('mouse', ({ action, button, x, y }) => {

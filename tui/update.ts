@@ -19,6 +19,7 @@ import {
   queryOf,
   readSystem,
   readTasks,
+  refusedEveryMs,
   type Step,
   says,
   seesCluster,
@@ -66,15 +67,14 @@ function readShown(model: Model, what: What): Order[] {
 function onTime(model: Model, at: number): Step {
   const message = model.message !== null && at < model.message.until ? model.message : null;
   const next: Model = { ...model, now: at, message, rates: advance(model.rates, at) };
-  const everyMs = model.link.kind === 'up' ? systemEveryMs : lostEveryMs;
+  const everyMs = { up: systemEveryMs, lost: lostEveryMs, refused: refusedEveryMs }[model.link.kind];
   // A clock that was set back must not keep us waiting.
   const due = Math.abs(at - model.askedAt) >= everyMs;
   return due ? step({ ...next, askedAt: at }, readSystem) : step(next);
 }
 
 function onFeed(model: Model, { at, tally, events, detail }: EventOf<'feedMoved'>): Step {
-  const known = new Map(model.workers.map(({ id, name }) => [id, name]));
-  const entries = events.map((event) => entryOf(event, (id) => known.get(id) ?? id));
+  const entries = events.map((event) => entryOf(event, (id) => model.names.get(id) ?? id));
   const next: Model = {
     ...{ ...model, now: at, rates: advance(model.rates, at, tally) },
     journal: noted(model.journal, entries),
@@ -89,9 +89,20 @@ function heard(model: Model, at: number, level: 'info' | 'warn', text: string): 
   return { ...model, link: { kind: 'up' }, journal: noted(model.journal, [{ at, level, text }]) };
 }
 
+/** `model` with names of workers by their ids, also in what the journal told before they were known. */
+function withNames(model: Model, told: Readonly<Record<string, string>>): Model {
+  const news = Object.entries(told).filter(([id, name]) => model.names.get(id) !== name);
+  if (news.length === 0) return model;
+  const journal = renamed(
+    model.journal,
+    news.map(([id, name]) => ({ id, name })),
+  );
+  return { ...model, names: new Map([...model.names, ...news]), journal };
+}
+
 /** What a person should hear of what was read. */
 function newsOf(model: Model, { at, approvals }: EventOf<'systemRead'>): Model {
-  if (model.link.kind === 'lost') return says(heard(model, at, 'info', back), at, back, false);
+  if (model.link.kind !== 'up') return says(heard(model, at, 'info', back), at, back, false);
   const device = approvals.find(({ id }) => !model.approvals.some((known) => known.id === id));
   if (device === undefined || model.tab === 'approvals') return model;
   return says(model, at, `${device.name} asks to join: press 5 to decide.`, false);
@@ -101,13 +112,9 @@ function onSystem(model: Model, event: EventOf<'systemRead'>): Step {
   const { at, stats, workers, approvals } = event;
   const byName = workers.toSorted((a, b) => names.compare(a.name, b.name) || (a.id < b.id ? -1 : 1));
   const next: Model = {
-    ...newsOf(model, event),
+    ...withNames(newsOf(model, event), Object.fromEntries(byName.map(({ id, name }) => [id, name]))),
     ...{ askedAt: at, stats, workers: byName, approvals },
     history: sampled(model.history, byName, at),
-    journal: renamed(
-      model.journal,
-      byName.filter(({ id }) => !model.workers.some((known) => known.id === id)),
-    ),
     selectedWorker: reselected(
       shownWorkers(model)[model.selectedWorker]?.id,
       model.selectedWorker,
@@ -118,8 +125,9 @@ function onSystem(model: Model, event: EventOf<'systemRead'>): Step {
   return model.link.kind === 'up' ? step(next) : step(next, ...readShown(next, everything));
 }
 
-function onTasks(model: Model, { query, list }: EventOf<'tasksRead'>): Step {
-  if (JSON.stringify(query) !== JSON.stringify(queryOf(model))) return step(model);
+function onTasks(before: Model, { query, list }: EventOf<'tasksRead'>): Step {
+  if (JSON.stringify(query) !== JSON.stringify(queryOf(before))) return step(before);
+  const model = withNames(before, list.worker_names);
   const { page } = model;
   // A page that emptied itself (its tasks were deleted) leads back to the newest.
   if (list.tasks.length === 0 && page.cursors.length > 1) return withFilter(model, model.filter);
@@ -147,11 +155,17 @@ function onSkipped(model: Model, id: string): Step {
   return step({ ...model, detail: { ...detail, output: { ...detail.output, isCut: true } } });
 }
 
-function onLost(model: Model, { at, reason }: EventOf<'linkLost'>): Step {
+function onLost(model: Model, at: number, reason: string): Step {
   const { link } = model;
   if (link.kind === 'lost') return step({ ...model, now: at, link: { ...link, reason } });
   const noticed = heard(model, at, 'warn', `the dispatcher does not answer: ${reason}`);
   return step({ ...noticed, now: at, link: { kind: 'lost', reason, since: at } });
+}
+
+function onRefused(model: Model, at: number, reason: string): Step {
+  const known =
+    model.link.kind === 'refused' ? model : heard(model, at, 'warn', `the dispatcher refuses us: ${reason}`);
+  return step({ ...known, now: at, link: { kind: 'refused', reason } });
 }
 
 /** What a fact that is no key and no click makes of the state. */
@@ -177,7 +191,7 @@ export function update(model: Model, event: DataEvent): Step {
       if (JSON.stringify(event.query) !== JSON.stringify(queryOf(model))) return step(model);
       return withoutList(model, event.reason);
     case 'ownRead':
-      return step({ ...model, own: event.own });
+      return step({ ...withNames(model, event.names), own: event.own });
     case 'outputSkipped':
       return onSkipped(model, event.id);
     case 'workerTasksRead':
@@ -185,7 +199,7 @@ export function update(model: Model, event: DataEvent): Step {
       return step({ ...model, workerPage: { ...model.workerPage, tasks: event.tasks, log: event.log } });
     case 'detailRead':
       if (model.detail?.id !== event.task.id) return step(model);
-      return step({ ...model, detail: { ...model.detail, task: event.task } });
+      return step({ ...withNames(model, event.task.worker_names), detail: { ...model.detail, task: event.task } });
     case 'outputArrived':
       return onOutput(model, event);
     case 'explained':
@@ -195,7 +209,9 @@ export function update(model: Model, event: DataEvent): Step {
     case 'failed':
       return step(says(model, event.at, event.reason, true));
     case 'linkLost':
-      return onLost(model, event);
+      return onLost(model, event.at, event.reason);
+    case 'linkRefused':
+      return onRefused(model, event.at, event.reason);
     default:
       return unreachable(event);
   }

@@ -46,16 +46,17 @@ const shortTitles: Readonly<Record<Tab, string>> = {
 };
 const shortBelowColumns = 60;
 
-function title({ address, link, stats }: Model, look: Look): Row {
-  const state =
-    link.kind === 'lost'
-      ? 'disconnected '
-      : stats === null
-        ? ''
-        : `${stats.paused ? 'PAUSED  ' : ''}up ${formatAge(stats.uptime_seconds * 1000)}  v${stats.version} `;
-  const right = harmless(state, look.ascii);
-  const left = pad(` octaskly  ${address}`, Math.max(0, look.columns - look.textWidth(right)), look);
-  return [span(left, 'title'), span(right, link.kind === 'lost' ? 'bad' : 'title')];
+function stateOf({ link, stats }: Model): string {
+  if (link.kind === 'lost') return 'disconnected ';
+  if (link.kind === 'refused') return 'not let in ';
+  if (stats === null) return '';
+  return `${stats.paused ? 'PAUSED  ' : ''}up ${formatAge(stats.uptime_seconds * 1000)}  v${stats.version} `;
+}
+
+function title(model: Model, look: Look): Row {
+  const right = harmless(stateOf(model), look.ascii);
+  const left = pad(` octaskly  ${model.address}`, Math.max(0, look.columns - look.textWidth(right)), look);
+  return [span(left, 'title'), span(right, model.link.kind === 'up' ? 'title' : 'bad')];
 }
 
 function tabRow(model: Model, { columns }: Look): { readonly row: Row; readonly hits: readonly Hit[] } {
@@ -90,6 +91,9 @@ function messageRow({ asking, link, message, now }: Model, look: Look): Row {
   if (link.kind === 'lost') {
     const text = `No dispatcher for ${formatAge(now - link.since)}; trying again. ${link.reason}`;
     return [span(` ${cut(text, look.columns, look)}`, 'bad')];
+  }
+  if (link.kind === 'refused') {
+    return [span(` ${cut(`${link.reason} q leaves; start it again with another token.`, look.columns, look)}`, 'bad')];
   }
   if (message === null) return [];
   return [span(` ${harmless(message.text, look.ascii)}`, message.isError ? 'bad' : 'good')];

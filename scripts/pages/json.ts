@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { outputFilesSchema } from '../../src/api/file-schemas.ts';
 import { notificationAnswerSchema, notifyKeySchema, notifyTestSchema } from '../../src/api/notify-schemas.ts';
+import { pruneAnswerSchema } from '../../src/api/prune-schemas.ts';
 import * as api from '../../src/api/schemas.ts';
 import * as trust from '../../src/api/trust-schemas.ts';
 import { workerListSchema } from '../../src/api/worker-schemas.ts';
@@ -27,6 +28,15 @@ const peersShape = z.object({
   interfaces: z.array(z.unknown()),
   datagrams: z.record(z.string(), z.number().int()),
   problems: z.array(z.object({ name: z.string(), sentence: z.string() })),
+});
+
+const versionShape = z.object({
+  version: z.string(),
+  commit: z.string().nullable().describe('What it was built from; null where that is no commit as it is'),
+  target: z.string().nullable().describe('The kind of device it was built for; null from the sources'),
+  runtime: z.string().describe('Name and version of what runs it'),
+  protocol: z.object({ min: z.number().int(), max: z.number().int() }).describe('Between nodes, both inclusive'),
+  release_key: z.string().nullable().describe('SHA-256 of the key whose releases it trusts; null where it trusts none'),
 });
 
 /** Command lines that print one document, by the shape of it; `lines`: one such document a line. */
@@ -61,10 +71,11 @@ export const documents: readonly {
   { of: ['audit -o jsonl'], schema: trust.auditEntrySchema, lines: true },
   { of: ['audit verify'], schema: trust.auditFindingSchema },
   { of: ['peers'], schema: peersShape },
+  { of: ['prune'], schema: pruneAnswerSchema },
   { of: ['doctor'], schema: doctorShape },
   { of: ['doctor net'], schema: doctorNetShape },
   { of: ['doctor sandbox'], schema: sandboxShape },
-  { of: ['version'], schema: z.object({ version: z.string() }) },
+  { of: ['version'], schema: versionShape },
 ];
 
 const opening = `# What \`-o json\` prints
@@ -77,7 +88,7 @@ an exit status; nothing is printed to standard output then.
 
 With \`-o quiet\` these commands print ids, one a line, but: \`status\` the address of the API, \`stats\` the number of tasks that
 wait, \`whoami\` the name, \`version\` the version, \`token create\` and \`invite\` the token, \`outputs\` paths, \`secret rotate\` the instant
-until which the old secret is valid, \`doctor\` the names of what is wrong.
+until which the old secret is valid, \`doctor\` the names of what is wrong, \`prune\` the number of tasks.
 
 In the tables \`a[].b\` is the field \`b\` of each item of the list \`a\`, \`a.*\` each value of the map \`a\`.
 `;

@@ -161,7 +161,19 @@ async function answer(context: ApiContext, route: Route, shared: RouteContext): 
   const caller = callerOf(raw, actor.from);
   const holds = (): boolean => identify(options.requireAuth, caller, (token) => trust.verifyToken(token)).ok;
   const shown = shownBy(caller);
-  const call = { params, query, body, headers: raw.headers, actor, shown, holds, keepOpen, signal: raw.signal };
+  const address = `${schemeOf(raw)}//${raw.headers.get('host') ?? ''}`;
+  const call = {
+    params,
+    query,
+    body,
+    headers: raw.headers,
+    actor,
+    address,
+    shown,
+    holds,
+    keepOpen,
+    signal: raw.signal,
+  };
   const response = await heldUp(context, actor, trust, () => route.handle(call, shared));
   // Hono answers HEAD by GET and forgets the body; a stream has to be told.
   if (raw.method === 'HEAD') await response.body?.cancel();
@@ -182,7 +194,7 @@ function refuse(error: unknown, context: ApiContext, options: ApiOptions): Respo
   );
 }
 
-function allowOf(path: string): string {
+function allowOf(path: string, routes: readonly Route[]): string {
   const methods = routes.filter((route) => route.path === path).map(({ method }) => method as string);
   return [...methods, ...(methods.includes('GET') ? ['HEAD'] : [])].join(', ');
 }
@@ -199,16 +211,21 @@ function admit(context: ApiContext, { options, trust }: RouteContext): void {
 
 /**
  * The application. Its `fetch` takes what the server knows of the connection (`Peer`) as second argument; without it a
- * caller counts as foreign. `app.request` calls it without any server.
+ * caller counts as foreign. `app.request` calls it without any server. `table`: what it answers, where not all of it.
  */
-export function createApi(backend: Backend, trust: Trust, options: ApiOptions): Hono<{ Bindings: Bindings }> {
+export function createApi(
+  backend: Backend,
+  trust: Trust,
+  options: ApiOptions,
+  table: readonly Route[] = routes,
+): Hono<{ Bindings: Bindings }> {
   let document: object | null = null;
   const openApi = (): object => {
-    document ??= openApiOf(routes, options);
+    document ??= openApiOf(table, options);
     return document;
   };
   const shared: RouteContext = { backend, trust, options, rates: new Rates(options), openApi };
-  const cors = corsOf(options.origins, routes);
+  const cors = corsOf(options.origins, table);
   const app = new Hono<{ Bindings: Bindings }>();
 
   app.use(async (context, next) => {
@@ -224,12 +241,12 @@ export function createApi(backend: Backend, trust: Trust, options: ApiOptions): 
     const headers = { ...commonHeaders, ...(isPage ? {} : dataHeaders), ...cors.headersOf(raw) };
     for (const [name, value] of Object.entries(headers)) context.res.headers.set(name, value);
   });
-  for (const route of routes) {
+  for (const route of table) {
     app.on(route.method, patternOf(route.path), (context) => answer(context, route, shared));
   }
-  for (const path of new Set(routes.map((route) => route.path))) {
+  for (const path of new Set(table.map((route) => route.path))) {
     app.all(patternOf(path), ({ req }) => {
-      const allow = allowOf(path);
+      const allow = allowOf(path, table);
       const error = new OctasklyError('method_not_allowed', `${req.path} does not take ${req.method}, only ${allow}.`);
       return problemResponse(error, { allow });
     });

@@ -34,8 +34,11 @@ export type NewTask = Omit<TaskSpec, 'batchId' | 'retryOf' | 'owner' | 'inputs'>
 
 export interface Submission {
   readonly tasks: readonly NewTask[];
-  /** Present: the tasks form a batch. */
-  readonly batch: { readonly name: string | null; readonly notify?: readonly string[] } | null;
+  /** Present: the tasks form a batch, or join one of the same owner. */
+  readonly batch:
+    | { readonly name: string | null; readonly notify?: readonly string[] }
+    | { readonly joins: string; readonly name?: never; readonly notify?: never }
+    | null;
   /** Same key and body: the same answer; another body: `conflict`. Before a line feed in the key stands whose it is. */
   readonly idempotency: { readonly key: string; readonly bodyHash: string } | null;
   /** Who asks: its tasks these become, and it may wait for its own tasks only when it may not see others. */
@@ -97,7 +100,7 @@ export interface Backend {
   readonly blobs: Pick<BlobStore, 'size' | 'read' | 'receive' | 'received' | 'sync' | 'verify'>;
   /**
    * Errors: `queue_full` (all or nothing), `shutting_down`, `storage_unavailable`, `conflict`, `invalid` (an unknown
-   * dependency; an input whose blob is not here).
+   * dependency; an input whose blob is not here), `not_found` (no batch of the actor's to join).
    */
   submit(submission: Submission): Promise<Submitted>;
   task(id: string): TaskRow | null;

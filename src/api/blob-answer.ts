@@ -53,7 +53,11 @@ export async function sizeOnceHere(
   }
 }
 
-function blobBody(blobs: Backend['blobs'], blob: string, { from, end }: ByteRange): ReadableStream<Uint8Array> {
+function blobBody(
+  blobs: Pick<Backend['blobs'], 'read'>,
+  blob: string,
+  { from, end }: ByteRange,
+): ReadableStream<Uint8Array> {
   let at = from;
   return new ReadableStream<Uint8Array>(
     {
@@ -82,7 +86,7 @@ function disposition(fileName: string): string {
 
 /** Answers a request for `blob`, which is here and `size` bytes long, by its `Range`, `If-Range` and `If-None-Match`. */
 export function blobAnswer(
-  blobs: Backend['blobs'],
+  blobs: Pick<Backend['blobs'], 'read'>,
   file: { readonly blob: string; readonly size: number; readonly name: string },
   request: Headers,
 ): Response {

@@ -237,7 +237,10 @@ export function attemptViewOf(record: AttemptRecord): AttemptView {
   };
 }
 
-export function taskWithAttemptsOf(row: TaskRow, attempts: readonly AttemptRecord[]): TaskWithAttempts {
+export function taskWithAttemptsOf(
+  row: TaskRow,
+  attempts: readonly AttemptRecord[],
+): Omit<TaskWithAttempts, 'worker_names'> {
   return { ...taskViewOf(row), attempts: attempts.map(attemptViewOf) };
 }
 

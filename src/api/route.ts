@@ -11,7 +11,9 @@ import type { Clock, Log } from '../ports/time.ts';
 import type { Access, Caller, RequireAuth } from './access.ts';
 import type { Backend } from './backend.ts';
 import type { BodyRule } from './body.ts';
+import type { Installs } from './installs.ts';
 import type { PageFile } from './pages.ts';
+import type { PruneAnswer, PruneRequest } from './prune-schemas.ts';
 import type { Rates } from './rates.ts';
 import { sessionToken } from './session.ts';
 import type { Trust } from './trust.ts';
@@ -34,6 +36,10 @@ export interface ApiOptions {
   readonly submitRate: number;
   /** The file a browser is shown at this path; null = there is none. */
   readonly page: (path: string) => Promise<PageFile | null>;
+  /** What new devices are given; absent = nothing. */
+  readonly installs?: Installs;
+  /** Deletes what is old. Errors: `in_use`, `shutting_down`, `storage_unavailable`. Absent where that cannot be done. */
+  readonly prune?: (request: PruneRequest, actor: Actor) => Promise<PruneAnswer>;
   /** Which rule of the deny list a command hits, in words; null = none. */
   readonly denied: (command: DeniedQuestion) => string | null;
 }
@@ -71,6 +77,8 @@ export interface Call<Params, Query, Body> {
   readonly body: Body;
   readonly headers: Headers;
   readonly actor: Actor;
+  /** Scheme and host it was asked at, `http://192.168.1.20:3000`; the host was checked. */
+  readonly address: string;
   /** What shows who it is: a token in the header, one in the cookie of a page, or nothing. */
   readonly shown: 'token' | 'cookie' | null;
   /** For answers that last: false once the caller would not be let in any more, as its token was revoked or has expired. */

@@ -7,10 +7,12 @@ import { auditRoutes } from './routes/audit.ts';
 import { batchRoutes } from './routes/batches.ts';
 import { blobRoutes } from './routes/blobs.ts';
 import { deviceRoutes } from './routes/devices.ts';
+import { installRoutes } from './routes/install.ts';
 import { logRoutes } from './routes/logs.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { notificationRoutes } from './routes/notifications.ts';
 import { outputRoutes } from './routes/outputs.ts';
+import { pruneRoutes } from './routes/prune.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { streamRoutes } from './routes/streams.ts';
 import { systemRoutes } from './routes/system.ts';
@@ -33,6 +35,8 @@ export const routes: readonly Route[] = [
   ...sessionRoutes,
   ...notificationRoutes,
   ...auditRoutes,
+  ...pruneRoutes,
   ...systemRoutes,
   ...metricsRoutes,
+  ...installRoutes,
 ];

@@ -9,7 +9,7 @@ import { outputPlaces, priorities, taskStatuses, terminalNamePattern, terminalSi
 import { fileSchema, inputsSchema, outputsSchema, pathsLength } from './file-schemas.ts';
 import { limits } from './limits.ts';
 import { batchNotifySchema, notifyStatsSchema, taskNotifySchema } from './notify-schemas.ts';
-import { sandboxLevelSchema, type sandboxSchema, type workerListSchema, type workerSchema } from './worker-schemas.ts';
+import { named, sandboxLevelSchema } from './worker-schemas.ts';
 
 export { limits };
 
@@ -189,32 +189,39 @@ export const taskFormSchema = z
   .catchall(z.string().meta({ format: 'binary' }).describe('The bytes of the input of that name'));
 
 /** A task of a batch may wait for others of the same batch by their names. */
-export const batchRequestSchema = z.strictObject({
-  name: text(200).optional(),
-  notify: batchNotifySchema.optional(),
-  tasks: z
-    .array(
-      taskRequestSchema
-        .safeExtend({
-          depends_on: z
-            .array(z.string().max(200))
-            .max(limits.listMax)
-            .optional()
-            .describe('Ids, or names in this batch'),
-          inputs: inputsSchema
-            .superRefine((inputs, context) => {
-              const index = inputs.findIndex((input) => typeof input === 'string');
-              if (index < 0) return;
-              const message = 'a batch has no parts: upload the bytes with PUT /blobs/{hash} and give {"path", "blob"}';
-              context.addIssue({ code: 'custom', path: [index], message });
-            })
-            .optional(),
-        })
-        .meta(oneProgram),
-    )
-    .min(1)
-    .max(limits.batchTasksMax),
-});
+export const batchRequestSchema = z
+  .strictObject({
+    batch: idSchema.optional().describe('A batch of yours that these tasks join, without name and notify of their own'),
+    name: text(200).optional(),
+    notify: batchNotifySchema.optional(),
+    tasks: z
+      .array(
+        taskRequestSchema
+          .safeExtend({
+            depends_on: z
+              .array(z.string().max(200))
+              .max(limits.listMax)
+              .optional()
+              .describe('Ids, or names in this batch'),
+            inputs: inputsSchema
+              .superRefine((inputs, context) => {
+                const index = inputs.findIndex((input) => typeof input === 'string');
+                if (index < 0) return;
+                const message =
+                  'a batch has no parts: upload the bytes with PUT /blobs/{hash} and give {"path", "blob"}';
+                context.addIssue({ code: 'custom', path: [index], message });
+              })
+              .optional(),
+          })
+          .meta(oneProgram),
+      )
+      .min(1)
+      .max(limits.batchTasksMax),
+  })
+  .refine((asked) => asked.batch === undefined || (asked.name ?? asked.notify) === undefined, {
+    path: ['batch'],
+    message: 'a batch that is there keeps its name and whom it tells: give neither name nor notify',
+  });
 
 export const statusSchema = z.enum(taskStatuses);
 
@@ -305,8 +312,8 @@ export const taskSchema = z.object({
   completed_at: z.string().nullable(),
 });
 
-export const taskWithAttemptsSchema = taskSchema.extend({ attempts: z.array(attemptSchema) });
-export const taskListSchema = z.object({ tasks: z.array(taskSchema), next_cursor: z.string().nullable() });
+export const taskWithAttemptsSchema = taskSchema.extend({ attempts: z.array(attemptSchema), ...named });
+export const taskListSchema = z.object({ tasks: z.array(taskSchema), next_cursor: z.string().nullable(), ...named });
 export const batchAnswerSchema = z.object({ id: z.string(), task_ids: z.array(z.string()) });
 
 const statusCounts = z.record(statusSchema, z.number().int());
@@ -384,9 +391,7 @@ export type TaskList = z.infer<typeof taskListSchema>;
 export type BatchAnswer = z.infer<typeof batchAnswerSchema>;
 export type BatchView = z.infer<typeof batchSchema>;
 export type BatchList = z.infer<typeof batchListSchema>;
-export type WorkerView = z.infer<typeof workerSchema>;
-export type WorkerList = z.infer<typeof workerListSchema>;
-export type SandboxView = z.infer<typeof sandboxSchema>;
+export type { SandboxView, WorkerList, WorkerView } from './worker-schemas.ts';
 export type Explanation = z.infer<typeof explanationSchema>;
 export type Stats = z.infer<typeof statsSchema>;
 export type FeedEvent = z.infer<typeof eventSchema>;

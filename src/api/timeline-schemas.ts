@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { outcomeSchema } from './schemas.ts';
+import { named } from './worker-schemas.ts';
 
 /** One attempt on the time line: what ran where, from when to when. */
 export const spanSchema = z.object({
@@ -17,6 +18,7 @@ export const spanSchema = z.object({
 export const timelineSchema = z.object({
   spans: z.array(spanSchema),
   complete: z.boolean().describe('False: there were more than the limit, and the oldest are left out'),
+  ...named,
 });
 
 export type Span = z.infer<typeof spanSchema>;

@@ -73,7 +73,10 @@ export const createdInviteSchema = inviteSchema.extend({
   fingerprint: z.string().describe("Of the dispatcher's key, SHA-256"),
   addresses: z.array(z.string()).describe('host:port of the dispatcher, as the token names them'),
   install: z.string().describe('Shell line for a new device, which installs and joins'),
-  install_works: z.boolean().describe('False while the API can be reached from its own machine only'),
+  install_windows: z.string().describe('The same for PowerShell on Windows'),
+  install_works: z.boolean().describe('False while other devices cannot get the program from here'),
+  install_problem: z.string().nullable().describe('Why they cannot, and what to do; null when they can'),
+  install_sha256: z.string().describe('SHA-256 of the script that the line fetches, to compare where it matters'),
 });
 
 /** A device that asks to be let in. */

@@ -7,6 +7,13 @@ import { enforcements, limitNames, sandboxLevels } from '../core/isolation.ts';
 
 export const sandboxLevelSchema = z.enum(sandboxLevels);
 
+/** A field of answers about tasks: whoever sees a task may know the names of its workers, not only who sees the cluster. */
+export const named = {
+  worker_names: z
+    .record(z.string(), z.string())
+    .describe('Names of the workers whose ids are in the answer, as far as they are known'),
+};
+
 /** How one level is made on a worker, and how well it keeps each limit there. */
 const levelSchema = z.object({
   level: sandboxLevelSchema,
@@ -50,9 +57,14 @@ export const workerSchema = z.object({
   battery_percent: z.number().nullable(),
   charging: z.boolean().nullable(),
   temperature_c: z.number().nullable(),
+  resting: z.string().nullable().describe('Why it takes no new work for the time being (--when)'),
   sandbox: sandboxSchema,
   kept_outputs: z.number().int().describe('Files of ended tasks that are kept there and nowhere else'),
   first_seen_at: z.string(),
   last_seen_at: z.string(),
 });
 export const workerListSchema = z.object({ workers: z.array(workerSchema), next_cursor: z.null() });
+
+export type WorkerView = z.infer<typeof workerSchema>;
+export type WorkerList = z.infer<typeof workerListSchema>;
+export type SandboxView = z.infer<typeof sandboxSchema>;

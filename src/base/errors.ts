@@ -70,7 +70,10 @@ export class OctasklyError extends Error {
   }
 }
 
-/** The text of anything thrown, without a stack. */
+/** What the system says of a call: `ENOENT: no such file or directory, open '/x'`. */
+const systemMessage = /^(E[A-Z0-9]+): ([^,]+), \w+(?: '.*')?$/s;
+
+/** The text of anything thrown, without a stack; of a failed system call what it means, since the sentence around it names the file. */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return error instanceof Error ? error.message.replace(systemMessage, '$2 ($1)') : String(error);
 }

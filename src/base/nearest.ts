@@ -52,7 +52,7 @@ function nearestWithin(word: string, words: Iterable<string>, stepsMax: number):
 
 /** The word that is probably meant, at most a third of its letters (at least one) away; null when none is near. */
 export function meant(word: string, words: Iterable<string>): string | null {
-  if (word.length > lengthMax) return null;
+  if (word === '' || word.length > lengthMax) return null;
   return nearestWithin(word, words, Math.max(1, Math.floor(word.length / 3)));
 }
 

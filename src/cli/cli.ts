@@ -105,7 +105,7 @@ function findCommand(argv: readonly string[]): Call {
 
 function beforeCommand(argv: readonly string[]): ReturnType<typeof parseLine> {
   try {
-    return parseLine(argv, reachOptions, 'first word', { booleans: 'attached' });
+    return parseLine(argv, reachOptions, 'first word', { booleans: 'attached', further: ['version'] });
   } catch (error) {
     if (!(error instanceof OctasklyError) || !error.message.startsWith('There is no option')) throw error;
     throw usage(`${error.message} Options of a command stand behind its name.`);
@@ -120,8 +120,9 @@ function named(name: string): Command {
   throw usage(`There is no ${shown}.${nearestIs(name, names)} 'octaskly --help' lists all.`);
 }
 
-async function runCommand(command: Command, line: readonly string[], environment: CliEnvironment): Promise<number> {
+async function runCommand(named: Command, line: readonly string[], environment: CliEnvironment): Promise<number> {
   const { terminal } = environment;
+  const command: Command = { ...named, options: named.optionsFor?.(line) ?? named.options };
   const { foreign, optionsEnd = 'anywhere' } = command;
   const { given, words, help } = parseLine(line, command.options, optionsEnd, {
     foreign,
@@ -139,7 +140,7 @@ async function runCommand(command: Command, line: readonly string[], environment
     words,
     Object.entries(command.options).some(([key, { secret }]) => secret && given.has(key)),
   );
-  if (command.kind === 'role') return await (await command.load())(environment.roles, values, words);
+  if (command.kind === 'role') return await (await command.load())(environment.roles, values, words, sources);
   if (command.kind === 'own') {
     const { openLibrary } = environment;
     return await (await command.load())({ terminal, commands, openLibrary }, values, words);

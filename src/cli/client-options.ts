@@ -5,7 +5,7 @@
 
 import { limits } from '../api/limits.ts';
 import { sandboxLevels } from '../core/isolation.ts';
-import { outputPlaces, taskStatuses } from '../core/task.ts';
+import { finalStatuses, outputPlaces, taskStatuses } from '../core/task.ts';
 import { roles } from '../core/trust.ts';
 import { parseHalt } from './map/halt.ts';
 import { parseJobLimit, parseTimeLimit } from './map/pace.ts';
@@ -375,6 +375,22 @@ export const uiOptions = {
 
 export const retryOptions = {
   ...oneCall({ failed: boolean('failed', { help: 'All that failed or timed out' }) }),
+  ...lookOptions,
+} satisfies OptionTable;
+
+export const pruneOptions = {
+  ...oneCall({
+    olderThanMs: duration('older-than', {
+      default: 7 * day,
+      defaultText: '7d',
+      minMs: 0,
+      maxMs: 36_500 * day,
+      help: 'Delete what ended longer ago; 0 = all that ended',
+    }),
+    status: choices('status', finalStatuses, { help: 'Only tasks that ended so, repeatable' }),
+    blobs: boolean('blobs', { help: 'Also files that were brought, that long ago, and that no task refers to' }),
+    dryRun: boolean('dry-run', { help: 'Only say what would be deleted' }),
+  }),
   ...lookOptions,
 } satisfies OptionTable;
 

@@ -3,6 +3,7 @@
  * `commands.ts` lists them all; `cli.ts` calls them.
  */
 
+import type { Sources } from './config.ts';
 import type { CommandContext, Terminal } from './context.ts';
 import type { Library } from './library.ts';
 import type { Completes, OptionTable, Values } from './option.ts';
@@ -34,10 +35,12 @@ export type OwnAction<S extends OptionTable> = (
   words: readonly string[],
 ) => Promise<number>;
 
+/** `sources`: where the values come from, for what keeps them as they were given. */
 export type RoleAction<S extends OptionTable> = (
   roles: Roles,
   values: Values<S>,
   words: readonly string[],
+  sources: Sources,
 ) => Promise<number>;
 
 interface CommandFacts {
@@ -59,6 +62,8 @@ interface CommandFacts {
   readonly wordsMax: number;
   /** What its words may be, for completion; the last holds for all that follow. Default: nothing is known of them. */
   readonly completes?: readonly (Completes | null)[];
+  /** The options of the form of the command that this line begins, where forms differ in them. */
+  readonly optionsFor?: (line: readonly string[]) => OptionTable;
   /** Default `anywhere`. */
   readonly optionsEnd?: OptionsEnd;
   /** Options of the program it is like that it does not take, with what to do instead. */

@@ -2,31 +2,17 @@
  * All commands: name, words, options, example, exit statuses. What each does is in `commands/`, loaded when called.
  */
 
-import {
-  batchOptions,
-  exportOptions,
-  lookOptions,
-  mapOptions,
-  retryOptions,
-  runOptions,
-  submitOptions,
-} from './client-options.ts';
+import { batchOptions, lookOptions, mapOptions, retryOptions, runOptions, submitOptions } from './client-options.ts';
 import { type Command, clientCommand, ownCommand, roleCommand } from './command.ts';
 import { many, noWords, oneWorkerWord, selectors, selectorWords } from './command-words.ts';
 import { shells } from './completion/scripts.ts';
 import { runDirectly } from './direct.ts';
 import { done, type Exit, usual, wrong } from './exits.ts';
+import { keepingCommands } from './keeping-commands.ts';
 import { lookingCommands } from './looking-commands.ts';
 import { foreignOptions } from './map/foreign.ts';
-import {
-  backupOptions,
-  dispatcherOptions,
-  doctorOptions,
-  printOptions,
-  reachOptions,
-  upOptions,
-  workerOptions,
-} from './options.ts';
+import { dispatcherOptions, doctorOptions, printOptions, reachOptions, upOptions, workerOptions } from './options.ts';
+import { serviceCommand } from './service-command.ts';
 import { trustCommands } from './trust-commands.ts';
 
 const stopped: Exit = ['0', 'stopped in good order'];
@@ -131,6 +117,7 @@ const work: readonly Command[] = [
       ['N', '--halt with =1: as the job that stopped it; with N%: the percentage that failed'],
       ['125', "Octaskly's own failure"],
       ['130, 143', 'interrupted; what had not ended was cancelled'],
+      ['141', 'nobody reads the output any more; likewise'],
       wrong,
     ],
     optionsEnd: 'unquoted word',
@@ -220,21 +207,8 @@ const care: readonly Command[] = [
     options: lookOptions,
     load: async () => (await import('./commands/notify.ts')).notify,
   }),
-  roleCommand({
-    ...{ name: 'backup', group: 'Care', usage: 'FILE', wordsMin: 1, wordsMax: 1, exits: usual },
-    summary: "copy this machine's database consistently, also while the dispatcher runs",
-    examples: ['backup /nas/octaskly-monday.db'],
-    completes: ['file'],
-    options: backupOptions,
-    action: (given, values, words) => given.backup(values, words[0] ?? ''),
-  }),
-  clientCommand({
-    ...{ name: 'export', group: 'Care', ...noWords, exits: usual },
-    summary: 'all tasks as CSV or JSONL, newest first',
-    examples: ['export --since 7d > week.csv', 'export --format jsonl --status failed'],
-    options: exportOptions,
-    load: async () => (await import('./commands/export.ts')).exportTasks,
-  }),
+  ...keepingCommands,
+  serviceCommand,
   roleCommand({
     ...{ name: 'doctor', group: 'Care', usage: '[sandbox | net [HOST[:PORT]]]', wordsMin: 0, wordsMax: 2 },
     summary: 'what is wrong on this machine, and how to get what is missing',
@@ -255,7 +229,9 @@ const care: readonly Command[] = [
   roleCommand({
     ...{ name: 'version', group: 'Care', ...noWords, exits: [done, wrong] },
     summary: 'the version of this program',
-    details: ['-o quiet prints the number alone.'],
+    details: [
+      '-o quiet prints the number alone; -o json also the commit and the kind of device it was built for, what runs it, the versions of the protocol it speaks, and the fingerprint of the key whose releases it trusts.',
+    ],
     examples: ['version', 'version -o json'],
     options: printOptions,
     action: (given, values) => given.version(values),

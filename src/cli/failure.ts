@@ -54,7 +54,8 @@ function awayAdvice(message: string, command: Command | null): string | null {
 }
 
 /** Where to look after failures that a changed command line does not mend. */
-function nextLook({ code, message }: OctasklyError, command: Command | null): string {
+function nextLook(error: OctasklyError, command: Command | null): string {
+  const { code, message } = error;
   const word = command?.completes?.at(-1);
   const known = (typeof word === 'string' ? listOf[word] : undefined) ?? "'octaskly ps' lists tasks.";
   switch (code) {
@@ -79,7 +80,27 @@ function nextLook({ code, message }: OctasklyError, command: Command | null): st
     case 'storage_corrupt':
       return "Start with a copy made by 'octaskly backup', or another --data-dir.";
     default:
-      return "'octaskly doctor' looks at this machine.";
+      return systemAdvice(error) ?? "'octaskly doctor' looks at this machine.";
+  }
+}
+
+/** What to do about a system call that failed; null: that depends. */
+function systemAdvice({ cause }: OctasklyError): string | null {
+  switch (cause instanceof Error && 'code' in cause ? cause.code : null) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return 'Make the directory first (mkdir -p), or name another place.';
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return "Name a place where this account may do that ('id' says which account that is), or change the rights there.";
+    case 'EISDIR':
+      return 'Name a file; a directory is there.';
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return "Make room on that disk ('df -h' shows it), or name another place.";
+    default:
+      return null;
   }
 }
 

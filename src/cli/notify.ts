@@ -30,9 +30,12 @@ export function parseNotify(text: string): Parsed<NotifyChoice> {
 const textLengthMax = 200;
 const title = 'Octaskly';
 
+/** A cut through the middle of a character leaves U+FFFD of it. */
+const beginning = (text: string): string => text.slice(0, textLengthMax).toWellFormed();
+
 /** Tells whoever sits here. Never throws: what was to be told of has happened. */
 export async function ring({ terminal }: Pick<CommandContext, 'terminal'>, text: string): Promise<void> {
-  const line = harmless(text.slice(0, textLengthMax));
+  const line = harmless(beginning(text));
   const isShown = (await terminal.notifyDesktop?.(title, line)) ?? false;
   if (!terminal.stderr.isTTY) return;
   const message = isShown || terminal.env.TERM === 'dumb' ? '' : messageEscape(terminal, line);
@@ -73,14 +76,15 @@ export async function announceMap(
   }: { readonly name: string; readonly ended: number; readonly failed: number; readonly interrupted?: boolean },
 ): Promise<void> {
   if (choice === undefined) return;
-  const what = interrupted ? 'interrupted' : 'ended';
-  const text = `Map ${what}: ${ended - failed} of ${ended} jobs completed, ${failed} failed (${harmless(name)})`;
+  const completed = ended - failed;
+  const what = interrupted ? `interrupted: ${completed}` : `ended: ${completed} of ${ended}`;
+  const text = `Map ${what} jobs completed, ${failed} failed (${harmless(name)})`;
   if (choice.url === null) {
     // Whoever interrupts it here knows.
     if (!interrupted) await ring(context, text);
     return;
   }
-  const request = { url: choice.url, event: 'map_ended', text: text.slice(0, textLengthMax) } as const;
+  const request = { url: choice.url, event: 'map_ended', text: beginning(text) } as const;
   await context.client.notifications.send(request).catch((error: unknown) => {
     return note(context.terminal, `Cannot tell of the end: ${reasonOf(error)}`);
   });

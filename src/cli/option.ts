@@ -6,6 +6,8 @@
  * the same parser, so none of them can accept what another refuses.
  */
 
+import { type Condition, conditionsExpected, readConditions } from '../core/conditions.ts';
+
 export type Parsed<T> = { readonly value: T } | { readonly expected: string };
 
 export interface Option<T> {
@@ -276,6 +278,15 @@ export function gpuCount<D = undefined>(flag: string, facts: Facts<D>): Option<n
     return value <= 64 ? { value } : { expected: 'true, false or a count from 0 to 64' };
   };
   return option(flag, { bare: 'true', ...facts }, { placeholder: 'COUNT', parse });
+}
+
+/** Under which a worker takes work; `always` is none. */
+export function conditions(flag: string, facts: Facts<readonly Condition[]>): Option<readonly Condition[]> {
+  const parse = (text: string): Parsed<readonly Condition[]> => {
+    const value = readConditions(text);
+    return value === null ? { expected: conditionsExpected } : { value };
+  };
+  return option(flag, { default: [], ...facts }, { placeholder: 'CONDITIONS', parse });
 }
 
 const priorityNames = ['low', 'normal', 'high', 'critical'] as const;

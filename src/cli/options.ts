@@ -9,11 +9,13 @@
 
 import { sandboxLevels } from '../core/isolation.ts';
 import { clusterEvents, clusterEventsDefault } from '../core/notification.ts';
+import { installOptions } from './install-options.ts';
 import {
   addresses,
   boolean,
   bytes,
   choice,
+  conditions,
   decimal,
   duration,
   gpuCount,
@@ -129,6 +131,7 @@ export const dispatcherOptions = {
     defaultText: 'all',
     help: 'Only workers with these names may join, repeatable',
   }),
+  ...installOptions,
   approvals: boolean('approvals', { default: true, help: 'Let devices ask to be approved' }),
   tls: choice('tls', ['off', 'self'], {
     default: 'off',
@@ -235,10 +238,20 @@ export const workerOptions = {
     defaultText: 'octaskly-task if it exists',
     help: 'For a worker started as root: account that runs tasks at strict and above',
   }),
+  when: conditions('when', {
+    defaultText: 'always',
+    help: 'When to take work: idle, charging, battery>30, cool; several with commas between',
+  }),
   cacheMb: megabytes('cache-size', {
     default: 2048,
     defaultText: '2G',
     help: 'Most disk for files kept for later tasks',
+  }),
+  leaveWithinMs: duration('leave-within', {
+    defaultText: 'until they end; 10s as a service',
+    minMs: 0,
+    maxMs: 30 * day,
+    help: 'How long running tasks may go on after a signal to stop; then they are handed back',
   }),
   workDir: path('work-dir', {
     completes: 'directory',
@@ -271,13 +284,28 @@ export const upOptions = {
   label: workerOptions.label,
   sandboxLevel: workerOptions.sandboxLevel,
   taskUser: workerOptions.taskUser,
+  when: workerOptions.when,
   cacheMb: workerOptions.cacheMb,
   workDir: workerOptions.workDir,
+  leaveWithinMs: workerOptions.leaveWithinMs,
   transport: workerOptions.transport,
   peerPort: workerOptions.peerPort,
 } satisfies OptionTable;
 
-export const backupOptions = { dbPath: dispatcherOptions.dbPath, ...placeOptions } satisfies OptionTable;
+export const backupOptions = {
+  ...oneCall({
+    databaseOnly: boolean('database-only', { help: 'Copy the database alone, as a file for sqlite3' }),
+    force: boolean('force', { help: 'Replace the file when it exists' }),
+  }),
+  dbPath: dispatcherOptions.dbPath,
+  ...placeOptions,
+} satisfies OptionTable;
+
+export const restoreOptions = {
+  ...oneCall({ force: boolean('force', { help: 'Move aside what is there' }) }),
+  dbPath: dispatcherOptions.dbPath,
+  ...placeOptions,
+} satisfies OptionTable;
 
 /** How a command reaches the dispatcher. */
 export const reachOptions = {
@@ -344,6 +372,7 @@ export type WorkerValues = Values<typeof workerOptions>;
 export type UpValues = Values<typeof upOptions>;
 export type PrintValues = Values<typeof printOptions>;
 export type BackupValues = Values<typeof backupOptions>;
+export type RestoreValues = Values<typeof restoreOptions>;
 export type DoctorValues = Values<typeof doctorOptions>;
 export type PeersValues = Values<typeof peersOptions>;
 export type JoinValues = Values<typeof joinOptions>;

@@ -35,6 +35,8 @@ export interface LineRules {
   readonly foreign?: ForeignOptions | undefined;
   /** Default `separate`. */
   readonly booleans?: BooleanValues;
+  /** Further long options that can be meant, which the caller takes by itself. */
+  readonly further?: readonly string[];
 }
 
 export interface ParsedLine {
@@ -64,8 +66,15 @@ class Line {
   private readonly ends: OptionsEnd;
   private readonly foreign: ForeignOptions;
   private readonly booleans: BooleanValues;
+  private readonly further: readonly string[];
 
-  constructor(line: readonly string[], table: OptionTable, ends: OptionsEnd, { foreign = {}, booleans }: LineRules) {
+  constructor(
+    line: readonly string[],
+    table: OptionTable,
+    ends: OptionsEnd,
+    { foreign = {}, booleans, further = [] }: LineRules,
+  ) {
+    this.further = further;
     this.foreign = foreign;
     this.booleans = booleans ?? 'separate';
     this.queue = [...line];
@@ -157,7 +166,7 @@ class Line {
     if (instead !== undefined) return usage(`There is no option ${word}: ${instead}.`);
     const names = Object.values(this.table).flatMap((option) => [option.flag, ...option.aliases]);
     const name = word.startsWith('--') ? word.slice(2) : '';
-    const similar = nearestIs(name, ['help', ...names], (found) => `--${found}`);
+    const similar = nearestIs(name, ['help', ...this.further, ...names], (found) => `--${found}`);
     return usage(`There is no option ${word}.${name === '' ? '' : similar} See --help for all.`);
   }
 }

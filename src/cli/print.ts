@@ -91,15 +91,23 @@ export async function workerNames(client: Client): Promise<ReadonlyMap<string, s
   }
 }
 
-/** The table looks up the names of the workers; the other forms ask for nothing more. */
+/** Table and JSON look up the names of the workers. */
 export async function writeTasks(
   { client, terminal }: CommandContext,
   tasks: readonly TaskView[],
   form: OutputForm,
 ): Promise<void> {
   // Those that were waited for one by one come with their attempts, those of a batch without: a list has none.
-  const bare = (task: TaskView & { readonly attempts?: unknown }) => ({ ...task, attempts: undefined });
-  if (form === 'json') return writeJson(terminal, { tasks: tasks.map(bare), next_cursor: null });
+  const bare = (task: TaskView & { readonly attempts?: unknown; readonly worker_names?: unknown }) => ({
+    ...task,
+    ...{ attempts: undefined, worker_names: undefined },
+  });
+  if (form === 'json') {
+    const ids = new Set(tasks.flatMap(({ worker_id: id }) => id ?? []));
+    const named = ids.size === 0 ? [] : [...(await workerNames(client))].filter(([id]) => ids.has(id));
+    const list = { tasks: tasks.map(bare), next_cursor: null, worker_names: Object.fromEntries(named) };
+    return writeJson(terminal, list);
+  }
   if (form === 'quiet')
     return writeIds(
       terminal,

@@ -11,9 +11,11 @@ import type {
   JoinValues,
   PeersValues,
   PrintValues,
+  RestoreValues,
   UpValues,
   WorkerValues,
 } from './options.ts';
+import type { ServiceRequest } from './service.ts';
 
 /** Each returns the exit status and may throw `OctasklyError`. Paths are expanded: no `~/` is left. */
 export interface Roles {
@@ -26,11 +28,15 @@ export interface Roles {
   /** Has a worker that is found by its beacons run the task; the exit status as of `run`. */
   runOnPeer(task: PeerTask): Promise<number>;
   up(values: UpValues): Promise<number>;
-  /** Copies the database of the data directory to `file`, which must not exist. */
+  /** Writes a backup of the dispatcher of the data directory to `file`. */
   backup(values: BackupValues, file: string): Promise<number>;
+  /** Puts the backup `file` back. */
+  restore(values: RestoreValues, file: string): Promise<number>;
   /** Looks at this machine, at all topics without one; at `host` too when one is named. Exit status 1 = something is wrong. */
   doctor(values: DoctorValues, topic: string | null, host: string | null): Promise<number>;
   /** Who is there, heard from themselves. */
   peers(values: PeersValues): Promise<number>;
+  /** Installs, removes or tells of a service of this machine. */
+  service(request: ServiceRequest): Promise<number>;
   version(values: PrintValues): Promise<number>;
 }

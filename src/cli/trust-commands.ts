@@ -15,6 +15,7 @@ const nodes: readonly Command[] = [
     role: 'dispatcher',
     details: [
       'Alone it makes an invite and shows its join token this once: as the line for a device that has Octaskly, as the line that installs it first, and as a QR code. -o quiet prints the token alone.',
+      'While an invite can be used, the dispatcher hands out the program to devices of its network on the port of the API, and nothing else; for other kinds of device than its own it needs --dist. See octaskly docs install.',
       'list shows all invites, revoke ends one; devices that joined with it stay.',
     ],
     examples: ['invite', 'invite --uses 5 --expires 1d', 'invite --name pi-3', 'invite list'],
@@ -26,7 +27,7 @@ const nodes: readonly Command[] = [
     ...{ name: 'join', group: 'Trust', usage: 'TOKEN', wordsMin: 1, wordsMax: 1 },
     summary: 'join a dispatcher by a join token; a worker started here later needs none',
     details: ["'octaskly worker --join TOKEN' does the same and goes on as the worker."],
-    examples: ['join octa1AbC...', 'join octa1AbC... --name attic-pi'],
+    examples: ['join octa2AbC...', 'join octa2AbC... --name attic-pi'],
     exits: [['0', 'joined'], ['1', 'it failed: the token is used, expired or foreign, or nobody answers'], wrong],
     options: joinOptions,
     action: (given, values, words) => given.join(values, words[0] ?? ''),

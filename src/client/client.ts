@@ -8,6 +8,7 @@
  */
 
 import type { OutputFiles } from '../api/file-schemas.ts';
+import type { PruneAnswer, PruneRequest } from '../api/prune-schemas.ts';
 import type {
   BatchAnswer,
   BatchRequest,
@@ -41,6 +42,7 @@ import {
   type Exchange,
   exchange,
   exchangeJson,
+  exchangeText,
   type Fetch,
   isTransient,
   persist,
@@ -160,6 +162,8 @@ export interface Client {
   pause(): Promise<void>;
   resume(): Promise<void>;
   stats(): Promise<Stats>;
+  /** Deletes what is old; takes as long as it takes. */
+  prune(request: PruneRequest): Promise<PruneAnswer>;
   /** Resolves when the dispatcher answers. */
   health(): Promise<void>;
   /** Whether it takes work now, and why not. */
@@ -253,8 +257,20 @@ async function order(connection: Connection, method: 'POST' | 'DELETE', path: st
 }
 
 async function readLines(connection: Connection, path: string): Promise<readonly string[]> {
-  const response = await exchange(connection, { method: 'GET', path, headers: { accept: 'text/plain' } });
-  return (await response.text()).split('\n').slice(0, -1);
+  const text = await exchangeText(connection, { method: 'GET', path, headers: { accept: 'text/plain' } });
+  return text.split('\n').slice(0, -1);
+}
+
+function prune(connection: Connection, request: PruneRequest): Promise<PruneAnswer> {
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify(request);
+  return exchangeJson<PruneAnswer>(connection, {
+    method: 'POST',
+    path: '/api/v1/prune',
+    headers,
+    body,
+    timeoutMs: null,
+  });
 }
 
 async function readReady(connection: Connection): Promise<{ ready: boolean; reason: string | null }> {
@@ -329,6 +345,7 @@ export function createClient(options: ClientOptions): Client {
     pause: () => order(connection, 'POST', '/api/v1/pause'),
     resume: () => order(connection, 'POST', '/api/v1/resume'),
     stats: () => get<Stats>('/api/v1/stats'),
+    prune: (request) => prune(connection, request),
     health: async () => void (await (await exchange(connection, { method: 'GET', path: '/health' })).body?.cancel()),
     ready: () => readReady(connection),
     events: (call) => readEvents(connection, call),

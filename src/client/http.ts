@@ -96,66 +96,110 @@ export function isTransient(error: unknown): boolean {
   return error.code === 'unreachable' || error.code === 'timeout' || error.code === 'shutting_down';
 }
 
-/**
- * The answer, its body unread, when its status is below 400.
- * Throws `OctasklyError`: `unreachable`, `timeout`, or what the problem document says; the signal's reason on abort.
- */
-export async function exchange(connection: Connection, request: Exchange): Promise<Response> {
-  const timeoutMs = request.timeoutMs === undefined ? connection.timeoutMs : request.timeoutMs;
-  const timeout = timeoutMs === null ? null : AbortSignal.timeout(timeoutMs);
-  const signals = [timeout, request.signal].filter((signal) => signal instanceof AbortSignal);
+/** The answer, when its status is below 400. */
+async function answerOf(connection: Connection, request: Exchange, signal: AbortSignal | undefined): Promise<Response> {
   const headers: Record<string, string> = { accept: 'application/json', ...request.headers };
   if (connection.token !== null) headers.authorization = `Bearer ${connection.token}`;
-  try {
-    const response = await connection.fetch(`${connection.baseUrl}${request.path}`, {
-      method: request.method,
-      headers,
-      ...(request.body === undefined ? {} : { body: request.body }),
-      // Fetch Standard, 5.4: a body that is a stream has to say that the answer comes after it.
-      ...(request.body instanceof ReadableStream ? { duplex: 'half' } : {}),
-      ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
-      // A redirect would carry the token to where it was not meant to go.
-      redirect: 'error',
-      cache: 'no-store',
-    });
-    if (response.status < 400) return response;
-    throw errorOfAnswer(response.status, await response.text(), connection.baseUrl);
-  } catch (error) {
-    if (error instanceof OctasklyError) throw error;
-    if (request.signal?.aborted) throw request.signal.reason;
-    if (timeout?.aborted) {
-      throw new OctasklyError(
-        'timeout',
-        `The dispatcher at ${connection.baseUrl} did not answer within ${(timeoutMs ?? 0) / 1000} s.`,
-      );
-    }
-    throw unreachableError(connection.baseUrl, error);
+  const response = await connection.fetch(`${connection.baseUrl}${request.path}`, {
+    method: request.method,
+    headers,
+    ...(request.body === undefined ? {} : { body: request.body }),
+    // Fetch Standard, 5.4: a body that is a stream has to say that the answer comes after it.
+    ...(request.body instanceof ReadableStream ? { duplex: 'half' } : {}),
+    ...(signal === undefined ? {} : { signal }),
+    // A redirect would carry the token to where it was not meant to go.
+    redirect: 'error',
+    cache: 'no-store',
+  });
+  if (response.status < 400) return response;
+  throw errorOfAnswer(response.status, await textOf(response, signal), connection.baseUrl);
+}
+
+/** The body. It is given up by its reader, as not everywhere the signal of the request reaches it (`limited`). */
+async function textOf(response: Response, signal: AbortSignal | undefined): Promise<string> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return '';
+  signal?.addEventListener('abort', () => void reader.cancel(signal.reason).catch(() => {}), { once: true });
+  const decoder = new TextDecoder();
+  for (let text = ''; ; ) {
+    const { done, value } = await reader.read();
+    signal?.throwIfAborted();
+    text += done ? decoder.decode() : decoder.decode(value, { stream: true });
+    if (done) return text;
   }
 }
 
-/** The answer's JSON object. Throws as `exchange`, and `internal` when the answer is none. */
-export async function exchangeJson<T extends object>(connection: Connection, request: Exchange): Promise<T> {
-  const response = await exchange(connection, request);
-  const notOurs = (): OctasklyError =>
-    new OctasklyError('internal', `What answers at ${connection.baseUrl} is no Octaskly dispatcher.`);
-  if (!/^application\/(?:[^;]*\+)?json\b/.test(response.headers.get('content-type') ?? '')) {
-    await response.body?.cancel();
-    throw notOurs();
-  }
-  let text: string;
+/**
+ * What `work` makes of the exchange, within its time limit. The signal it gets is a controller's own and held on to here:
+ * some runtimes (Node 20) collect one that is made of others, or their own use of it, while an answer is read.
+ */
+async function limited<T>(
+  connection: Connection,
+  request: Exchange,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const timeoutMs = request.timeoutMs === undefined ? connection.timeoutMs : request.timeoutMs;
+  const stop = new AbortController();
+  // One of its own: runtimes warn of many listeners at one signal.
+  const asked = request.signal === undefined ? null : AbortSignal.any([request.signal]);
+  const onAbort = (): void => stop.abort(asked?.reason);
+  let isLate = false;
+  const onLate = (): void => {
+    isLate = true;
+    stop.abort();
+  };
+  const timer = timeoutMs === null ? undefined : setTimeout(onLate, timeoutMs);
+  asked?.addEventListener('abort', onAbort, { once: true });
   try {
-    text = await response.text();
+    asked?.throwIfAborted();
+    return await work(stop.signal);
   } catch (error) {
-    if (request.signal?.aborted) throw request.signal.reason;
-    throw unreachableError(connection.baseUrl, error);
+    if (error instanceof OctasklyError) throw error;
+    if (asked?.aborted) throw asked.reason;
+    if (!isLate) throw unreachableError(connection.baseUrl, error);
+    const limit = `within ${(timeoutMs ?? 0) / 1000} s`;
+    throw new OctasklyError('timeout', `The dispatcher at ${connection.baseUrl} did not answer ${limit}.`);
+  } finally {
+    clearTimeout(timer);
+    asked?.removeEventListener('abort', onAbort);
   }
-  try {
-    const value: unknown = JSON.parse(text);
+}
+
+/**
+ * The answer, its body unread, when its status is below 400. The time limit is for its beginning; without one the signal is
+ * for the body, too.
+ * Throws `OctasklyError`: `unreachable`, `timeout`, or what the problem document says; the signal's reason on abort.
+ */
+export function exchange(connection: Connection, request: Exchange): Promise<Response> {
+  return limited(connection, request, (signal) =>
+    answerOf(connection, request, request.timeoutMs === null ? request.signal : signal),
+  );
+}
+
+/** The whole answer as text. Throws as `exchange`. */
+export function exchangeText(connection: Connection, request: Exchange): Promise<string> {
+  return limited(connection, request, async (signal) => textOf(await answerOf(connection, request, signal), signal));
+}
+
+/** The answer's JSON object. Throws as `exchange`, and `internal` when the answer is none. */
+export function exchangeJson<T extends object>(connection: Connection, request: Exchange): Promise<T> {
+  return limited(connection, request, async (signal) => {
+    const response = await answerOf(connection, request, signal);
+    const isJson = /^application\/(?:[^;]*\+)?json\b/.test(response.headers.get('content-type') ?? '');
+    if (!isJson) await response.body?.cancel();
+    const value = isJson ? parsed(await textOf(response, signal)) : null;
     if (typeof value === 'object' && value !== null) return value as T;
+    throw new OctasklyError('internal', `What answers at ${connection.baseUrl} is no Octaskly dispatcher.`);
+  });
+}
+
+/** Null for what is no JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
   } catch {
-    throw notOurs();
+    return null;
   }
-  throw notOurs();
 }
 
 /** Runs `action` until it succeeds or fails for a lasting reason; waits with backoff while the dispatcher is away. */

@@ -72,6 +72,8 @@ export type SchedulerEvent = Stamped &
     | { readonly kind: 'workerDisconnected'; readonly workerId: string; readonly session: number }
     /** It said that it takes no more work. */
     | { readonly kind: 'workerLeaving'; readonly workerId: string; readonly session: number }
+    /** Its conditions for work do not hold: `why` is part of a sentence. Null: they do again. */
+    | { readonly kind: 'workerRests'; readonly workerId: string; readonly session: number; readonly why: string | null }
     /** It hung up in good order and holds nothing. */
     | { readonly kind: 'workerLeft'; readonly workerId: string; readonly session: number }
     /** An operator shut it out: what it still holds is lost. `why` is a sentence without full stop. */

@@ -4,9 +4,12 @@
  *
  *   octa1 + base64url of:  invite id (8)  secret (16)  dispatcher's public key (32)  expiry, wall ms (6, big-endian)
  *                          number of addresses (1), each: length (1), host:port in UTF-8      checksum (4)
+ *   octa2 + base64url of:  SHA-256 of the sums of the programs the dispatcher hands out (32), then as octa1
  *
  * The checksum (the beginning of SHA-256 over all before it) finds typing errors; it authenticates nothing, and whether
- * an invite is still good only its dispatcher says. The whole is secret: it never appears in an error.
+ * an invite is still good only its dispatcher says. The sums are part of what the secret is derived from: with others in
+ * their place the token lets nobody in. The install script reads a token by itself (`scripts/install.sh`, `install.ps1`):
+ * what changes here changes there. The whole is secret: it never appears in an error.
  */
 
 import { sha256 } from '@noble/hashes/sha2.js';
@@ -24,6 +27,8 @@ export interface Invite {
   readonly expiresAt: number;
   /** Where the dispatcher may be reached, `host:port` or `[v6]:port`; up to `inviteAddressesMax`, each up to 255 bytes. */
   readonly addresses: readonly string[];
+  /** SHA-256 of the text of `/download/SHA256SUMS`, 64 hex digits; null where the dispatcher hands out no programs. */
+  readonly sums: string | null;
 }
 
 /** Most addresses in one join token. */
@@ -31,16 +36,18 @@ export const inviteAddressesMax = 8;
 /** Longest text that is looked at, in characters. */
 const textMax = 4096;
 
-const prefix = 'octa1';
-const bytesOf = { id: 8, secret: 16, key: 32, expiry: 6, checksum: 4 } as const;
+const prefixes = { plain: 'octa1', withSums: 'octa2' } as const;
+type Prefix = (typeof prefixes)[keyof typeof prefixes];
+const bytesOf = { sums: 32, id: 8, secret: 16, key: 32, expiry: 6, checksum: 4 } as const;
 const base64url = { alphabet: 'base64url', omitPadding: true } as const;
 
-const checksum = (body: Uint8Array): Uint8Array =>
+const checksum = (prefix: Prefix, body: Uint8Array): Uint8Array =>
   sha256(concatBytes(utf8ToBytes(prefix), body)).subarray(0, bytesOf.checksum);
 
 /** The token's text. What it is made of must keep the limits of `Invite`. */
-export function encodeInvite({ inviteId, secret, dispatcherKey, expiresAt, addresses }: Invite): string {
+export function encodeInvite({ inviteId, secret, dispatcherKey, expiresAt, addresses, sums }: Invite): string {
   assert(/^[0-9a-f]{16}$/.test(inviteId) && /^[0-9a-f]{64}$/.test(dispatcherKey), 'id and key of an invite are hex');
+  assert(sums === null || /^[0-9a-f]{64}$/.test(sums), 'the sums of an invite are hex');
   assert(secret.length === bytesOf.secret, 'the secret of an invite has 16 bytes');
   assert(Number.isInteger(expiresAt) && expiresAt >= 0 && expiresAt < 2 ** 48, 'the expiry of an invite fits 48 bits');
   assert(addresses.length <= inviteAddressesMax, 'an invite has few addresses');
@@ -50,9 +57,10 @@ export function encodeInvite({ inviteId, secret, dispatcherKey, expiresAt, addre
     assert(text.length > 0 && text.length <= 255, 'an address of an invite has 1 to 255 bytes');
     return concatBytes(Uint8Array.of(text.length), text);
   });
-  const head = concatBytes(hexToBytes(inviteId), secret, hexToBytes(dispatcherKey), expiry);
+  const head = concatBytes(hexToBytes(sums ?? ''), hexToBytes(inviteId), secret, hexToBytes(dispatcherKey), expiry);
   const body = concatBytes(head, Uint8Array.of(places.length), ...places);
-  return prefix + concatBytes(body, checksum(body)).toBase64(base64url);
+  const prefix = sums === null ? prefixes.plain : prefixes.withSums;
+  return prefix + concatBytes(body, checksum(prefix, body)).toBase64(base64url);
 }
 
 export type DecodedInvite =
@@ -66,16 +74,18 @@ export function decodeInvite(text: string): DecodedInvite {
   if (!/^octa[0-9]/.test(packed)) {
     const kind = /^eyJ/.test(packed) ? 'an access token (of "octaskly token create")' : 'something else';
     return refused(
-      `This is not a join token but ${kind}: join tokens begin with "${prefix}", as "octaskly invite" prints them.`,
+      `This is not a join token but ${kind}: join tokens begin with "${prefixes.withSums}", as "octaskly invite" prints them.`,
     );
   }
-  if (!packed.startsWith(prefix)) {
+  const prefix = Object.values(prefixes).find((each) => packed.startsWith(each));
+  if (prefix === undefined) {
     return refused('This join token was made by a newer octaskly than this one. Update octaskly on this device.');
   }
   const bytes = bytesIn(packed.slice(prefix.length));
   const body = bytes?.subarray(0, -bytesOf.checksum);
-  if (bytes === null || body === undefined || !equal(checksum(body), bytes.subarray(body.length))) return damaged;
-  const invite = fieldsOf(body);
+  if (bytes === null || body === undefined || !equal(checksum(prefix, body), bytes.subarray(body.length)))
+    return damaged;
+  const invite = fieldsOf(prefix, body);
   return invite === null ? damaged : { ok: true, invite };
 }
 
@@ -97,12 +107,13 @@ function bytesIn(text: string): Uint8Array | null {
 const equal = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i]);
 
 /** Null when the lengths do not add up, which the checksum makes a mistake of the maker. */
-function fieldsOf(body: Uint8Array): Invite | null {
+function fieldsOf(prefix: Prefix, body: Uint8Array): Invite | null {
   let at = 0;
   const take = (length: number): Uint8Array => {
     at += length;
     return body.subarray(at - length, at);
   };
+  const sums = prefix === prefixes.plain ? null : bytesToHex(take(bytesOf.sums));
   const inviteId = bytesToHex(take(bytesOf.id));
   const secret = take(bytesOf.secret).slice();
   const dispatcherKey = bytesToHex(take(bytesOf.key));
@@ -112,5 +123,5 @@ function fieldsOf(body: Uint8Array): Invite | null {
   const addresses: string[] = [];
   for (let n = 0; n < count; n++) addresses.push(new TextDecoder().decode(take(take(1)[0] ?? 0)));
   if (at !== body.length) return null;
-  return { inviteId, secret, dispatcherKey, expiresAt, addresses };
+  return { inviteId, secret, dispatcherKey, expiresAt, addresses, sums };
 }

@@ -15,6 +15,7 @@ import { assert } from '../base/assert.ts';
 import type { AttemptKey } from './attempt.ts';
 import { backoffMs } from './backoff.ts';
 import type { Effect, SubmittedTask } from './events.ts';
+import { nextAttempt } from './fence.ts';
 import { hold, release } from './placement.ts';
 import type { SchedulerState } from './state.ts';
 import {
@@ -112,7 +113,7 @@ export function makeReady(step: Step, task: Task): void {
 /** Gives a ready task its next attempt on `worker`. */
 export function assign(step: Step, task: Task, worker: Worker): void {
   const readyAt = step.state.ready.remove(task.id) ?? step.at;
-  task.attempt += 1;
+  task.attempt = nextAttempt(step.state.fence, task);
   task.phase = 'assigned';
   task.workerId = worker.id;
   task.reason = null;
@@ -132,7 +133,7 @@ function unassign(step: Step, task: Task): void {
 export function passOn(step: Step, task: Task, worker: Worker): void {
   const previous = task.attempt;
   unassign(step, task);
-  task.attempt = previous + 1;
+  task.attempt = nextAttempt(step.state.fence, task);
   task.phase = 'assigned';
   task.workerId = worker.id;
   hold(worker, task, step.at);

@@ -41,6 +41,7 @@ export function onWorkerJoined(current: Step, event: Joined): void {
   worker.heardAt = current.at;
   worker.lastSeenAt = current.wall;
   worker.leaving = false;
+  worker.resting = null;
   const resume = compareHoldings(current, worker, event.held);
   current.effects.push({ kind: 'saveWorker', worker });
   current.effects.push({ kind: 'welcome', workerId: worker.id, session: event.session, resume });

@@ -99,6 +99,7 @@ export function hindrances(worker: Worker, requires: Requirement): string[] {
   if (status === 'silent') reasons.push('it has no connection to the dispatcher now');
   if (worker.leaving) reasons.push('it is about to stop');
   else if (worker.draining) reasons.push('it is draining');
+  else if (worker.resting !== null) reasons.push(`it takes no work now: ${worker.resting}`);
   const { slots } = worker.declaration;
   if (worker.assigned.size >= slots) reasons.push(`all of its ${slots} slots are taken`);
   for (const { key, unit } of amounts) {
@@ -112,7 +113,7 @@ export function hindrances(worker: Worker, requires: Requirement): string[] {
 
 /** Takes new work at all. */
 export function isOpen(worker: Worker): boolean {
-  return worker.session !== null && !worker.draining && !worker.leaving;
+  return worker.session !== null && !worker.draining && !worker.leaving && worker.resting === null;
 }
 
 /** Share of the worker that stays free, 0 … 1: the scarcest of slots and reserved amounts. Below 0 = backlog. */

@@ -1,6 +1,7 @@
 /** The scheduler's state after a restart, from what was saved: workers are taken to be on their way back. */
 
 import { backoffMsMax } from './backoff.ts';
+import type { AttemptFence } from './fence.ts';
 import { waitFor } from './lifecycle.ts';
 import { hold } from './placement.ts';
 import { emptyState, type Policy, type SchedulerState } from './state.ts';
@@ -23,11 +24,12 @@ export interface Saved {
   readonly workers: readonly RememberedWorker[];
   readonly counts: Readonly<Record<TaskStatus, number>>;
   readonly paused: boolean;
+  readonly fence?: AttemptFence | null;
 }
 
 /** Rebuilds the state at scheduler time `at` and wall-clock time `wall`, both ms. */
 export function restore(policy: Policy, saved: Saved, { at, wall }: { at: number; wall: number }): SchedulerState {
-  const state = emptyState(policy);
+  const state = emptyState(policy, saved.fence);
   Object.assign(state.counts, saved.counts);
   state.paused = saved.paused;
   const remembered = new Map(saved.workers.map((worker) => [worker.declaration.id, worker]));

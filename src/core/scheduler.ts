@@ -15,6 +15,7 @@
  *  tasksAdopted          tasks a worker began on a peer's word are taken in as they run
  *  workerDisconnected    nothing moves yet: it keeps running its tasks and may come back within the silence limit
  *  workerLeaving         its backlog is asked back, if it does not see to that itself
+ *  workerRests           as leaving, until it takes work again
  *  workerLeft            what it still holds is placed elsewhere
  *  workerKicked          an operator shut it out: what it holds is lost
  *  drainRequested        as leaving, remembered until undone
@@ -30,6 +31,7 @@ import type { Effect, SchedulerEvent } from './events.ts';
 import { onAdopted, onHandedOver } from './handover.ts';
 import { admit, finish, markStarted, reportedTask, type Step, save, settle, takeBack } from './lifecycle.ts';
 import { lose, onWorkerJoined, publishWorker } from './membership.ts';
+import { isOpen } from './placement.ts';
 import { place, placementDeadline, recallBacklog } from './placing.ts';
 import type { SchedulerState } from './state.ts';
 import { handsOver, type Worker, workerStatus } from './worker.ts';
@@ -87,14 +89,10 @@ function apply(current: Step, event: SchedulerEvent): void {
     case 'workerDisconnected':
       onWorkerDisconnected(current, event);
       return;
-    case 'workerLeaving': {
-      const worker = liveWorker(current, event);
-      if (worker === null) return;
-      worker.leaving = true;
-      if (!handsOver(worker)) recallBacklog(current, worker);
-      publishWorker(current, worker, 'draining', 'it is about to stop');
+    case 'workerLeaving':
+    case 'workerRests':
+      onUnwilling(current, event);
       return;
-    }
     case 'workerLeft': {
       const worker = liveWorker(current, event);
       if (worker !== null) lose(current, worker, 'its worker stopped');
@@ -192,6 +190,17 @@ function onWorkerDisconnected(current: Step, from: { workerId: string; session: 
   worker.vitals = null;
   current.effects.push({ kind: 'saveWorker', worker });
   publishWorker(current, worker, 'silent', 'its connection broke');
+}
+
+/** It takes no new work any more, or for the time being; or it does again. */
+function onUnwilling(current: Step, event: Extract<SchedulerEvent, { kind: 'workerLeaving' | 'workerRests' }>): void {
+  const worker = liveWorker(current, event);
+  if (worker === null) return;
+  if (event.kind === 'workerLeaving') worker.leaving = true;
+  else worker.resting = event.why;
+  if (!isOpen(worker) && !handsOver(worker)) recallBacklog(current, worker);
+  const why = worker.leaving ? 'it is about to stop' : worker.resting;
+  publishWorker(current, worker, workerStatus(worker), why);
 }
 
 function onDrainRequested(current: Step, workerId: string, draining: boolean): void {

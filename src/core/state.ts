@@ -5,6 +5,7 @@
  * the database after a restart) until it is silent for too long with nothing assigned to it.
  */
 
+import type { AttemptFence } from './fence.ts';
 import { Heap } from './heap.ts';
 import { ReadyQueue } from './queue.ts';
 import { type Task, type TaskStatus, taskStatuses } from './task.ts';
@@ -33,6 +34,8 @@ export interface SchedulerState {
   paused: boolean;
   /** The dispatcher goes down: nothing new is placed. */
   closing: boolean;
+  /** Null = nothing was ever restored. */
+  readonly fence: AttemptFence | null;
   /** Reports that were ignored because a newer attempt exists or the task has ended. */
   staleReports: number;
 }
@@ -41,9 +44,10 @@ export function emptyCounts(): Record<TaskStatus, number> {
   return Object.fromEntries(taskStatuses.map((status) => [status, 0])) as Record<TaskStatus, number>;
 }
 
-export function emptyState(policy: Policy): SchedulerState {
+export function emptyState(policy: Policy, fence: AttemptFence | null = null): SchedulerState {
   return {
     policy,
+    fence,
     tasks: new Map(),
     workers: new Map(),
     ready: new ReadyQueue(),

@@ -71,6 +71,8 @@ export interface Worker {
   draining: boolean;
   /** It takes no new work because it is about to stop. */
   leaving: boolean;
+  /** Why it takes no new work for the time being, as part of a sentence; null = it does. */
+  resting: string | null;
   vitals: WorkerVitals | null;
   /** In order of assignment. The first `slots` of them run or are about to; the rest is its backlog. */
   readonly assigned: Map<string, Assigned>;
@@ -93,6 +95,7 @@ export function idleWorker(
     address: null,
     heardAt,
     leaving: false,
+    resting: null,
     vitals: null,
     assigned: new Map(),
     lowestPriority: 0,

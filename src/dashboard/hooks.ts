@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { reasonOf } from '../base/errors.ts';
+import { wallMs } from './clock.ts';
 import type { Bundle, Live } from './live.ts';
 import { type Place, placeOf } from './model/place.ts';
 
@@ -18,11 +19,11 @@ export function usePlace(): { readonly place: Place | null; readonly fragment: s
   return { place: placeOf(fragment), fragment };
 }
 
-/** Wall ms, every `everyMs`. */
+/** Wall ms of the dispatcher, every `everyMs`. */
 export function useNow(everyMs = 1000): number {
-  const [now, setNow] = useState(Date.now());
+  const [now, setNow] = useState(wallMs);
   useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), everyMs);
+    const timer = setInterval(() => setNow(wallMs()), everyMs);
     return () => clearInterval(timer);
   }, [everyMs]);
   return now;

@@ -21,7 +21,7 @@ const headEveryMs = 1000;
 export const statuses = ['blocked', 'queued', 'running', 'completed', 'failed', 'timed_out', 'cancelled'] as const;
 
 /** The filters as the API takes them; what is none is left out. */
-export function queryOf({ status, worker, batch, tag, id }: Filters): TaskQuery {
+export function queryOf({ status, worker, batch, tag, id, text }: Filters): TaskQuery {
   const named = statuses.filter((each) => (status ?? '').split(',').includes(each));
   return {
     status: named.length === 0 ? undefined : named,
@@ -29,6 +29,7 @@ export function queryOf({ status, worker, batch, tag, id }: Filters): TaskQuery 
     batch: batch || undefined,
     tag: tag || undefined,
     id: id || undefined,
+    text: text || undefined,
   };
 }
 
@@ -72,6 +73,7 @@ export function useTasks(live: Live, filters: Filters): Tasks {
     try {
       const page = await live.client.tasks({ ...queryOf(filters), limit, cursor });
       if (current.current !== generation) return;
+      live.learn(page.worker_names);
       setListed((before) => {
         const old = own(before);
         // The head says nothing of how far one has read, unless it is all that was.

@@ -12,6 +12,7 @@ import type { ApprovalView, SessionView } from '../api/trust-schemas.ts';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 import { type Client, createClient } from '../client/client.ts';
 import type { FeedItem } from '../client/events.ts';
+import { setByServer, wallMs } from './clock.ts';
 import { emptyHistory, type History, sampled } from './model/history.ts';
 import { tabsFor } from './model/place.ts';
 import { Value } from './value.ts';
@@ -63,6 +64,8 @@ export class Live {
   readonly lost = new Value<string | null>(null);
   /** Null before the first answer, and for who may not see it. */
   readonly cluster = new Value<Cluster | null>(null);
+  /** Names of workers by their ids, as far as answers told them: also for who does not see the cluster. */
+  readonly names = new Value<ReadonlyMap<string, string>>(new Map());
   readonly events = new Value<Bundle>([]);
   readonly #kept = new Map<string, unknown>();
   #running: AbortController | null = null;
@@ -74,6 +77,7 @@ export class Live {
         try {
           const response = await fetch(url, init);
           this.lost.set(null);
+          setByServer(response.headers.get('date'));
           return response;
         } catch (error) {
           if (init.signal?.aborted !== true) this.lost.set(reasonOf(error));
@@ -96,8 +100,17 @@ export class Live {
     if (this.#kept.size > keptMax && oldest !== undefined) this.#kept.delete(oldest);
   }
 
+  /** Takes in names of workers by their ids. */
+  learn(names: Readonly<Record<string, string>>): void {
+    const known = this.names.now;
+    const news = Object.entries(names).filter(([id, name]) => known.get(id) !== name);
+    if (news.length > 0) this.names.set(new Map([...known, ...news]));
+  }
+
   /** Asks who looks, and begins to watch when the dispatcher knows. */
   async begin(): Promise<void> {
+    // Until it is known who looks nothing else is asked: each try without a valid session counts as somebody who guesses.
+    this.#running?.abort();
     try {
       this.#watch(await this.client.overview.session());
     } catch (error) {
@@ -131,6 +144,7 @@ export class Live {
     this.#running?.abort();
     this.#running = null;
     this.cluster.set(null);
+    this.names.set(new Map());
     this.#kept.clear();
   }
 
@@ -168,12 +182,16 @@ export class Live {
       client.trust.approvals(),
     ]);
     if (signal.aborted) return;
-    const history = sampled(this.cluster.now?.history ?? emptyHistory, { stats, workers }, Date.now());
+    const history = sampled(this.cluster.now?.history ?? emptyHistory, { stats, workers }, wallMs());
+    this.learn(Object.fromEntries(workers.map(({ id, name }) => [id, name])));
     this.cluster.set({ stats, workers, approvals, history });
   }
 
   #failed(error: unknown, signal: AbortSignal): void {
-    if (!signal.aborted && isSignedOut(error)) void this.begin();
+    // Beside somebody who guesses, an invalid session is told "too many tries" before "invalid".
+    const isRefused = isSignedOut(error) || (error instanceof OctasklyError && error.code === 'rate_limited');
+    // Whoever notices first; the others have been told to end.
+    if (!signal.aborted && isRefused) void this.begin();
   }
 
   async #follow(signal: AbortSignal): Promise<void> {

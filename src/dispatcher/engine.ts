@@ -8,6 +8,7 @@
  */
 
 import { OctasklyError, reasonOf } from '../base/errors.ts';
+import { fenceIn, fenceSetting } from '../core/fence.ts';
 import { restore } from '../core/restore.ts';
 import { nextDeadline } from '../core/scheduler.ts';
 import type { Policy, SchedulerState } from '../core/state.ts';
@@ -201,7 +202,8 @@ export class Engine {
     const paused = settings.get('paused') === 'true';
     const stored = { workers, nodes, invites, tokens };
     const stamp = { at: clock.steady(), wall: clock.wall() };
-    return { state: restore(policy, { tasks, workers, counts, paused }, stamp), lastId, stored };
+    const fence = fenceIn(settings.get(fenceSetting) ?? null);
+    return { state: restore(policy, { tasks, workers, counts, paused, fence }, stamp), lastId, stored };
   }
 
   /** Sees to it that `timePassed` comes when time alone changes something. A timer that is early does no harm. */

@@ -39,8 +39,25 @@ interface Parts {
   inTurn<T>(action: (turn: Turn) => T): Promise<T>;
 }
 
+/** Cancelled batches that are remembered. */
+const cancelledMax = 1000;
+
+/** The batch of a submission, with its commit: a new one, or one that grows. */
+function storeBatch(turn: Turn, id: string, { batch, tasks, actor }: Submission): void {
+  if (batch === null) return;
+  if ('joins' in batch) {
+    turn.change({ kind: 'batchGrown', id, by: tasks.length });
+    return;
+  }
+  const { name, notify } = batch;
+  const told = notify === undefined ? {} : { notify };
+  turn.change({ kind: 'batch', id, name, createdAt: turn.wall, size: tasks.length, owner: ownerOf(actor), ...told });
+}
+
 export class Intake {
   readonly #parts: Parts;
+  /** Batches that were cancelled as a whole, the latest last: who adds to them is to stop. A restart forgets them. */
+  readonly #cancelled = new Set<string>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -65,6 +82,7 @@ export class Intake {
       const repeated = repeatedAnswer(turn, store, idempotency);
       if (repeated !== null) return repeated;
       this.#parts.admitNotify(submission);
+      this.#checkBatch(turn, submission);
       this.#checkRoom(submission.tasks.length);
       const prepared = prepare(submission, {
         lastId: this.#parts.engine.lastId,
@@ -78,19 +96,7 @@ export class Intake {
       });
       const { batchId, taskIds } = prepared;
       this.#parts.engine.lastId = prepared.lastId;
-      if (submission.batch !== null && batchId !== null) {
-        const { name, notify } = submission.batch;
-        const owner = ownerOf(submission.actor);
-        turn.change({
-          kind: 'batch',
-          id: batchId,
-          name,
-          createdAt: turn.wall,
-          size: taskIds.length,
-          owner,
-          ...(notify === undefined ? {} : { notify }),
-        });
-      }
+      if (batchId !== null) storeBatch(turn, batchId, submission);
       rememberAnswer(turn, idempotency, prepared);
       turn.apply({ kind: 'tasksSubmitted', tasks: prepared.tasks });
       putOnRecord(turn, submissionEntry(prepared, submission));
@@ -99,6 +105,18 @@ export class Intake {
       });
       return { batchId, taskIds, repeated: false };
     });
+  }
+
+  /** Only who has a batch adds to it; another's is as if it were not there. */
+  #checkBatch(turn: Turn, { batch, actor }: Submission): void {
+    if (batch === null || !('joins' in batch)) return;
+    const stored = turn.newBatch(batch.joins) ?? this.#parts.store.batchHead(batch.joins);
+    if (stored === null || stored.owner !== ownerOf(actor)) {
+      throw new OctasklyError('not_found', `There is no batch "${batch.joins}" that tasks could join.`);
+    }
+    if (this.#cancelled.has(batch.joins)) {
+      throw new OctasklyError('conflict', `Batch ${batch.joins} was cancelled: no more tasks can join it.`);
+    }
   }
 
   #checkRoom(count: number): void {
@@ -133,6 +151,12 @@ export class Intake {
   async cancelBatch(id: string, actor: Actor): Promise<void> {
     await this.#parts.inTurn((turn) => {
       if (this.#parts.store.batch(id) === null) throw new OctasklyError('not_found', `There is no batch ${id}.`);
+      this.#cancelled.delete(id);
+      this.#cancelled.add(id);
+      for (const oldest of this.#cancelled) {
+        if (this.#cancelled.size <= cancelledMax) break;
+        this.#cancelled.delete(oldest);
+      }
       const live = [...this.#state.tasks.values()].filter((task) => task.spec.batchId === id);
       this.#cancel(
         turn,

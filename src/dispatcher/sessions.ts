@@ -271,6 +271,9 @@ export class Sessions {
         turn.apply({ kind: 'workerLeaving', ...from });
         turn.afterwards(() => this.#parts.kept().relieve(workerId));
         return;
+      case 'resting':
+        turn.apply({ kind: 'workerRests', ...from, why: message.why });
+        return;
       case 'goodbye':
         turn.apply({ kind: 'workerLeft', ...from });
         return;

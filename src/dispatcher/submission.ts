@@ -42,7 +42,8 @@ export function prepare(submission: Submission, around: Surroundings): Prepared 
     lastId = nextId(lastId, around.wall);
     return lastId;
   };
-  const batchId = submission.batch === null ? null : giveId();
+  const { batch } = submission;
+  const batchId = batch === null ? null : 'joins' in batch ? batch.joins : giveId();
   const taskIds = submission.tasks.map(giveId);
   const byName = batchId === null ? new Map<string, string | null>() : namesOf(submission, taskIds);
   const waitsFor = submission.tasks.map((task, index) =>

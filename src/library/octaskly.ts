@@ -8,10 +8,11 @@
  */
 
 import type { TaskRequest } from '../api/schemas.ts';
+import { OctasklyError } from '../base/errors.ts';
 import { sleep as realSleep, type Sleep } from '../client/backoff.ts';
 import { type Client, createClient, randomKey, type SubmitOptions } from '../client/client.ts';
 import type { FeedItem } from '../client/events.ts';
-import type { Fetch } from '../client/http.ts';
+import { type Fetch, isTransient } from '../client/http.ts';
 import { BatchHandle } from './batch.ts';
 import type { ByteStream, ReadOptions } from './bytes.ts';
 import { Ends } from './ends.ts';
@@ -35,7 +36,7 @@ export interface OctasklyOptions {
   readonly fetch?: Fetch;
   /** Time limit of one call that neither follows nor waits, default 30,000 ms. */
   readonly timeoutMs?: number;
-  /** How long a submission waits for a dispatcher that was there and is away, or whose queue is full; default 60,000 ms. */
+  /** How long a submission, or the cancelling of what was left, waits for a dispatcher that is away; default 60,000 ms. The former also while the queue is full. */
   readonly patienceMs?: number;
   /** Told when something that follows or waits loses the dispatcher; it goes on trying. */
   readonly onLost?: (reason: string) => void;
@@ -88,22 +89,25 @@ export class Octaskly {
   ): Promise<BatchHandle> {
     const { signal, idempotencyKey = randomKey(), ...fields } = options;
     const tasks: TaskRequest[] = [];
-    for (const { command, ...asked } of plans) tasks.push(await this.#request(command, asked, signal));
+    for (const { command, ...asked } of plans) tasks.push(await this.#request(command, sentAlong(asked), signal));
     const send = () => this.client.submitBatch({ ...fields, tasks }, { idempotencyKey, signal });
     const { id, task_ids } = await this.#patiently(send, signal);
     return new BatchHandle(this.#shared, id, task_ids);
   }
 
-  /** Runs a command to its end. Throws `TaskFailed` when that is not a good one. The signal cancels the task. */
+  /** Runs a command to its end. Throws `TaskFailed` when that is not a good one. The signal, or a `stdin` that fails, cancels the task. */
   async run(command: Command, options: TaskOptions & ReadOptions = {}): Promise<TaskOutput> {
     const { signal, ...asked } = options;
     const task = await this.#submitWhole(command, asked, signal);
+    let output: TaskOutput;
     try {
-      return (await task.output({ signal })).orThrow();
+      output = await task.output({ signal });
     } catch (error) {
-      if (signal?.aborted) await task.cancel().catch(() => {});
+      // Its input may have broken off, too: nobody else knows of the task.
+      await this.#leave(task);
       throw error;
     }
+    return output.orThrow();
   }
 
   /**
@@ -123,7 +127,7 @@ export class Octaskly {
       isOver = true;
       if (ended.status !== 'completed') (await outputOf(this.client, ended, { signal })).orThrow();
     } finally {
-      if (!isOver) await task.cancel().catch(() => {});
+      if (!isOver) await this.#leave(task);
     }
   }
 
@@ -149,7 +153,7 @@ export class Octaskly {
     const { concurrency, keepOrder, signal, ...shared } = options;
     const request: MapSource<T>['request'] = (input, index, stop) => {
       const { command: made, ...asked } = planOf(command, input, index);
-      return this.#request(made, { ...shared, ...asked }, stop);
+      return this.#request(made, sentAlong({ ...shared, ...asked }), stop);
     };
     const submit: MapSource<T>['submit'] = (batch, stop) => {
       const idempotencyKey = randomKey();
@@ -193,6 +197,12 @@ export class Octaskly {
     return this.#handle(id, asked.stdin, signal);
   }
 
+  /** Cancels what nobody waits for any more; a dispatcher that stays away keeps nobody from leaving for ever. */
+  async #leave({ id }: TaskHandle): Promise<void> {
+    const goesOn = (error: unknown, elapsedMs: number) => isTransient(error) && elapsedMs < this.#patienceMs;
+    await patiently(() => this.client.cancel(id), { sleep: this.#shared.sleep, goesOn }).catch(() => {});
+  }
+
   /** With everything uploaded; uploads may be made any number of times. */
   #request(command: Command, asked: TaskOptions, signal: AbortSignal | undefined): Promise<TaskRequest> {
     const make = () => requestOf(this.client, command, asked, signal);
@@ -216,13 +226,21 @@ export class Octaskly {
   }
 }
 
+/** `asked` as it is, for callers without types: bytes are fed to a task by who holds it, and of many nobody does. Throws `usage`. */
+function sentAlong(asked: Omit<TaskPlan, 'command'>): Omit<TaskPlan, 'command'> {
+  if (asked.stdin === undefined || typeof asked.stdin === 'string') return asked;
+  const instead = 'hand bytes in by "inputs", and read them with "<"';
+  throw new OctasklyError('usage', `"stdin" of tasks of a batch or map should be a text: ${instead}.`);
+}
+
 function planOf<T>(command: Command | MapMaker<T>, input: T, index: number): TaskPlan {
   if (typeof command === 'function') {
     const made = command(input, index);
     return typeof made === 'object' && 'command' in made ? made : { command: made };
   }
   if (typeof File !== 'undefined' && input instanceof File) {
-    return { command: filled(command, input.name), inputs: [input] };
+    // The name of a file is never an option.
+    return { command: filled(command, input.name.replace(/^(?=-)/, './')), inputs: [input] };
   }
   return { command: filled(command, String(input)) };
 }

@@ -12,8 +12,8 @@ export interface KeySet {
   readonly notifyKey: string;
   /** Pre-shared key of the one node with this public key (hex); 32 bytes. */
   nodePsk(publicKey: string): Uint8Array;
-  /** One-time secret of the invite with this id (16 hex digits); 16 bytes. */
-  inviteSecret(id: string): Uint8Array;
+  /** One-time secret of the invite with this id (16 hex digits) and the sums in its token (64, or null); 16 bytes. */
+  inviteSecret(id: string, sums?: string | null): Uint8Array;
   /** Signs tokens: HMAC-SHA256. */
   signToken(data: Uint8Array): Uint8Array;
 }

@@ -4,7 +4,7 @@ import type { AttemptKey } from '../core/attempt.ts';
 import type { TaskFile } from '../core/files.ts';
 import type { DeliveryRecord } from '../core/notification.ts';
 import type { RememberedWorker } from '../core/restore.ts';
-import type { AttemptRecord, Task, TaskStatus } from '../core/task.ts';
+import type { AttemptRecord, FinalStatus, Task, TaskStatus } from '../core/task.ts';
 import type { AuditEntry, AuditFinding, InviteRecord, NodeRecord, TokenRecord } from '../core/trust.ts';
 import type { CollectedFiles, StoredOutput } from './files.ts';
 
@@ -35,6 +35,8 @@ export type Change =
       /** Destinations that are told of its end. */
       readonly notify?: readonly string[];
     }
+  /** So many tasks more joined a batch that is stored, or that this commit stores before. */
+  | { readonly kind: 'batchGrown'; readonly id: string; readonly by: number }
   | {
       readonly kind: 'idempotency';
       readonly key: string;
@@ -163,6 +165,8 @@ export interface Store {
   /** Files kept at each worker that keeps any. */
   keptCounts(): ReadonlyMap<string, number>;
   batch(id: string): BatchRow | null;
+  /** The same without what is counted, and so at once; null: there is none. */
+  batchHead(id: string): Pick<BatchRow, 'owner' | 'notify'> | null;
   /** Newest first; `before` is the id the page starts after. */
   batches(filter: { readonly owner?: string }, page: { limit: number; before: string | null }): readonly BatchRow[];
   /** Attempts of the tasks that ended at `since` (wall ms) or later, the last ones first; at most `limit`. */
@@ -179,12 +183,12 @@ export interface Store {
   /**
    * Deletes ended tasks completed before `wallMs` with all that hangs on them; returns how many, their blobs, and which
    * workers may let go of what. One whose files a worker keeps stays for as long as another task wants them as inputs.
+   * `statuses`: only tasks that ended so.
    */
   prune(
     wallMs: number,
     limit: number,
+    statuses?: readonly FinalStatus[],
   ): { readonly tasks: number; readonly blobs: readonly string[]; readonly orphaned: readonly OrphanedOutputs[] };
-  /** Consistent copy while running, to a file that must not exist. Errors: `conflict`, `io`. */
-  backup(file: string): void;
   close(): void;
 }

@@ -30,6 +30,7 @@ import { dispatcherGate, fingerprintOf, sha256Hex } from '../runtime/keys.ts';
 import { createOutputStore } from '../runtime/outputs.ts';
 import { shieldMemory } from '../runtime/own-secrets.ts';
 import { processFigures } from '../runtime/process-figures.ts';
+import { finishRestore } from '../runtime/restoring.ts';
 import { rosterFile } from '../runtime/roster-file.ts';
 import { storeFiles } from '../runtime/store-files.ts';
 import { openStore } from '../store/store.ts';
@@ -39,13 +40,18 @@ import { announceDispatcher } from './announcing.ts';
 import { absolute, checkName, givenSecret, logOf, nameFromHost, onStopSignals } from './common.ts';
 import { withDocs } from './docs-pages.ts';
 import { type Announcing, advertise } from './finding.ts';
+import { type Installing, openInstalling } from './installing.ts';
 import { notifySetup } from './notify.ts';
 import { loadStored, openApi } from './opening.ts';
 import { dashboardPages } from './pages.ts';
+import { Pruning } from './pruning.ts';
 import { startRetention } from './retention.ts';
+import { watchSpace } from './space.ts';
 import { listenForWorkers } from './transports.ts';
 import { startDetails, trustSetup } from './trust.ts';
 
+/** Left free of files that are brought, for the database beside them, bytes. */
+const reserveBytes = 8 * 2 ** 20;
 /** How long open requests may go on after a stop, and how long workers may take to end their side of a link, ms. */
 const stopGraceMs = 200;
 
@@ -85,8 +91,7 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
     for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close();
   };
   try {
-    const lock = lockDispatcher(dataDir);
-    closers.push(() => lock.release());
+    closers.push(...holdDirectory(dataDir, log));
     const keyring = openKeyring({ dataDir, given: givenSecret(values), log, clock: systemClock });
     const staticKeypair = nodeKey(dataDir);
     const { tls, opening, store } = await openData(values, { dataDir, apiBind, log, closers });
@@ -94,26 +99,22 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
     const clusterId = clusterIdOf(store, systemRandom);
     const denyList = openDenyList({ file: absolute(values.denyList ?? join(dataDir, 'deny.toml')), log });
     closers.push(() => denyList.close());
-    const blobs = createBlobStore({ directory: join(dataDir, 'blobs'), log });
+    const blobs = createBlobStore({ directory: join(dataDir, 'blobs'), log, reserveBytes });
     const outputs = createOutputStore({ directory: dataDir, blobs, log });
+    const installing = openInstalling({ values, dataDir, apiBind, apiPort: api.port, tls, log });
+    closers.push(() => installing.close());
     let listener: LinkListener | null = null;
     let seen: Announcing | null = null;
     const dispatcher = new Dispatcher({
-      ...{ clock: systemClock, store, outputs, blobs, log, version, notify },
-      policy: policyOf(values),
+      ...{ clock: systemClock, store, outputs, blobs, log, version, notify, clusterId },
+      ...ownFacts(values, dataDir, log),
       trust: trustSetup({
         ...{ values, keyring, publicKey: staticKeypair.publicKey.toHex() },
         port: () => listener?.port ?? values.port,
-        api: () => ({ scheme: tls === null ? 'http' : 'https', bind: apiBind, port: api.port }),
+        installer: installing.installer,
       }),
-      runId: Date.now().toString(36),
-      clusterId,
-      peersAllowed: values.p2pEnabled,
-      node: { id: nodeId(dataDir), name: nameFromHost(hostname()) },
-      roster: rosterFile(dataDir, log),
       linksEnded: () => listener?.counts ?? {},
       discovery: () => seen?.counts ?? {},
-      process: processFigures,
       storeWritten: () => store.writtenBytes,
     });
     outputs.sweep(dispatcher.state.tasks);
@@ -123,11 +124,14 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
     const { bind: host, port, quic } = values;
     listener = await listenForWorkers(linking, { host, port, quic }, (link) => dispatcher.accept(link));
     closers.push(() => Promise.race([listener?.close(), Bun.sleep(stopGraceMs)]));
-    const rest = restOf(dispatcher, { values, apiBind, denied: denyList.denied, log });
+    const pruning = new Pruning({ dataDir, store, blobs, dispatcher, log });
+    const { prune } = pruning;
+    const rest = restOf(dispatcher, { values, apiBind, denied: denyList.denied, prune, installing, log });
     opening.serve((request, peer) => rest.fetch(request, peer));
     // First of all what others are told, then the sockets, then the files.
     closers.push(() => dispatcher.close());
-    const retention = startRetention({ store, blobs, log, dispatcher, retentionMs: values.retentionMs });
+    const database = databaseOf(values, dataDir);
+    const retention = startRetention({ pruning, database, log, retentionMs: values.retentionMs });
     closers.push(() => retention.stop());
     dispatcher.trust.noteStart({ version, ...startDetails(values, { api: api.url }) });
     closers.push(announceApi(dataDir, localUrlOf(tls === null ? 'http' : 'https', apiBind, api.port), log));
@@ -146,6 +150,30 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
   }
 }
 
+/** Keeps other dispatchers out of the data directory and looks after it; gives what ends that. Errors: `in_use`, `io`. */
+function holdDirectory(dataDir: string, log: Log): readonly (() => void)[] {
+  const lock = lockDispatcher(dataDir);
+  try {
+    if (finishRestore(dataDir)) log.info('a restore that was cut short is finished', { directory: dataDir });
+    return [() => lock.release(), watchSpace(dataDir, log)];
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** What a dispatcher is by its options and its data directory. */
+function ownFacts(values: DispatcherValues, dataDir: string, log: Log) {
+  return {
+    policy: policyOf(values),
+    runId: Date.now().toString(36),
+    peersAllowed: values.p2pEnabled,
+    node: { id: nodeId(dataDir), name: nameFromHost(hostname()) },
+    roster: rosterFile(dataDir, log),
+    process: processFigures,
+  };
+}
+
 interface Data {
   readonly dataDir: string;
   readonly apiBind: string;
@@ -154,10 +182,15 @@ interface Data {
   readonly closers: (() => unknown)[];
 }
 
+/** Where the database is. */
+function databaseOf({ dbPath }: Pick<DispatcherValues, 'dbPath'>, dataDir: string): string {
+  return absolute(dbPath ?? join(dataDir, 'octaskly.db'));
+}
+
 /** What is stored, read in; the API listens meanwhile and says so. */
 async function openData(values: DispatcherValues, { dataDir, apiBind, log, closers }: Data) {
   const tls = await tlsOf(values, dataDir);
-  const file = openStore(absolute(values.dbPath ?? join(dataDir, 'octaskly.db')), storeFiles);
+  const file = openStore(databaseOf(values, dataDir), storeFiles);
   closers.push(() => file.close());
   const opening = openApi(apiAddress(values, apiBind, tls));
   closers.push(() => opening.server.stop(stopGraceMs));
@@ -248,16 +281,21 @@ interface Serving {
   readonly values: DispatcherValues;
   readonly apiBind: string;
   readonly denied: ApiOptions['denied'];
+  readonly prune: NonNullable<ApiOptions['prune']>;
+  readonly installing: Installing;
   readonly log: Log;
 }
 
-function restOf(dispatcher: Dispatcher, { values, apiBind, denied, log }: Serving): ReturnType<typeof createApi> {
+function restOf(
+  dispatcher: Dispatcher,
+  { values, apiBind, installing, ...given }: Serving,
+): ReturnType<typeof createApi> {
   const host = hostname().toLowerCase();
   const lower = (names: readonly string[]): string[] => names.map((name) => name.toLowerCase());
-  return createApi(dispatcher, dispatcher.trust, {
+  const options: ApiOptions = {
+    ...given,
     version,
     clock: systemClock,
-    log,
     sha256Hex,
     defaultTimeoutMs: values.taskTimeoutMs,
     hosts: lower([host, `${host}.local`, apiBind, ...values.allowHost]),
@@ -265,8 +303,10 @@ function restOf(dispatcher: Dispatcher, { values, apiBind, denied, log }: Servin
     requireAuth: values.requireAuth,
     submitRate: values.submitRate,
     page: withDocs(dashboardPages()),
-    denied,
-  });
+    installs: installing.handingOut,
+  };
+  installing.serve(dispatcher, dispatcher.trust, options);
+  return createApi(dispatcher, dispatcher.trust, options);
 }
 
 function apiAddress(

@@ -1,14 +1,17 @@
 /**
  * The report of `doctor net` for people: what was looked at in sections, each line marked, and then what was found with
- * the commands that help. Plain ASCII besides names, no line wider than 100 cells but a command, which must stay whole.
+ * the commands that help. Plain ASCII besides names, no line wider than the terminal but a command, which must stay whole.
  */
 
 import { harmless } from '../base/harmless.ts';
 import { type Finding, isTrouble } from '../discovery/finding.ts';
 import type { HostFacts, MulticastFacts, NetworkFacts } from '../discovery/network-facts.ts';
 
-/** Cells of a line of the report. */
-export const widthMax = 100;
+/** Cells of a line of the report: those of the terminal, 100 at most and where there is none. */
+export function reportWidth(): number {
+  // A terminal that does not know its width says 0.
+  return Math.min(100, (process.stdout.isTTY && process.stdout.columns) || 100);
+}
 
 /** What a line is marked with: fine, to be looked at, wrong, only said. */
 type Mark = 'ok' | 'warn' | 'FAIL' | '-';
@@ -48,13 +51,14 @@ export function line(mark: Mark, text: string): string {
   return wrapped(harmless(text), `  ${mark.padEnd(6)}`, ' '.repeat(8));
 }
 
-/** Lines of at most `widthMax` cells; the first begins with `first`, the others with `rest`. */
+/** Lines of at most `reportWidth()` cells; the first begins with `first`, the others with `rest`. */
 export function wrapped(text: string, first: string, rest: string): string {
+  const width = reportWidth();
   const lines: string[] = [];
   let current = '';
   for (const word of text.split(' ')) {
     const begin = lines.length === 0 ? first : rest;
-    if (current !== '' && Bun.stringWidth(`${begin}${current} ${word}`) > widthMax) {
+    if (current !== '' && Bun.stringWidth(`${begin}${current} ${word}`) > width) {
       lines.push(begin + current);
       current = word;
     } else current = current === '' ? word : `${current} ${word}`;

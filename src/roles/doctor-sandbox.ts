@@ -11,11 +11,12 @@ import { renderTable } from '../cli/table.ts';
 import type { HostIsolation } from '../core/host-isolation.ts';
 import { type Isolation, limitNames } from '../core/isolation.ts';
 import { openCgroups } from '../runtime/cgroup.ts';
+import { goesWithout } from '../runtime/libc.ts';
 import { createLog } from '../runtime/log.ts';
 import { findTaskUser } from '../runtime/task-user.ts';
 import { createWorkspace } from '../runtime/workspace.ts';
 import { absolute } from './common.ts';
-import { widthMax, wrapped } from './doctor-report.ts';
+import { reportWidth, wrapped } from './doctor-report.ts';
 import { findIsolation } from './isolation.ts';
 
 /** What a worker started here would find. */
@@ -42,9 +43,9 @@ export function accounts(host: HostIsolation) {
   return { platform: host.platform, runs_as: host.accountName, task_user: host.taskUser?.name ?? null };
 }
 
-/** The report for people; no line is longer than 100 cells. */
+/** The report for people; no line is longer than `reportWidth()` cells. */
 export function sandboxReport(host: HostIsolation, isolation: Isolation): string {
-  const options = { width: widthMax, textWidth: (text: string) => Bun.stringWidth(text) };
+  const options = { width: reportWidth(), textWidth: (text: string) => Bun.stringWidth(text) };
   const { levels, missing } = isolation;
   const levelTable = renderTable(
     [{ title: 'LEVEL' }, { title: 'MADE BY', flexible: true }, { title: 'NETWORK' }],
@@ -71,7 +72,8 @@ export function sandboxReport(host: HostIsolation, isolation: Isolation): string
   const lacks = [...sentences].map(([sentence, of]) => {
     return paragraph(`${of.map(({ level }) => level).join(' and ')} ${of.length === 1 ? 'is' : 'are'} ${sentence}`);
   });
-  return [levelTable, limitTable, paragraph(whoRuns(host)), ...lacks].join('\n');
+  const own = goesWithout === null ? [] : [paragraph(goesWithout)];
+  return [levelTable, limitTable, paragraph(whoRuns(host)), ...lacks, ...own].join('\n');
 }
 
 function networkWord(level: string, network: boolean): string {

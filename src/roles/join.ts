@@ -3,6 +3,7 @@
 import { hostname } from 'node:os';
 import { OctasklyError } from '../base/errors.ts';
 import type { JoinValues } from '../cli/options.ts';
+import type { Log } from '../ports/time.ts';
 import { nativeCrypto } from '../runtime/crypto.ts';
 import { ensurePrivateDir, nodeKey, workerHome } from '../runtime/data-dir.ts';
 import { createLinks } from '../runtime/links.ts';
@@ -17,9 +18,22 @@ const patienceMs = 30_000;
  * dispatcher, `timeout` when it is not reached, `in_use`, `io`.
  */
 export async function runJoin(values: JoinValues, token: string): Promise<number> {
+  await joinHere(values, token, logOf(values));
+  const name = values.name === undefined ? '' : ` --name ${values.name}`;
+  const dataDir = absolute(values.dataDir);
+  const place = dataDir === absolute('~/.octaskly') ? '' : ` --data-dir ${dataDir}`;
+  process.stdout.write(`This device may join now. Start its worker with:\n\n    octaskly worker${name}${place}\n`);
+  return 0;
+}
+
+/** Joins with a token and keeps the credential in the data directory. Errors: as `runJoin`. */
+export async function joinHere(
+  values: Pick<JoinValues, 'name' | 'port' | 'dataDir' | 'logFile' | 'logFormat'>,
+  token: string,
+  log: Log,
+): Promise<void> {
   const invite = inviteIn(token);
   if (values.name !== undefined) checkName('--name', values.name);
-  const log = logOf(values);
   const dataDir = absolute(values.dataDir);
   ensurePrivateDir(dataDir, log);
   const { directory, lock } = workerHome(dataDir, values.name ?? null);
@@ -44,10 +58,6 @@ export async function runJoin(values: JoinValues, token: string): Promise<number
     if (!enrolled.ok) {
       throw new OctasklyError(enrolled.lasting ? 'refused' : 'timeout', `Cannot join: ${enrolled.detail}`);
     }
-    const name = values.name === undefined ? '' : ` --name ${values.name}`;
-    const place = dataDir === absolute('~/.octaskly') ? '' : ` --data-dir ${dataDir}`;
-    process.stdout.write(`This device may join now. Start its worker with:\n\n    octaskly worker${name}${place}\n`);
-    return 0;
   } finally {
     lock.release();
   }

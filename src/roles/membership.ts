@@ -111,7 +111,7 @@ export async function enrollBy(
   const enrolled = await enroll(
     { links, clock: systemClock, random: systemRandom, log },
     {
-      proof: invite === null ? { by: 'nothing' } : { ...proofOf(invite), by: 'invite' },
+      proof: invite === null ? { by: 'nothing' } : proofOf(invite),
       whereabouts: whereaboutsOf({
         fixed: addresses,
         named: values.dispatcher.length > 0,
@@ -140,8 +140,8 @@ export async function enrollBy(
   return enrolled;
 }
 
-function proofOf({ inviteId, secret, dispatcherKey }: Invite): Omit<Extract<Proof, { by: 'invite' }>, 'by'> {
-  return { inviteId, psk: invitePsk(secret), dispatcherKey };
+function proofOf({ inviteId, secret, dispatcherKey, sums }: Invite): Extract<Proof, { by: 'invite' }> {
+  return { by: 'invite', inviteId, sums, psk: invitePsk(secret), dispatcherKey };
 }
 
 function byCredential({ psk, dispatcherKey }: Credential): Proof {

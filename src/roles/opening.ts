@@ -68,10 +68,11 @@ async function readAll(store: SqliteStore, opening: Pick<Opening, 'say'>, log: L
       if (toldAt > startedAt) log.info('tasks loaded', { tasks: step.value.tasks.length, ms });
       return step.value;
     }
-    opening.say(`${step.value} tasks that wait or run are loaded so far`);
+    const { loaded, total } = step.value;
+    opening.say(`${loaded} of ${total} tasks that wait or run are loaded`);
     if (at - toldAt >= tellEveryMs) {
       toldAt = at;
-      log.info('loading tasks that wait or run', { loaded: step.value });
+      log.info('loading tasks that wait or run', { loaded, total });
     }
     await new Promise<void>((resolve) => setImmediate(resolve));
   }

@@ -38,14 +38,19 @@ export async function runTerminal(argv: readonly string[]): Promise<number> {
       up: async (values) =>
         values.ui ? (await import('./with-ui.ts')).runUpWithUi(values) : (await import('./up.ts')).runUp(values),
       version: async (values) => {
-        process.stdout.write(values.output === 'json' ? `${JSON.stringify({ version })}\n` : `octaskly ${version}\n`);
+        if (values.output === 'json') {
+          const { programFacts } = await import('./facts.ts');
+          process.stdout.write(`${JSON.stringify(programFacts())}\n`);
+        } else process.stdout.write(values.output === 'quiet' ? `${version}\n` : `octaskly ${version}\n`);
         return 0;
       },
       runOnPeer: async (task) => (await import('./p2p-run.ts')).runOnPeer(task),
       verifyRecord: async (file) => (await import('./record.ts')).verifyRecordIn(file),
       doctor: async (values, topic, host) => (await import('./doctor.ts')).runDoctor(values, topic, host),
+      service: async (request) => (await import('./service.ts')).runService(request, terminal),
       peers: async (values) => (await import('./peers-list.ts')).runPeers(values),
       backup: async (values, file) => (await import('./backup.ts')).runBackup(values, file, terminal),
+      restore: async (values, file) => (await import('./restore.ts')).runRestore(values, file, terminal),
     },
     parseToml: (text) => Bun.TOML.parse(text),
     parseYaml: (text) => Bun.YAML.parse(text),

@@ -1,10 +1,10 @@
 /** What the dispatcher role gives to trust: the keyring, tokens signed with its keys, and where this machine is reached. */
 
 import { signToken, verifyToken } from '../api/token.ts';
-import { isLoopbackHost } from '../base/place.ts';
 import type { DispatcherValues } from '../cli/options.ts';
 import { originOf } from '../core/destination.ts';
 import { inviteAddressesMax } from '../core/invite.ts';
+import type { Installer } from '../dispatcher/trust/invites.ts';
 import type { TokenSigner } from '../dispatcher/trust/tokens.ts';
 import type { TrustSetup } from '../dispatcher/trust/trust.ts';
 import type { Keyring } from '../ports/keys.ts';
@@ -42,12 +42,12 @@ interface Served {
   readonly publicKey: string;
   /** The ports that were really bound; known once everything listens. */
   port(): number;
-  api(): { readonly scheme: 'http' | 'https'; readonly bind: string; readonly port: number };
+  readonly installer: Installer;
 }
 
-export function trustSetup({ values, keyring, publicKey, port, api }: Served): TrustSetup {
+export function trustSetup({ values, keyring, publicKey, port, installer }: Served): TrustSetup {
   return {
-    keyring,
+    ...{ keyring, installer },
     signer: tokenSigner(keyring),
     random: systemRandom,
     publicKey,
@@ -58,12 +58,6 @@ export function trustSetup({ values, keyring, publicKey, port, api }: Served): T
       hostsOf(values.bind)
         .slice(0, inviteAddressesMax)
         .map((host) => placeOf(host, port())),
-    installer() {
-      const { scheme, bind, port: apiPort } = api();
-      const [host = values.bind] = hostsOf(isLoopbackHost(bind) ? values.bind : bind);
-      const url = `${scheme}://${placeOf(host, apiPort)}/install.sh`;
-      return { url, isReachable: !isLoopbackHost(bind) && !isLoopbackHost(host) };
-    },
   };
 }
 

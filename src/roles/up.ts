@@ -15,7 +15,7 @@ export async function runUp(values: UpValues): Promise<number> {
   const dispatcher = await startDispatcher(values, log);
   try {
     const worker = await startOwnWorker(values, dispatcher, log);
-    if ((await untilStopped(worker, log)) === 0) return 0;
+    if ((await untilStopped(worker, log, values.leaveWithinMs)) === 0) return 0;
     log.warn('the worker of this process has ended; the dispatcher goes on without it');
     await untilSignalled();
     return 0;

@@ -111,7 +111,7 @@ export function runUpWithUi(values: UpValues): Promise<number> {
       const stop = async (): Promise<void> => {
         log.info('stopping when the running tasks have ended; Ctrl-C twice to stop now');
         worker.leave();
-        await untilStopped(worker, log);
+        await untilStopped(worker, log, values.leaveWithinMs);
         await dispatcher.stop();
       };
       return { apiUrl: dispatcher.apiUrl, stop };

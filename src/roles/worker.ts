@@ -15,14 +15,17 @@ import { systemClock, systemRandom } from '../runtime/clock.ts';
 import { keptCredential, setIdentityAside } from '../runtime/credential.ts';
 import { nativeCrypto } from '../runtime/crypto.ts';
 import { ensurePrivateDir, nodeId, nodeKey, workerHome } from '../runtime/data-dir.ts';
+import { keepHardware, readHardware, wasCopied } from '../runtime/hardware.ts';
 import { detectResources, readVitals } from '../runtime/host.ts';
 import { keptOutputsFile } from '../runtime/kept-outputs-file.ts';
 import { createLauncher } from '../runtime/launcher.ts';
+import { goesWithout } from '../runtime/libc.ts';
 import { createLinks } from '../runtime/links.ts';
 import type { ProcessLog } from '../runtime/log.ts';
 import { shieldMemory } from '../runtime/own-secrets.ts';
 import { createTaskFiles } from '../runtime/task-files.ts';
 import { findTaskUser } from '../runtime/task-user.ts';
+import { untouchedSeconds } from '../runtime/untouched.ts';
 import { createWorkspace } from '../runtime/workspace.ts';
 import { version } from '../version.ts';
 import { KeptOutputs } from '../worker/kept-outputs.ts';
@@ -35,6 +38,7 @@ import { openFinder } from './finding.ts';
 import { findIsolation, requireLeast, taskRoot } from './isolation.ts';
 import { findMembership, inviteIn, type Membership } from './membership.ts';
 import { openPeers } from './peers.ts';
+import { watchSpace } from './space.ts';
 import { dialTransport } from './transports.ts';
 
 const mebibyte = 1024 * 1024;
@@ -49,19 +53,31 @@ export interface RunningWorker {
 /** Runs a worker until a signal ends it. Exit status 0, or 1 when it could not go on. */
 export async function runWorker(values: WorkerValues): Promise<number> {
   const log = logOf(values);
-  return untilStopped(await startWorker(values, log), log);
+  if (goesWithout !== null) log.info(goesWithout);
+  return untilStopped(await startWorker(values, log), log, values.leaveWithinMs);
 }
 
-/** Waits for a worker's end, which the first signal asks for and the second forces; its exit status. */
-export async function untilStopped(worker: RunningWorker, log: Log): Promise<number> {
+/**
+ * Waits for a worker's end, which the first signal asks for and the second forces, as do `leaveWithinMs` behind the first;
+ * its exit status.
+ */
+export async function untilStopped(
+  worker: RunningWorker,
+  log: Log,
+  leaveWithinMs: number | undefined,
+): Promise<number> {
+  let patience: ReturnType<typeof setTimeout> | undefined;
   const quietly = onStopSignals(
     () => {
-      log.info('stopping when the running tasks have ended; again to stop now');
+      const within = leaveWithinMs === undefined ? '' : `, at most ${leaveWithinMs / 1000} s`;
+      log.info(`stopping when the running tasks have ended${within}; again to stop now`);
       worker.leave();
+      if (leaveWithinMs !== undefined) patience = setTimeout(() => worker.stop(), leaveWithinMs);
     },
     () => worker.stop(),
   );
   const end = await worker.ended;
+  clearTimeout(patience);
   quietly();
   if (!end.ok) log.error(end.detail);
   return end.ok ? 0 : 1;
@@ -78,9 +94,7 @@ export async function startWorker(values: WorkerValues, log: ProcessLog): Promis
   const dataDir = absolute(values.dataDir);
   ensurePrivateDir(dataDir, log);
   const home = workerHome(dataDir, values.name ?? null);
-  // Under a new identity it has to be let in anew, by the dispatcher it knows.
-  const known = values.newIdentity ? (keptCredential(home.directory)?.addresses ?? []) : [];
-  if (values.newIdentity) setIdentityAside(home.directory, new Date());
+  const known = settleIdentity(home.directory, values.newIdentity, log);
   const id = values.id ?? nodeId(home.directory);
   const ground = await prepareGround(values, { id, dataDir, directory: home.directory, log });
   const { root, kept, workspace, launcher, host, isolation } = ground;
@@ -119,7 +133,7 @@ export async function startWorker(values: WorkerValues, log: ProcessLog): Promis
         launcher,
         workspace,
         blobs,
-        readVitals,
+        ...{ readVitals, conditions: values.when, untouchedS: untouchedSeconds },
         peers: sharing === null ? null : { ...sharing, table: beacons.peers },
         files: createTaskFiles({ cache: blobs, log }),
         kept: outputs,
@@ -135,11 +149,34 @@ export async function startWorker(values: WorkerValues, log: ProcessLog): Promis
       await finder?.close();
       launcher.close();
       await workspace.settled();
+      ground.unwatch();
       // Outside the data directory nobody would look for what is left of a worker.
       if (kept !== root) rmSync(root, { recursive: true, force: true });
       home.lock.release();
     },
   });
+}
+
+/**
+ * Takes a new identity where one is asked for, or where the worker's folder was copied from another device: then it has
+ * to be let in anew, by the dispatcher it knows, whose addresses this gives. Errors: `io`, `forbidden`.
+ */
+function settleIdentity(directory: string, isAsked: boolean, log: Log): readonly string[] {
+  const hardware = readHardware();
+  const isCopied = wasCopied(directory, hardware);
+  const isNew = isAsked || isCopied;
+  const known = isNew ? (keptCredential(directory)?.addresses ?? []) : [];
+  if (isNew) setIdentityAside(directory, new Date());
+  keepHardware(directory, hardware, { anew: isNew });
+  if (isCopied && !isAsked) {
+    log.warn(
+      'this data directory was copied from another device: the worker takes a new id and key, and has to be let in',
+      {
+        directory,
+      },
+    );
+  }
+  return known;
 }
 
 /** Where and how tasks run here. Errors: `usage`, `io`, `forbidden`. */
@@ -158,7 +195,8 @@ async function prepareGround(
   // Only this worker's own account needs to reach what is kept for later tasks.
   const kept = values.workDir === undefined ? directory : root;
   if (kept !== root) log.info(`tasks run below ${root}: the data directory is closed to ${taskUser?.name}`);
-  return { root, kept, workspace, launcher: createLauncher({ log, cgroups }), host, isolation };
+  const unwatch = watchSpace(dataDir, log);
+  return { root, kept, workspace, launcher: createLauncher({ log, cgroups }), host, isolation, unwatch };
 }
 
 /** The files kept in the folder `directory`, with those among them that tasks want to stay here. */

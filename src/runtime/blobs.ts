@@ -76,8 +76,12 @@ export interface FileBlobStore extends BlobStore {
   adoptDurably(file: string, blob: string): void;
   /** Deletes a blob that nobody brought or asked to bring since `wallMs`; false when it is younger, or not here. */
   deleteOlder(blob: string, wallMs: number): boolean;
-  /** Deletes what came in before `wallMs`, in part or whole, except blobs that `isKept`; resolves with their number. */
-  sweep(wallMs: number, isKept: (blob: string) => boolean): Promise<number>;
+  /** Deletes what came in before `wallMs`, in part or whole, except blobs that `isKept`, or only counts that. */
+  sweep(
+    wallMs: number,
+    isKept: (blob: string) => boolean,
+    options?: { readonly dryRun?: boolean },
+  ): Promise<{ readonly blobs: number; readonly bytes: number }>;
   /** Deletes what came of a blob so far; not while it is coming in. */
   deletePart(blob: string): void;
   /** All blobs, in no order. */
@@ -86,23 +90,31 @@ export interface FileBlobStore extends BlobStore {
   listIncoming(): Iterable<BlobFile>;
 }
 
-/** Opens the folder `directory`, making it where it is missing. Error: `storage_unavailable`. */
-export function createBlobStore(options: { readonly directory: string; readonly log: Log }): FileBlobStore {
-  const { directory, log } = options;
+/**
+ * Opens the folder `directory`, making it where it is missing. What would leave less than `reserveBytes` of its disk free
+ * is refused. Error: `storage_unavailable`.
+ */
+export function createBlobStore(options: {
+  readonly directory: string;
+  readonly log: Log;
+  readonly reserveBytes?: number;
+}): FileBlobStore {
+  const { directory, log, reserveBytes = 0 } = options;
   return onDisk('open the folder of blobs', () => {
     const arrivals = join(directory, incoming);
     mkdirSync(arrivals, { recursive: true, mode: 0o700 });
     // Files that were about to be taken over when a predecessor ended.
     const left = readdirSync(arrivals).filter((name) => !blobPattern.test(`sha256:${name}`));
     for (const name of left) storeFiles.remove(join(arrivals, name));
-    return new Blobs(directory, log);
+    return new Blobs(directory, log, reserveBytes);
   });
 }
 
 class Blobs implements FileBlobStore {
   readonly directory: string;
   readonly #log: Log;
-  readonly #receiving = new Map<string, BlobReceiver>();
+  readonly #reserveBytes: number;
+  readonly #receiving = new Map<string, { readonly receiver: BlobReceiver; readonly bytes: number }>();
   /** Sizes announced for what is here in part, as far as that was since the start. */
   readonly #announced = new Map<string, number>();
   readonly #folders = new Set<string>();
@@ -110,7 +122,8 @@ class Blobs implements FileBlobStore {
   #fresh = new Set<string>();
   #syncing: Promise<void> = Promise.resolve();
 
-  constructor(directory: string, log: Log) {
+  constructor(directory: string, log: Log, reserveBytes: number) {
+    this.#reserveBytes = reserveBytes;
     this.directory = directory;
     this.#log = log;
   }
@@ -162,7 +175,7 @@ class Blobs implements FileBlobStore {
         arrived: () => this.adopt(file, blob),
         ended: () => this.#ended(blob, bytes, receiver.received),
       });
-      this.#receiving.set(blob, receiver);
+      this.#receiving.set(blob, { receiver, bytes });
       return receiver;
     });
   }
@@ -180,7 +193,7 @@ class Blobs implements FileBlobStore {
 
   readReceived(blob: string, from: number, max: number): Uint8Array {
     // The file of a receiver that has nothing yet may hold what came under another size.
-    const received = this.#receiving.get(blob)?.received ?? this.received(blob);
+    const received = this.#receiving.get(blob)?.receiver.received ?? this.received(blob);
     const length = Math.min(max, received - from);
     if (length <= 0) return new Uint8Array(0);
     return onDisk(`read ${blob}`, () => readRange(this.#incomingFile(blob), from, length));
@@ -252,22 +265,27 @@ class Blobs implements FileBlobStore {
     this.#announced.delete(blob);
   }
 
-  async sweep(wallMs: number, isKept: (blob: string) => boolean): Promise<number> {
+  async sweep(
+    wallMs: number,
+    isKept: (blob: string) => boolean,
+    { dryRun = false }: { readonly dryRun?: boolean } = {},
+  ): Promise<{ blobs: number; bytes: number }> {
     const pace = new Pace();
-    let count = 0;
-    for (const { blob, changedAt } of this.listIncoming()) {
+    const total = { blobs: 0, bytes: 0 };
+    const drop = (bytes: number, action: () => void): void => {
+      if (!dryRun) action();
+      total.blobs += 1;
+      total.bytes += bytes;
+    };
+    for (const { blob, bytes, changedAt } of this.listIncoming()) {
       await pace.breathe();
-      if (changedAt >= wallMs || this.#receiving.has(blob)) continue;
-      this.deletePart(blob);
-      count += 1;
+      if (changedAt < wallMs && !this.#receiving.has(blob)) drop(bytes, () => this.deletePart(blob));
     }
-    for (const { blob, changedAt } of this.list()) {
+    for (const { blob, bytes, changedAt } of this.list()) {
       await pace.breathe();
-      if (changedAt >= wallMs || isKept(blob)) continue;
-      this.delete(blob);
-      count += 1;
+      if (changedAt < wallMs && !isKept(blob)) drop(bytes, () => this.delete(blob));
     }
-    return count;
+    return total;
   }
 
   *list(): Iterable<BlobFile> {
@@ -292,8 +310,10 @@ class Blobs implements FileBlobStore {
 
   /** A blob that cannot fit is refused before it has filled the disk that the database may lie on. */
   #checkSpace(blob: string, bytes: number): void {
-    if (bytes < spaceCheckBytesMin) return;
-    if (bytes > freeBytesOf(this.directory)) throw fullDiskError(`receive ${blob}`, this.directory, bytes);
+    if (bytes < spaceCheckBytesMin && this.#reserveBytes === 0) return;
+    let needed = bytes + this.#reserveBytes;
+    for (const other of this.#receiving.values()) needed += other.bytes - other.receiver.received;
+    if (needed > freeBytesOf(this.directory)) throw fullDiskError(`receive ${blob}`, this.directory, needed);
   }
 
   async #syncFresh(): Promise<void> {

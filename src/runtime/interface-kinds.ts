@@ -21,6 +21,9 @@ interface Kind {
   readonly reason: string;
 }
 
+/** Why a modem's interface is left out. */
+export const providerLine = 'a line to a provider';
+
 // A bridge somebody set up by himself (`br0`, `bridge0`, `vmbr0`) carries the home network, and is used.
 const kinds: readonly Kind[] = [
   {
@@ -40,7 +43,7 @@ const kinds: readonly Kind[] = [
     name: /^(?:tailscale|zt|zerotier|netbird|nebula|hamachi|wireguard|openvpn|cloudflarewarp|cloudflare warp)/i,
     reason: 'a VPN',
   },
-  { name: /^(?:ppp|wwan|wwp|rmnet|v4-rmnet|ccmni|pdp_ip|slip|cellular)/i, reason: 'a line to a provider' },
+  { name: /^(?:ppp|wwan|wwp|rmnet|v4-rmnet|ccmni|pdp_ip|slip|cellular)/i, reason: providerLine },
   {
     name: /^(?:awdl|llw|anpi|p2p|bluetooth network|local area connection\*)/i,
     reason: 'a link between two devices alone',

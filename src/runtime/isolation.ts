@@ -21,8 +21,9 @@ import { join } from 'node:path';
 import { reasonOf } from '../base/errors.ts';
 import { type Account, type HostIsolation, notTried, type SystemPaths, type Trial } from '../core/host-isolation.ts';
 import type { LaunchPlan } from '../ports/processes.ts';
+import { isAndroid } from './android.ts';
 import { guardVariable } from './guard.ts';
-import { isAndroid } from './host.ts';
+import { goesWithout } from './libc.ts';
 import { markerVariable } from './process-tree.ts';
 import { ownAccountName } from './task-user.ts';
 
@@ -52,17 +53,18 @@ export async function readHostIsolation(given: {
     taskUser: given.taskUser,
     paths: readSystemPaths([homedir(), '/etc/octaskly', ...given.hidden]),
     bubblewrap: bubblewrap && { ...bubblewrap, ...untried },
-    launcher: linux
-      ? {
-          self: given.self ?? ownProgram(),
-          tools: {
-            setpriv: Bun.which('setpriv') ?? '/usr/bin/setpriv',
-            unshare: Bun.which('unshare') ?? '/usr/bin/unshare',
-          },
-          namespaces: untried,
-          landlock: notTried,
-        }
-      : null,
+    launcher:
+      linux && goesWithout === null
+        ? {
+            self: given.self ?? ownProgram(),
+            tools: {
+              setpriv: Bun.which('setpriv') ?? '/usr/bin/setpriv',
+              unshare: Bun.which('unshare') ?? '/usr/bin/unshare',
+            },
+            namespaces: untried,
+            landlock: notTried,
+          }
+        : null,
     sandboxExec: platform === 'darwin' && existsSync(sandboxExec) ? { path: sandboxExec, strict: notTried } : null,
     prlimit: linux ? Bun.which('prlimit') : null,
     countsPerNamespace: linux && isKernelAtLeast(5, 14),

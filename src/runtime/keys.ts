@@ -6,7 +6,8 @@
  * It stretches nothing: whoever takes part in a handshake or sees a token can try guesses at a secret offline, so a secret
  * has to be long and random, as the generated one is.
  *
- * Invariant: no label is the beginning of another, and what follows a label (a public key, an invite's id) has one length.
+ * Invariant: no label is the beginning of another, and what follows a label (a public key, an invite's id, that id and the
+ * sums of its token) has one length.
  */
 
 import { createHash, createHmac, hkdfSync, randomUUID } from 'node:crypto';
@@ -21,6 +22,7 @@ const labels = {
   psk: 'octaskly noise psk v1',
   nodePsk: 'octaskly node psk v1',
   inviteSecret: 'octaskly invite secret v1',
+  inviteSumsSecret: 'octaskly invite with sums secret v1',
   invitePsk: 'octaskly invite psk v1',
   token: 'octaskly api token v1',
   notify: 'octaskly notification key v1',
@@ -54,7 +56,10 @@ export function keySet(secret: string): KeySet {
     beaconKey: derive(secret, 'beacon'),
     notifyKey: derive(secret, 'notify').toHex(),
     nodePsk: (publicKey) => derive(secret, 'nodePsk', { of: Uint8Array.fromHex(publicKey) }),
-    inviteSecret: (id) => derive(secret, 'inviteSecret', { of: Uint8Array.fromHex(id), length: inviteSecretBytes }),
+    inviteSecret: (id, sums = null) => {
+      const of = Uint8Array.fromHex(`${id}${sums ?? ''}`);
+      return derive(secret, sums === null ? 'inviteSecret' : 'inviteSumsSecret', { of, length: inviteSecretBytes });
+    },
     signToken: (data) => new Uint8Array(createHmac('sha256', tokenKey).update(data).digest()),
   };
 }
@@ -90,7 +95,7 @@ function candidatesFor(sets: readonly KeySet[], claim: Claim, remoteKey: Uint8Ar
 function pskFor(keys: KeySet, claim: Claim, remoteKey: Uint8Array): Uint8Array {
   switch (claim.by) {
     case 'invite':
-      return invitePsk(keys.inviteSecret(claim.inviteId));
+      return invitePsk(keys.inviteSecret(claim.inviteId, claim.sums));
     case 'credential':
       return keys.nodePsk(remoteKey.toHex());
     default:

@@ -23,7 +23,7 @@ import type { Log } from '../ports/time.ts';
 import type { Stream } from '../wire/messages.ts';
 import type { Cgroups, TaskCgroup } from './cgroup.ts';
 import { Guard, guardVariable } from './guard.ts';
-import { type LinuxCalls, openLinuxCalls } from './libc.ts';
+import { goesWithout, type LinuxCalls, openLinuxCalls } from './libc.ts';
 import { openInputPipe, openKernelPipe, openStreamPipe, quietMs } from './pipes.ts';
 import { ProcessCap } from './process-cap.ts';
 import { GroupTrees } from './process-groups.ts';
@@ -230,7 +230,8 @@ function openPipes(calls: LinuxCalls | null, plan: LaunchPlan, onOutput: Output)
 function openTerminal(plan: LaunchPlan, size: TerminalSize, onOutput: Output): Pipes {
   const pipes = openTerminalPipes(size, (data) => onOutput('stdout', data));
   if (pipes !== null) return pipes;
-  const why = process.platform === 'linux' ? 'the worker has no terminal left' : 'the worker has no terminals';
+  const hasThem = process.platform === 'linux' && goesWithout === null;
+  const why = hasThem ? 'the worker has no terminal left' : 'the worker has no terminals';
   throw new OctasklyError('io', `Cannot start ${describe(plan)}: ${why}.`);
 }
 

@@ -16,11 +16,14 @@ import { constants, readdirSync } from 'node:fs';
 const { i32, u64, i64, ptr } = FFIType;
 
 /** Names of the C library on Linux and Android. */
-export const linuxNames = [
+export const linuxNames: readonly string[] = [
   'libc.so.6', // glibc
   `libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`,
   'libc.so', // Android's bionic
 ];
+
+/** What this build goes without because it cannot make such calls, in sentences; null where it can. */
+export const goesWithout: string | null = null;
 
 const openCalls = { openat: { args: [i32, ptr, i32], returns: i32 } } as const;
 const execCalls = { execve: { args: [ptr, ptr, ptr], returns: i32 } } as const;

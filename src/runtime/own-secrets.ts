@@ -24,7 +24,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export const secretVariables = ['OCTASKLY_SECRET', 'OCTASKLY_SECRET_KEY', 'OCTASKLY_TOKEN'];
 export const secretFlags = ['--secret', '--secret-key', '--token', '--join'];
 /** Beginnings of join tokens and access tokens, which may also stand as words of their own. */
-const secretBeginnings = ['octa1', 'eyJ'];
+const secretBeginnings = ['octa1', 'octa2', 'eyJ'];
 
 let given: Environment | null = null;
 

@@ -40,7 +40,9 @@ export function createPostman(): Postman {
 
 /** What `fetch` says may repeat the address, whose path may be a secret, and asks the reader questions. */
 function withoutAddress(message: string): string {
-  return message.replaceAll(/https?:\/\/\S+/g, 'the address').replace(/ (?:Is|Was) the[^?]*\?$/, '');
+  const said = message.replaceAll(/https?:\/\/\S+/g, 'the address').replace(/ (?:Is|Was) the[^?]*\?$/, '');
+  // It goes into a sentence.
+  return said.replace(/\.$/, '');
 }
 
 /** RFC 9110, 10.2.3: seconds; a date is not taken, as the clocks may differ. */

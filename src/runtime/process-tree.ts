@@ -9,6 +9,7 @@
  *   3. no known task: it is killed as soon as no attempt still runs that was there when it started.
  * Orphans that carry this process's resource-limit brand no more than a stranger does are not tasks' and left alone
  * (in a container this process may be pid 1 and inherit anybody).
+ * Where it cannot be a subreaper, orphans are looked for among all processes, and known by that brand alone.
  *
  * Killing goes in rounds: stop everything that belongs to the task until nothing new turns up, kill it, take its remains,
  * look again; stopped processes cannot fork, so a fork bomb loses. The usual end, with nothing left, costs one kill(2) and
@@ -27,6 +28,7 @@ import {
   isAlive,
   listDescendants,
   type ProcessFacts,
+  ProcessList,
   readChain,
   readProcess,
   readProcesses,
@@ -127,14 +129,18 @@ export class LinuxTrees implements ProcessTrees {
   readonly #options: Options;
   readonly #roots = new Map<number, Root>();
   readonly #owners = new Map<number, Owner>();
-  readonly #children = new ChildList();
+  /** This process is a subreaper: what lost its parent is its child. */
+  readonly #adopts: boolean;
+  readonly #children: ChildList | ProcessList;
   readonly #ownSession = readProcess(process.pid)?.session ?? -1;
   #sweeper: ReturnType<typeof setInterval> | null = null;
 
   constructor(options: Options) {
     this.#options = options;
+    this.#adopts = options.calls.setSubreaper(true);
+    this.#children = this.#adopts ? new ChildList() : new ProcessList();
     for (const pid of this.#children.read()) this.#owners.set(pid, { kind: 'foreign' });
-    if (!options.calls.setSubreaper(true)) {
+    if (!this.#adopts && options.queueBytes === null) {
       options.log.warn('Cannot become a subreaper: processes that detach from their task may outlive it');
     }
   }
@@ -295,7 +301,7 @@ export class LinuxTrees implements ProcessTrees {
     return members;
   }
 
-  /** Children that nobody here started and that are not known to be foreign. */
+  /** Children (all processes, where orphans do not come here) that nobody here started and that are not known to be foreign. */
   #orphans(): number[] {
     const guardPid = this.#options.guardPid();
     const children = this.#children.read();
@@ -316,7 +322,7 @@ export class LinuxTrees implements ProcessTrees {
   }
 
   #reapIfDead(pid: number, facts: ProcessFacts | undefined): boolean {
-    if (facts === undefined || isAlive(facts) || facts.session === this.#ownSession) return false;
+    if (facts === undefined || isAlive(facts) || facts.session === this.#ownSession || !this.#adopts) return false;
     for (const root of this.#roots.values()) {
       if (!this.#isOf(root, pid)) continue;
       root.orphans.cpuMs += facts.cpuMs + facts.waitedCpuMs;
@@ -369,10 +375,13 @@ export class LinuxTrees implements ProcessTrees {
     // Tasks have sessions of their own and cannot come back into ours: this one was started by the worker itself.
     if (facts.session === this.#ownSession) return { kind: 'foreign' };
     const root = this.#roots.get(facts.group) ?? this.#roots.get(facts.session);
+    const { queueBytes } = this.#options;
+    const isBranded = (): boolean => queueBytes !== null && readQueueLimit(facts.pid) === queueBytes;
+    // Who is nobody's child here may be another worker's.
+    if (root === undefined && !this.#adopts && !isBranded()) return { kind: 'foreign' };
     const marker = root?.marker ?? readVariable(facts.pid, markerVariable);
     if (marker !== null) return { kind: 'task', marker };
-    const { queueBytes } = this.#options;
-    if (queueBytes !== null && readQueueLimit(facts.pid) !== queueBytes) return { kind: 'foreign' };
+    if (queueBytes !== null && !isBranded()) return { kind: 'foreign' };
     return { kind: 'unknown', startedTicks: facts.startedTicks };
   }
 }

@@ -4,7 +4,19 @@
  */
 
 import { hash } from 'node:crypto';
-import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 
@@ -65,6 +77,20 @@ export const storeFiles = {
   sync(file: string): void {
     syncPath(file, 'r+');
     syncDirectory(dirname(file));
+  },
+
+  /** Gives a file of the same directory another name, in place of what has it; that survives power loss. */
+  rename(file: string, target: string): void {
+    renameSync(file, target);
+    syncDirectory(dirname(target));
+  },
+
+  /** Copies a file to a private one, in place of what is there; it is on disk when this returns. */
+  copy(file: string, target: string): void {
+    rmSync(target, { force: true });
+    copyFileSync(file, target);
+    chmodSync(target, 0o600);
+    this.sync(target);
   },
 
   /** Deletes a file if it is there. */

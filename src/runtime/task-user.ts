@@ -39,7 +39,8 @@ export function ownAccountName(): string {
   return accounts().find((account) => account.uid === uid)?.name ?? `uid ${uid}`;
 }
 
-function accountNamed(name: string): Account | null {
+/** The account of that name in /etc/passwd; null where there is none. */
+export function accountNamed(name: string): Account | null {
   return accounts().find((account) => account.name === name) ?? null;
 }
 

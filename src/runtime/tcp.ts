@@ -43,8 +43,9 @@ export function createTcpTransport(limits: CarrierLimits): Transport {
       try {
         const data: CarrierSocket['data'] = { carrier: null };
         const options = { data, socket: socketHandlers(limits, take) };
-        const server = Bun.listen({ ...options, hostname: address.host, port: address.port });
-        const servers = address.host === everywhere ? [server, ...byIpv6(options, server.port)] : [server];
+        // Bun listens at once, its twin on Node (`node/sockets.ts`) a moment later.
+        const server = await Bun.listen({ ...options, hostname: address.host, port: address.port });
+        const servers = address.host === everywhere ? [server, ...(await byIpv6(options, server.port))] : [server];
         return {
           port: server.port,
           stop: () => {
@@ -60,14 +61,14 @@ export function createTcpTransport(limits: CarrierLimits): Transport {
 }
 
 /** The same port by IPv6: none where the system has no IPv6, or somebody else has the port there. */
-function byIpv6(
+async function byIpv6(
   options: { readonly data: CarrierSocket['data']; readonly socket: SocketHandler<CarrierSocket['data']> },
   port: number,
-): { stop(force: boolean): void }[] {
+): Promise<{ stop(force: boolean): void }[]> {
   // Its types do not know `ipv6Only`, the runtime does.
   const place = { hostname: '::', port, ipv6Only: true };
   try {
-    return [Bun.listen({ ...options, ...place })];
+    return [await Bun.listen({ ...options, ...place })];
   } catch {
     return [];
   }

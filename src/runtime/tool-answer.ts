@@ -11,15 +11,19 @@ export interface Answered {
   readonly text: string;
 }
 
-/** Null when there is no such tool. Runs without input, in English, with nothing of our environment but the path. */
-export async function askTool(argv: readonly [string, ...string[]], timeoutMs: number): Promise<Answered | null> {
+/** Null when there is no such tool. Runs without input, in English, with nothing of our environment but the path, and `more`. */
+export async function askTool(
+  argv: readonly [string, ...string[]],
+  timeoutMs: number,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Answered | null> {
   const path = [process.env.PATH ?? '', ...moreDirectories].join(delimiter);
   const program = Bun.which(argv[0], { PATH: path });
   if (program === null) return null;
   const systemRoot = process.env.SystemRoot;
   try {
     const child = Bun.spawn([program, ...argv.slice(1)], {
-      env: { PATH: path, LC_ALL: 'C', ...(systemRoot === undefined ? {} : { SystemRoot: systemRoot }) },
+      env: { ...more, PATH: path, LC_ALL: 'C', ...(systemRoot === undefined ? {} : { SystemRoot: systemRoot }) },
       stdin: 'ignore',
       stdout: 'pipe',
       stderr: 'pipe',
@@ -32,4 +36,14 @@ export async function askTool(argv: readonly [string, ...string[]], timeoutMs: n
   } catch {
     return null;
   }
+}
+
+/** What programs of Termux need of our environment to reach Android. */
+const termuxNames =
+  /^(ANDROID_|TERMUX|BOOTCLASSPATH$|DEX2OATBOOTCLASSPATH$|PREFIX$|HOME$|TMPDIR$|LD_PRELOAD$|EXTERNAL_STORAGE$)/;
+
+/** As `askTool`, of a program of Termux:API. */
+export function askTermux(argv: readonly [string, ...string[]], timeoutMs: number): Promise<Answered | null> {
+  const own = Object.entries(process.env).filter(([name, value]) => value !== undefined && termuxNames.test(name));
+  return askTool(argv, timeoutMs, Object.fromEntries(own.map(([name, value]) => [name, value ?? ''])));
 }

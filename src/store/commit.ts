@@ -101,6 +101,12 @@ function compileStatements(connection: Connection) {
         .where(and(isNotNull(outputs.keptAt), eq(outputs.keptAt, file.keptAt), eq(outputs.blob, file.blob))),
     ),
     batch: connection.compile<Insert<typeof batches>>(orm.insert(batches).values(batch)),
+    batchGrown: connection.compile<{ id: string; by: number }>(
+      orm
+        .update(batches)
+        .set({ size: sql`${batches.size} + ${sql.placeholder('by')}` })
+        .where(eq(batches.id, batch.id)),
+    ),
     idempotency: connection.compile<Insert<typeof idempotency>>(orm.insert(idempotency).values(answer)),
     worker: connection.compile<Insert<typeof workers>>(
       orm
@@ -194,6 +200,9 @@ export class Commits {
           break;
         case 'batch':
           this.#write.batch({ ...change, notify: change.notify === undefined ? null : JSON.stringify(change.notify) });
+          break;
+        case 'batchGrown':
+          this.#write.batchGrown(change);
           break;
         case 'idempotency':
           this.#write.idempotency(change);

@@ -98,7 +98,7 @@ export class Connection {
   }
 
   /** The value of a numeric pragma. */
-  pragma(name: 'user_version' | 'application_id' | 'page_count' | 'page_size'): number {
+  pragma(name: 'user_version' | 'application_id' | 'page_count' | 'page_size' | 'freelist_count'): number {
     return this.attempt(() => Number(this.#client.prepare(`PRAGMA ${name}`).values()[0]?.[0]));
   }
 
@@ -242,7 +242,7 @@ function translate(error: unknown, file: string): unknown {
 export function damaged(file: string, finding: string, cause?: unknown): OctasklyError {
   return new OctasklyError(
     'storage_corrupt',
-    `The database "${file}" is damaged or not one of Octaskly (${finding.replace(/\s+/g, ' ')}): move it aside and put a backup made with "octaskly backup" in its place.`,
+    `The database "${file}" is damaged or not one of Octaskly (${finding.replace(/\s+/g, ' ')}): put back what "octaskly backup" has saved, with: octaskly restore --force FILE`,
     { cause },
   );
 }

@@ -39,9 +39,19 @@ export function batchOf(orm: Orm, id: string): BatchRow | null {
   return batch === undefined ? null : batchRowOf(orm, batch);
 }
 
+/** As `Store.batchHead`. */
+export function batchHeadOf(orm: Orm, id: string): ReturnType<Store['batchHead']> {
+  const { owner, notify } = batches;
+  const batch = orm.select({ owner, notify }).from(batches).where(eq(batches.id, id)).get();
+  return batch === undefined ? null : { owner: batch.owner, ...toldOf(batch) };
+}
+
+function toldOf({ notify }: Pick<typeof batches.$inferSelect, 'notify'>): Pick<BatchRow, 'notify'> {
+  return notify === null ? {} : { notify: JSON.parse(notify) as readonly string[] };
+}
+
 function batchRowOf(orm: Orm, { notify, ...batch }: typeof batches.$inferSelect): BatchRow {
-  const told = notify === null ? {} : { notify: JSON.parse(notify) as readonly string[] };
-  return { ...batch, ...told, counts: countsOf(orm, batch.id) };
+  return { ...batch, ...toldOf({ notify }), counts: countsOf(orm, batch.id) };
 }
 
 /** As `Store.deliveries`. */

@@ -1,6 +1,7 @@
 /**
  * The way from any older database to the present one: numbered SQL texts inside the program (a compiled file has no
- * files beside it), applied in order, each in a transaction together with its number in `PRAGMA user_version`.
+ * files beside it), applied in order, all in one transaction together with the number of the last in `PRAGMA
+ * user_version`: cut short, the database is as it was, for the program that wrote it too.
  *
  * Forward only. A published migration is never edited: a change of the schema is a new entry at the end of the list,
  * and the same change in `schema.ts`. Foreign keys are deferred, so that the order of changes within a commit is free.
@@ -213,16 +214,15 @@ export const auditHeadSince = 4;
 export const migrations: readonly string[] = [v1, v2, v3, v4, v5, v6];
 
 /**
- * Applies what the database lacks of `list`; each migration happens whole or not at all. Returns how many were applied.
+ * Applies what the database lacks of `list`, all of it or nothing. Returns how many migrations that were.
  * The caller has made sure that the database is not newer than `list`. Errors: as `Connection.transaction`.
  */
 export function migrate(connection: Connection, list: readonly string[] = migrations): number {
   const missing = list.slice(connection.pragma('user_version'));
-  for (const [position, text] of missing.entries()) {
-    connection.transaction(() => {
-      connection.exec(text);
-      connection.exec(`PRAGMA user_version = ${list.length - missing.length + position + 1}`);
-    });
-  }
+  if (missing.length === 0) return 0;
+  connection.transaction(() => {
+    for (const text of missing) connection.exec(text);
+    connection.exec(`PRAGMA user_version = ${list.length}`);
+  });
   return missing.length;
 }

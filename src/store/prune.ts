@@ -6,7 +6,8 @@
  * Invariant: the greatest id ever given out is remembered although its row goes.
  */
 
-import { and, eq, inArray, isNotNull, lt, max, ne, notExists, sql } from 'drizzle-orm';
+import { and, count, eq, inArray, isNotNull, lt, max, ne, notExists, notInArray, sql } from 'drizzle-orm';
+import { type FinalStatus, finalStatuses } from '../core/task.ts';
 import type { OrphanedOutputs } from '../ports/store.ts';
 import type { Connection } from './connection.ts';
 import { batches, blobs, idempotency, inputBlobs, marks, outputs, tasks } from './schema.ts';
@@ -21,13 +22,22 @@ interface Pruned {
 
 type Orm = Connection['orm'];
 
-/** Deletes up to `limit` tasks that ended before `wallMs`. Runs inside the caller's transaction. */
-export function prune(orm: Orm, wallMs: number, limit: number): Pruned {
+/** Which ended tasks. */
+export interface Prunable {
+  /** They ended before this, wall ms. */
+  readonly wallMs: number;
+  /** They ended so. */
+  readonly statuses: readonly FinalStatus[];
+}
+
+/** Deletes up to `limit` of these tasks. Runs inside the caller's transaction. */
+export function prune(orm: Orm, prunable: Prunable, limit: number): Pruned {
+  const { wallMs } = prunable;
   pruneIdempotency(orm, wallMs, limit);
   const old = orm
     .select({ id: tasks.id, batchId: tasks.batchId, stdoutBlob: tasks.stdoutBlob, stderrBlob: tasks.stderrBlob })
     .from(tasks)
-    .where(and(lt(tasks.completedAt, wallMs), notExists(keptForOthers(orm))))
+    .where(isPrunable(orm, prunable))
     .orderBy(tasks.completedAt)
     .limit(limit)
     .all();
@@ -56,6 +66,38 @@ export function prune(orm: Orm, wallMs: number, limit: number): Pruned {
   pruneBatches(orm, unique(old.map(({ batchId }) => batchId)));
   const candidates = unique([...files, ...old.flatMap(({ stdoutBlob, stderrBlob }) => [stdoutBlob, stderrBlob])]);
   return { tasks: old.length, blobs: pruneBlobs(orm, candidates), orphaned };
+}
+
+/** What `prune` would delete: tasks, and the blobs that no other row refers to. */
+export function prunableOf(orm: Orm, prunable: Prunable): { tasks: number; blobs: readonly string[] } {
+  const ids = orm.select({ id: tasks.id }).from(tasks).where(isPrunable(orm, prunable));
+  const [counted] = orm.select({ tasks: count() }).from(ids.as('old')).all();
+  const references = (others: boolean) => {
+    const whose = (id: typeof tasks.id | typeof outputs.taskId | typeof inputBlobs.taskId) =>
+      others ? notInArray(id, ids) : inArray(id, ids);
+    const stdout = orm
+      .select({ blob: tasks.stdoutBlob })
+      .from(tasks)
+      .where(and(isNotNull(tasks.stdoutBlob), whose(tasks.id)));
+    const stderr = orm
+      .select({ blob: tasks.stderrBlob })
+      .from(tasks)
+      .where(and(isNotNull(tasks.stderrBlob), whose(tasks.id)));
+    const left = orm
+      .select({ blob: outputs.blob })
+      .from(outputs)
+      .where(and(isNotNull(outputs.blob), whose(outputs.taskId)));
+    const brought = orm.select({ blob: inputBlobs.blob }).from(inputBlobs).where(whose(inputBlobs.taskId));
+    return [stdout, stderr, left, brought];
+  };
+  const kept = new Set(references(true).flatMap((each) => each.all().map(({ blob }) => blob)));
+  const gone = references(false).flatMap((each) => each.all().map(({ blob }) => blob));
+  return { tasks: counted?.tasks ?? 0, blobs: unique(gone.filter((blob) => !kept.has(blob))) };
+}
+
+function isPrunable(orm: Orm, { wallMs, statuses }: Prunable) {
+  const isOfThese = statuses.length < finalStatuses.length ? inArray(tasks.status, [...statuses]) : undefined;
+  return and(lt(tasks.completedAt, wallMs), isOfThese, notExists(keptForOthers(orm)));
 }
 
 /** Files of a task in `tasks` that are only with a worker, and that another task has as inputs: with the row went the way to them. */

@@ -16,7 +16,7 @@ import type { AuditEntry, InviteRecord, NodeRecord, TokenRecord } from '../core/
 import type { CollectedFiles } from '../ports/files.ts';
 import type { AuditFilter, KeptOutput, Loaded, Store, TaskFilter, TaskRow } from '../ports/store.ts';
 import type { Connection } from './connection.ts';
-import { batchesOf, batchOf, endedAttemptsOf } from './history.ts';
+import { batchesOf, batchHeadOf, batchOf, endedAttemptsOf } from './history.ts';
 import { attemptOf, type BareTaskRow, dependenciesOf, outputOf, taskOf, workerOf } from './rows.ts';
 import {
   attempts,
@@ -72,6 +72,12 @@ function prepareQueries(connection: Connection) {
 
 /** Tasks read at once at the start: some 50 ms. */
 const loadPage = 10_000;
+
+/** How far reading the tasks that wait or run is. */
+export interface LoadStep {
+  readonly loaded: number;
+  readonly total: number;
+}
 
 export class Reads {
   readonly #connection: Connection;
@@ -145,6 +151,10 @@ export class Reads {
     return batchOf(this.#orm, id);
   }
 
+  batchHead(id: string): ReturnType<Store['batchHead']> {
+    return batchHeadOf(this.#orm, id);
+  }
+
   batches(...asked: Parameters<Store['batches']>): ReturnType<Store['batches']> {
     return batchesOf(this.#orm, ...asked);
   }
@@ -185,8 +195,8 @@ export class Reads {
     return this.#queries.blob.get({ blob }) !== undefined;
   }
 
-  /** Gives how many tasks were read so far, page by page; then all. */
-  *loading(): Generator<number, Loaded, undefined> {
+  /** Gives how many tasks were read so far and of how many, page by page; then all. */
+  *loading(): Generator<LoadStep, Loaded, undefined> {
     return {
       tasks: yield* this.#liveTasks(),
       workers: this.#workers(),
@@ -241,8 +251,14 @@ export class Reads {
 
   // ----------------------------------------------------------------------------------------------------- restart
 
-  *#liveTasks(): Generator<number, Task[], undefined> {
+  *#liveTasks(): Generator<LoadStep, Task[], undefined> {
     const found: Task[] = [];
+    const open = inArray(tasks.status, ['blocked', 'queued', 'running']);
+    const counted = this.#orm
+      .select({ count: count() })
+      .from(tasks)
+      .where(and(sql`${tasks.status} <> 'completed'`, open));
+    const total = counted.get()?.count ?? 0;
     for (const status of ['blocked', 'queued', 'running'] as const) {
       let page: BareTaskRow[] = [];
       let after = '';
@@ -256,7 +272,7 @@ export class Reads {
         const waiting = this.#waiting(page);
         for (const row of page) found.push(taskOf(row, waiting(row)));
         after = page.at(-1)?.id ?? after;
-        yield found.length;
+        yield { loaded: found.length, total };
       } while (page.length === loadPage);
     }
     return found.sort((left, right) => (left.id < right.id ? -1 : 1));

@@ -5,52 +5,48 @@
  * Durability: write-ahead log with `synchronous=FULL`, so that a commit has reached the disk when it returns (on macOS by
  * F_FULLFSYNC). The log is moved into the file every 2000 pages (8 MB) by the commit that crosses the line and at the
  * end, never by a clock: an idle store writes nothing.
- * https://www.sqlite.org/wal.html, https://www.sqlite.org/lang_vacuum.html#vacuuminto
+ * https://www.sqlite.org/wal.html
  */
 
-import { OctasklyError, reasonOf } from '../base/errors.ts';
+import { OctasklyError } from '../base/errors.ts';
+import { finalStatuses } from '../core/task.ts';
 import type { AuditFinding } from '../core/trust.ts';
 import type { Change, Loaded, Store, TaskFilter, TaskRow } from '../ports/store.ts';
 import type { Sha256 } from './audit.ts';
 import { Commits } from './commit.ts';
+import { compact } from './compact.ts';
 import { type Access, Connection, damaged } from './connection.ts';
+import type { StoreFiles } from './files.ts';
 import { deliveriesOf } from './history.ts';
-import { applicationId, migrate, migrations } from './migrations.ts';
-import { prune } from './prune.ts';
-import { Reads } from './read.ts';
+import { migrate } from './migrations.ts';
+import { busyTimeoutMsDefault, checkOrigin, openForReading } from './origin.ts';
+import { type Prunable, prunableOf, prune } from './prune.ts';
+import { type LoadStep, Reads } from './read.ts';
+import { copyBeforeUpgrade } from './snapshot.ts';
 import { verifyRecord } from './verify.ts';
 import { WrittenBytes } from './written.ts';
 
-/** What the store needs of the machine. Implemented in `runtime/`. Errors: `io`, `storage_unavailable`. */
-export interface StoreFiles {
-  /** Makes the directory (0700) and an empty file (0600) where they are missing; leaves what is there. */
-  ensure(file: string): void;
-  /** Makes an empty file (0600) that must not exist. Errors: `conflict`, `io`. */
-  create(file: string): void;
-  /** Makes a file durable: its content and its name. */
-  sync(file: string): void;
-  /** Deletes a file if it is there. */
-  remove(file: string): void;
-  /** The machine's own: an entry of the record is hashed with every submission. */
-  readonly sha256: Sha256;
-}
-
-/** How long a commit waits for another program that holds the database, ms; then it fails. */
-const busyTimeoutMsDefault = 5000;
-/** Files up to this many pages (64 MiB) are checked in full when opened; it takes about 3 ms per MiB. */
-const checkedPagesMax = 16_384;
-
 /** A store that can also say whether its rows refer to a blob, for clearing away others, and what it has written. */
 export interface SqliteStore extends Store {
-  /** As `load`, in steps: gives how many tasks were read so far after each. Nothing may be committed in between. */
-  loading(): Generator<number, Loaded, undefined>;
+  /** As `load`, in steps: gives how many tasks were read so far, and of how many, after each. Nothing may be committed in between. */
+  loading(): Generator<LoadStep, Loaded, undefined>;
   usesBlob(blob: string): boolean;
+  /** What `prune` would delete. */
+  prunable(prunable: Prunable): { readonly tasks: number; readonly blobs: readonly string[] };
+  /**
+   * Makes the file as small as what is in it, where that is worth it; takes a second for each 100 MB left, and nothing
+   * else can be done meanwhile. False: there is too much in it for that. Error: `storage_unavailable`.
+   */
+  compact(): boolean;
+  /** Size of the database, bytes. */
+  readonly fileBytes: number;
   /** Bytes written by commits since it was opened, to the log and the file; null = not known with this SQLite. */
   readonly writtenBytes: number | null;
 }
 
 /**
- * Opens the database at `file`, making it where it is missing and migrating it where it is older.
+ * Opens the database at `file`, making it where it is missing and migrating it where it is older, with a copy of how it
+ * was beside it.
  * Errors: `storage_newer`, `storage_corrupt`, `storage_unavailable`; each says in one sentence what is wrong with which
  * file and what to do. A file that is refused is left as it was.
  */
@@ -61,6 +57,7 @@ export function openStore(file: string, files: StoreFiles, options: { busyTimeou
     connection.exec(`PRAGMA busy_timeout = ${options.busyTimeoutMs ?? busyTimeoutMsDefault}`);
     checkOrigin(connection);
     configure(connection);
+    copyBeforeUpgrade(connection, files);
     migrate(connection);
     // A read-only file shows itself here, and not when the first submission is lost.
     connection.transaction(() => undefined);
@@ -76,35 +73,14 @@ export function openStore(file: string, files: StoreFiles, options: { busyTimeou
  * dispatcher uses it, unless `access` says that nobody does. Errors: as `openStore`.
  */
 export function verifyRecordAt(file: string, sha256: Sha256, access: Exclude<Access, 'write'>): AuditFinding {
-  const connection = new Connection(file, access);
+  const connection = openForReading(file, access);
   try {
-    connection.exec(`PRAGMA busy_timeout = ${busyTimeoutMsDefault}`);
-    checkOrigin(connection);
-    if (connection.pragma('user_version') === 0) throw damaged(file, 'it is empty');
     const tables = connection.rows("SELECT 1 FROM sqlite_schema WHERE name IN ('audit_log', 'marks')");
     if (tables.length < 2) throw damaged(file, 'the tables of the record are not in it');
     return verifyRecord(connection, sha256);
   } finally {
     connection.close();
   }
-}
-
-/** Refuses what is not a sound database of this program, before anything is written to it. */
-function checkOrigin(connection: Connection): void {
-  const version = connection.pragma('user_version');
-  const isOurs = connection.pragma('application_id') === applicationId;
-  const isEmpty = connection.rows('SELECT 1 FROM sqlite_schema LIMIT 1').length === 0;
-  if (!isOurs && !(isEmpty && version === 0)) throw damaged(connection.file, 'it belongs to another program');
-  if (isOurs && version === 0 && !isEmpty) throw damaged(connection.file, 'it does not say which schema it has');
-  if (version > migrations.length) {
-    throw new OctasklyError(
-      'storage_newer',
-      `The database "${connection.file}" was written by a newer Octaskly (its schema is ${version}, this program knows ${migrations.length}): start that version, or restore a backup made before the update.`,
-    );
-  }
-  if (connection.pragma('page_count') > checkedPagesMax) return;
-  const [finding] = connection.rows<{ quick_check: string }>('PRAGMA quick_check(1)');
-  if (finding !== undefined && finding.quick_check !== 'ok') throw damaged(connection.file, finding.quick_check);
 }
 
 function configure(connection: Connection): void {
@@ -136,7 +112,7 @@ function storeOn(connection: Connection, files: StoreFiles): SqliteStore {
         if (step.done) return step.value;
       }
     },
-    *loading(): Generator<number, Loaded, undefined> {
+    *loading(): Generator<LoadStep, Loaded, undefined> {
       const steps = read(() => reads.loading());
       for (;;) {
         const step = read(() => steps.next());
@@ -162,6 +138,7 @@ function storeOn(connection: Connection, files: StoreFiles): SqliteStore {
     kept: (of) => read(() => reads.kept(of)),
     keptCounts: () => read(() => reads.keptCounts()),
     batch: (id) => read(() => reads.batch(id)),
+    batchHead: (id) => read(() => reads.batchHead(id)),
     batches: (filter, page) => read(() => reads.batches(filter, page)),
     endedAttempts: (filter, limit) => read(() => reads.endedAttempts(filter, limit)),
     deliveries: () => read(() => deliveriesOf(connection.orm)),
@@ -173,20 +150,13 @@ function storeOn(connection: Connection, files: StoreFiles): SqliteStore {
       return written?.bytes ?? null;
     },
     usesBlob: (blob) => read(() => reads.usesBlob(blob)),
-    prune: (wallMs, limit) => connection.transaction(() => prune(connection.orm, wallMs, limit)),
-    backup: (target) => backup(connection, files, target),
+    prune: (wallMs, limit, statuses = finalStatuses) =>
+      connection.transaction(() => prune(connection.orm, { wallMs, statuses }, limit)),
+    prunable: (prunable) => connection.snapshot(() => prunableOf(connection.orm, prunable)),
+    compact: () => compact(connection),
+    get fileBytes() {
+      return read(() => connection.pragma('page_count') * connection.pragma('page_size'));
+    },
     close: () => connection.close(),
   };
-}
-
-/** The file is made first, empty and private, so that nobody else can read or replace it while it fills. */
-function backup(connection: Connection, files: StoreFiles, target: string): void {
-  files.create(target);
-  try {
-    connection.rows('VACUUM INTO ?', target);
-    files.sync(target);
-  } catch (error) {
-    files.remove(target);
-    throw new OctasklyError('io', `Cannot back up to "${target}": ${reasonOf(error)}`, { cause: error });
-  }
 }

@@ -19,18 +19,24 @@ export type Proof =
   | { readonly by: 'secret'; readonly psk: Uint8Array }
   /** It was let in before, and speaks to this dispatcher only. */
   | { readonly by: 'credential'; readonly psk: Uint8Array; readonly dispatcherKey: string }
-  /** It has a join token of this dispatcher. `inviteId`: 16 hex digits. */
-  | { readonly by: 'invite'; readonly inviteId: string; readonly psk: Uint8Array; readonly dispatcherKey: string }
+  /** It has a join token of this dispatcher. */
+  | (InviteClaim & { readonly psk: Uint8Array; readonly dispatcherKey: string })
   /** It is a member of the same cluster. It speaks to the node with this key only; null = to whichever answers. */
   | { readonly by: 'peer'; readonly psk: Uint8Array; readonly peerKey: string | null }
   /** It asks to be approved (Noise XX without a pre-shared key). */
   | { readonly by: 'nothing' };
 
-/** What a dialler says in clear of its proof. Every proof is a claim; a claim shows nothing. */
-export type Claim =
-  | { readonly by: 'nothing' | 'secret' | 'credential' | 'peer' }
+/** Which join token it is that somebody has. */
+export interface InviteClaim {
+  readonly by: 'invite';
   /** 16 hex digits. */
-  | { readonly by: 'invite'; readonly inviteId: string };
+  readonly inviteId: string;
+  /** 64 hex digits: the sums that stand in the token, of which its secret is derived too; null for a token without. */
+  readonly sums: string | null;
+}
+
+/** What a dialler says in clear of its proof. Every proof is a claim; a claim shows nothing. */
+export type Claim = { readonly by: 'nothing' | 'secret' | 'credential' | 'peer' } | InviteClaim;
 
 /** By what a link was authenticated. `keyId` names the cluster secret behind it; on the dialling side it is ''. */
 export type Admission =

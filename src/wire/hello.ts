@@ -12,7 +12,8 @@
  *   accept:  3, an empty message sealed by the responder: proof to the initiator that the other side holds the key
  *
  * The claim says by what the dialler asks to be admitted and so which pattern is spoken: nothing = 0 (XX), and by XXpsk3
- * secret = 1, credential = 2, invite = 3, peer = 4. A listener claims nothing.
+ * secret = 1, credential = 2, invite = 3, peer = 4, an invite whose token holds sums = 5 (behind its id: these, 32). A
+ * listener claims nothing.
  */
 
 import type { Claim } from './admission.ts';
@@ -39,18 +40,20 @@ export type DeclineReason = (typeof declineReasons)[number];
 const magic = new TextEncoder().encode('octaskly');
 const helloBytes = 1 + magic.length + 5;
 const inviteIdBytes = 8;
-const claimCodes: readonly Claim['by'][] = ['nothing', 'secret', 'credential', 'invite', 'peer'];
+const inviteSumsBytes = 32;
+const claimCodes = ['nothing', 'secret', 'credential', 'invite', 'peer', 'inviteWithSums'] as const;
 
-/** The hello as a frame body. Versions are from 0 to 65,535; an invite's id has 16 hex digits. */
+/** The hello as a frame body. Versions are from 0 to 65,535; an invite's id has 16 hex digits, its sums have 64. */
 export function encodeHello({ version, versionMin, claim }: Hello): Uint8Array {
-  const body = new Uint8Array(helloBytes + (claim.by === 'invite' ? inviteIdBytes : 0));
+  const told = Uint8Array.fromHex(claim.by === 'invite' ? `${claim.inviteId}${claim.sums ?? ''}` : '');
+  const body = new Uint8Array(helloBytes + told.length);
   const view = new DataView(body.buffer);
   body[0] = frameKinds.hello;
   body.set(magic, 1);
   view.setUint16(9, version);
   view.setUint16(11, versionMin);
-  body[13] = claimCodes.indexOf(claim.by);
-  if (claim.by === 'invite') body.set(Uint8Array.fromHex(claim.inviteId), helloBytes);
+  body[13] = claimCodes.indexOf(claim.by === 'invite' && claim.sums !== null ? 'inviteWithSums' : claim.by);
+  body.set(told, helloBytes);
   return body;
 }
 
@@ -69,9 +72,12 @@ export function decodeHello(body: Uint8Array): (Omit<Hello, 'claim'> & { readonl
 function claimIn(body: Uint8Array): Claim | null {
   const by = claimCodes[body[helloBytes - 1] ?? claimCodes.length];
   if (by === undefined) return null;
-  if (by !== 'invite') return { by };
-  const id = body.subarray(helloBytes, helloBytes + inviteIdBytes);
-  return id.length === inviteIdBytes ? { by, inviteId: id.toHex() } : null;
+  if (by !== 'invite' && by !== 'inviteWithSums') return { by };
+  const sumsAt = helloBytes + inviteIdBytes;
+  const end = sumsAt + (by === 'invite' ? 0 : inviteSumsBytes);
+  if (body.length < end) return null;
+  const inviteId = body.subarray(helloBytes, sumsAt).toHex();
+  return { by: 'invite', inviteId, sums: by === 'invite' ? null : body.subarray(sumsAt, end).toHex() };
 }
 
 /** Why two versions cannot speak with each other, as a sentence; null when they can. */

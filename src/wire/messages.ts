@@ -89,6 +89,8 @@ export type WorkerMessage =
   | { readonly kind: 'kept'; readonly attempts: readonly AttemptKey[] }
   /** Takes no more work; what runs is finished first. */
   | { readonly kind: 'leaving' }
+  /** Why it takes no new work at the moment, as part of a sentence; null = it does again. */
+  | { readonly kind: 'resting'; readonly why: string | null }
   /** Given to a peer, which keeps these until they are granted to it: as `returned`, with a wish. */
   | { readonly kind: 'handedOver'; readonly entries: readonly (AttemptKey & { readonly to: string })[] }
   /** Runs, or has run, for a peer without having been told to from here. Reports of these follow as of any other. */

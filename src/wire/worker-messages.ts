@@ -89,6 +89,8 @@ export function packWorkerMessage(message: WorkerMessage): unknown[] {
       return ['kept', message.attempts.map(packKey)];
     case 'logLines':
       return ['logLines', message.request, message.lines];
+    case 'resting':
+      return ['resting', message.why];
     case 'leaving':
     case 'goodbye':
       return [message.kind];
@@ -153,6 +155,10 @@ export function checkWorkerMessage(value: unknown): WorkerMessage {
     case 'logLines': {
       const fields = row(value, 3, kind);
       return { kind, request: count(fields[1], 'request'), lines: readLines(fields[2]) };
+    }
+    case 'resting': {
+      const why = nullOr(row(value, 2, kind)[1], (each) => text(each, 'why', sentenceLengthMax));
+      return { kind, why };
     }
     case 'leaving':
     case 'goodbye':

@@ -7,13 +7,14 @@
  *   taker    offered ──(taken)──> kept ──(`granted` by the dispatcher)──> in its backlog under the new number
  *                                   └──(5 s, or the dispatcher's link lost)──> forgotten
  *
- * Gives when an operator drains the worker, when it leaves, is hot, or has gone on battery; and to whoever is idle and
+ * Gives when an operator drains the worker, when it leaves, rests, is hot, or has gone on battery; and to whoever is idle and
  * asks. Asks only for what it could start at once; of those who have to be rid of their work it takes as much again as it
  * has slots, to wait. Nothing happens while there is no dispatcher: it alone decides, and what
  * was taken is never started before it is granted. So an answer that is lost costs time, and nothing else.
  */
 
 import type { AttemptKey } from '../core/attempt.ts';
+import { coolC, hotC } from '../core/conditions.ts';
 import { asksForAmounts, suits } from '../core/placement.ts';
 import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
 import type { Beacon } from '../discovery/beacon.ts';
@@ -32,9 +33,6 @@ const answerMsMax = 1000;
 export const grantMsMax = 5000;
 /** How often an idle worker asks for work. */
 const askMs = 1000;
-/** Degrees at which a worker gives work away, and at which it takes some again. */
-const hotC = 85;
-const coolC = 75;
 
 type Granted = Extract<DispatcherMessage, { kind: 'granted' }>['entries'];
 
@@ -76,6 +74,7 @@ export class Handover implements PeerPart {
   #asking: Timer | null = null;
   #draining = false;
   #leaving = false;
+  #resting = false;
   #hot = false;
   #charging: boolean | null = null;
   #onBattery = false;
@@ -87,12 +86,12 @@ export class Handover implements PeerPart {
 
   /** New work is not wanted here, whoever it comes from. */
   get isUnwilling(): boolean {
-    return this.#draining || this.#leaving || this.#hot || this.#onBattery;
+    return this.#isClosed || this.#hot || this.#onBattery;
   }
 
   /** What waits here is to go, to whoever takes it. */
   get #isClosed(): boolean {
-    return this.#draining || this.#leaving;
+    return this.#draining || this.#leaving || this.#resting;
   }
 
   // -------------------------------------------------------------------------------------- as the worker is told
@@ -118,6 +117,12 @@ export class Handover implements PeerPart {
   drain(draining: boolean): void {
     this.#draining = draining;
     if (draining) this.#empty();
+  }
+
+  /** Its conditions for work do not hold, or hold again. */
+  rest(resting: boolean): void {
+    this.#resting = resting;
+    if (resting) this.#empty();
   }
 
   /** The worker takes no more work, for good. */

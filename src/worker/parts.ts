@@ -1,5 +1,6 @@
 /** What a worker is made of: the ports it works through, what it declares, and whom it tells of what happens. */
 
+import type { Condition } from '../core/conditions.ts';
 import type { Credential } from '../core/trust.ts';
 import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
 import type { PeerTableView } from '../discovery/peer-table.ts';
@@ -32,6 +33,14 @@ export interface WorkerParts extends Omit<ExecutorParts, 'workerName' | 'staging
   /** The dispatcher with this key (hex) has let it in by this proof. Does not throw. */
   onAdmitted(proof: Proof, dispatcherKey: string): void;
   readVitals(): Omit<WorkerVitals, 'running'>;
+  /** Under which it takes work; none = always. */
+  readonly conditions: readonly Condition[];
+  /** Seconds since a person last used the machine; null = not known. Does not throw. */
+  untouchedS(): number | null;
+  /** Whether its network is paid for by volume; null = not known. Does not throw. */
+  metered?(): boolean | null;
+  /** Why it is slower than it could be, as part of a sentence; null = it is not, or not known. Does not throw. */
+  slowdown?(): string | null;
   /** Its peers; null = it has none. */
   readonly peers: WorkerPeers | null;
   /** Shown to people: joined, lost, refused. */

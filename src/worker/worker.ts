@@ -25,6 +25,7 @@ import { PeerRuns } from './peer-runs.ts';
 import { Proofs } from './proofs.ts';
 import { type Address, Redial } from './redial.ts';
 import { Staging } from './staging.ts';
+import { Willingness } from './willingness.ts';
 
 /** A dispatcher that neither welcomes nor refuses a join is given up after this long. */
 const welcomeMsMax = 15_000;
@@ -48,6 +49,7 @@ export class Worker {
   readonly #dialling: Dialling;
   readonly #proofs: Proofs;
   readonly #farewell: Farewell;
+  readonly #willingness: Willingness;
   readonly #unlisten: () => void;
   #name: string;
   #link: WorkerLink | null = null;
@@ -69,6 +71,7 @@ export class Worker {
       workerName: () => this.#name,
       onChange: () => this.#endIfIdle(),
     });
+    this.#willingness = new Willingness({ ...parts, cpuCores: parts.declaration.cpuCores });
     this.#farewell = new Farewell({
       ...{ ...parts, attempts: this.#attempts, staging: this.#staging },
       isJoined: () => this.#joined !== null,
@@ -263,8 +266,18 @@ export class Worker {
     }
   }
 
+  /** Its conditions for work hold again, or do not any more. */
+  #onWillingness(link: WorkerLink): void {
+    const { why } = this.#willingness;
+    this.#parts.onStatus(why === null ? 'Taking work again.' : `Taking no work for now: ${why}.`);
+    link.send({ kind: 'resting', why });
+    if (this.#handover !== null) this.#handover.rest(why !== null);
+    else if (why !== null) this.#attempts.giveBackAll();
+  }
+
   #onAssign(attempts: Extract<DispatcherMessage, { kind: 'assign' }>['attempts']): void {
-    for (const assignment of attempts) this.#attempts.assign(assignment, this.#leaving);
+    const refuse = this.#leaving || this.#willingness.why !== null;
+    for (const assignment of attempts) this.#attempts.assign(assignment, refuse);
     this.#attempts.startNext();
   }
 
@@ -320,10 +333,12 @@ export class Worker {
     link.choice?.kept();
     onStatus(joinedSentence(link, name));
     const beat = (): void => {
-      const vitals = readVitals();
-      link.send({ kind: 'heartbeat', vitals: { ...vitals, running: this.#attempts.running } });
+      const vitals = { ...readVitals(), running: this.#attempts.running };
+      link.send({ kind: 'heartbeat', vitals });
       this.#handover?.felt(vitals);
+      if (this.#willingness.look(vitals)) this.#onWillingness(link);
     };
+    this.#willingness.forget();
     this.#joined = { link, heartbeat: new Heartbeat({ clock, link, pace: message, beat }) };
     if (this.#leaving) link.send({ kind: 'leaving' });
     this.#attempts.attach(link, resume);
@@ -354,6 +369,8 @@ export class Worker {
   #unwilling(): string | null {
     if (this.#leaving) return 'It is about to stop.';
     if (this.#draining) return 'It is draining.';
+    const { why } = this.#willingness;
+    if (why !== null) return `It takes no work now: ${why}.`;
     return this.#handover?.isUnwilling === true ? 'It is too hot, or runs on battery.' : null;
   }
 

@@ -289,7 +289,10 @@ describe('createBlobStore()', () => {
     const past = new Date(Date.now() - 10_000);
     for (const bytes of [old, kept]) utimesSync(store.file(blobOf(bytes)), past, past);
     for (const bytes of [part, open]) utimesSync(join(directory, 'incoming', blobOf(bytes).slice(7)), past, past);
-    expect(await other.sweep(Date.now() - 5000, (blob) => blob === blobOf(kept))).toBe(2);
+    const isKept = (blob: string): boolean => blob === blobOf(kept);
+    expect(await other.sweep(Date.now() - 5000, isKept, { dryRun: true })).toEqual({ blobs: 2, bytes: 150 });
+    expect(other.size(blobOf(old))).toBe(100);
+    expect(await other.sweep(Date.now() - 5000, isKept)).toEqual({ blobs: 2, bytes: 150 });
     expect([old, kept, fresh].map((bytes) => other.size(blobOf(bytes)))).toEqual([null, 100, 100]);
     expect([...other.listIncoming()].map(({ blob }) => blob)).toEqual([blobOf(open)]);
   });

@@ -1,6 +1,7 @@
 /** What every `Launcher` has to do, with real processes. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { createHash } from 'node:crypto';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -67,13 +68,19 @@ function refusal(plan: LaunchPlan): OctasklyError {
   throw new Error('the launch was not refused');
 }
 
+/** Pipes that are open for both ways wait for the next launches, where making them takes a process (Node). */
+function isInStock(fd: string): boolean {
+  const isPipe = readlinkSync(`/proc/self/fd/${fd}`).startsWith('pipe:');
+  return isPipe && /^flags:\s*\d*2$/m.test(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'));
+}
+
 /** What the descriptors of this process are, sorted; pipes and sockets without their numbers. */
 function openFiles(): string[] {
   if (!onLinux) return [];
   return readdirSync('/proc/self/fd')
     .map((fd) => {
       try {
-        return readlinkSync(`/proc/self/fd/${fd}`).replace(/\d+/g, 'N');
+        return isInStock(fd) ? '' : readlinkSync(`/proc/self/fd/${fd}`).replace(/\d+/g, 'N');
       } catch {
         return '';
       }
@@ -82,7 +89,7 @@ function openFiles(): string[] {
     .sort();
 }
 
-const sha256 = (data: Uint8Array) => new Bun.CryptoHasher('sha256').update(data).digest('hex');
+const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex');
 
 describe.skipIf(!onPosix)('launch()', () => {
   test('tells exit code, streams apart, and the CPU time used', async () => {
@@ -94,7 +101,8 @@ describe.skipIf(!onPosix)('launch()', () => {
       signal: null,
       cpuMs: null,
       memoryPeakBytes: null,
-      writtenBytes: onLinux ? 0 : null,
+      // Node does not tell what a process used.
+      writtenBytes: onLinux && process.versions.bun !== undefined ? 0 : null,
       limitExceeded: null,
     });
     expect([stdout, stderr]).toEqual(['out\n', 'err\n']);
@@ -113,8 +121,8 @@ describe.skipIf(!onPosix)('launch()', () => {
     const plan = shell('', { argv: [process.execPath, '-e', code], env: { PATH: path, BUN_BE_BUN: '1' } });
     const { end } = await run(plan);
     expect(end.exitCode).toBe(0);
-    // A test process that has itself grown larger than that cannot tell.
-    if (process.resourceUsage().maxRSS * 1024 < bytes) {
+    // A test process that has itself grown larger than that cannot tell; Node is not told, and has to look.
+    if (process.versions.bun !== undefined && process.resourceUsage().maxRSS * 1024 < bytes) {
       expect(end.memoryPeakBytes).toBeGreaterThan(bytes);
       expect(end.memoryPeakBytes).toBeLessThan(bytes * 3);
     }

@@ -40,6 +40,20 @@ test('deliveries() gives what was not ended, as it was written last, the oldest 
   expect(store.deliveries()).toEqual([old, tried]);
 });
 
+test("a batch grows by what joins it, in the commit that stores it as well, and is its owner's", () => {
+  const batch = { kind: 'batch', name: 'n', createdAt: sampleAt, size: 2, owner: 'ann', notify: [] } as const;
+  store.commit([
+    { ...batch, id: '000000000001' },
+    { kind: 'batchGrown', id: '000000000001', by: 3 },
+  ]);
+  store.commit([{ kind: 'batchGrown', id: '000000000001', by: 4 }]);
+  expect(store.batch('000000000001')).toMatchObject({ name: 'n', size: 9 });
+  expect([store.batchHead('000000000001'), store.batchHead('000000000002')]).toEqual([
+    { owner: 'ann', notify: [] },
+    null,
+  ]);
+});
+
 test('batch() tells nobody, somebody and no word of it apart', () => {
   const batch = { kind: 'batch', name: null, createdAt: sampleAt, size: 1, owner: null } as const;
   store.commit([

@@ -133,7 +133,7 @@ test('a whole session shows a stranger on the network no secret, command, file o
     ['the bytes of the secret', Buffer.from(secret, 'base64url')],
     ['the token', token],
     ['the join token', invite.token],
-    ['what is in the join token', Buffer.from(invite.token.slice('octa1'.length), 'base64url').subarray(8, 24)],
+    ['what is in the join token', Buffer.from(invite.token.slice('octa2'.length), 'base64url').subarray(40, 56)],
   ];
   for (const worker of ['by-secret', 'by-invite', 'by-approval']) {
     said.push(...(await speak(site, worker, { env: { ...owner, OCTASKLY_TOKEN: token } })));

@@ -91,6 +91,57 @@ describe.skipIf(chromiumPath === null)('the dashboard in use', () => {
     expect(complaints).toEqual([]);
   }, 60_000);
 
+  test('says that its session has ended, once and at once, also beside others that guess', async () => {
+    const site = openSite();
+    await site.dispatcher(['--require-auth', 'true', '--api-bind', '127.0.0.1']);
+    const secret = await site.text(['token', 'create', '--name', 'ops', '--role', 'dispatcher', '-o', 'quiet']);
+    const { page } = await openPage(browser, site.url);
+    await page.getByLabel('Token').fill(secret, patience);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByText('slots in use').waitFor(patience);
+    const refused: string[] = [];
+    page.on('response', (response) => {
+      if (response.status() >= 400) refused.push(new URL(response.url()).pathname);
+    });
+    await site.text(['token', 'revoke', 'ops']);
+    const guess = { authorization: 'Bearer guess' };
+    for (let n = 0; n < 20; n++) await site.call('GET', '/api/v1/whoami', undefined, guess);
+    const reason = page.getByText('The session has ended: sign in again.');
+    await reason.waitFor(patience);
+    await Bun.sleep(1500);
+    expect(await reason.isVisible()).toBe(true);
+    // Nothing but what was under way when it was noticed, and then one question every two seconds.
+    expect(refused.filter((path) => path !== '/api/v1/session').length).toBeLessThan(5);
+  }, 60_000);
+
+  test('goes by the clock of the dispatcher, and shows a command of several lines, to be reached by keyboard', async () => {
+    const site = openSite();
+    await site.dispatcher();
+    await site.worker('a-worker-whose-name-is-longer-than-its-place-in-the-time-line');
+    const id = await submit(site, `sleep 300 &\nwait # ${'x'.repeat(5000)}`);
+    const { page, complaints } = await openPage(browser, site.url);
+    await page.context().addInitScript(() => {
+      const { now } = Date;
+      Date.now = () => now() + 7_200_000;
+    });
+    await page.reload();
+    await page.getByText('slots in use').waitFor(patience);
+    await go(page, 'workers');
+    await page.getByText(/seen (now|\d+ s ago)/).waitFor(patience);
+    await go(page, 'timeline');
+    await page.getByText('The last 1 as a table').waitFor(patience);
+    await go(page, `tasks/${id}`);
+    const command = page.locator('pre.command');
+    await command.waitFor(patience);
+    expect(await command.textContent()).toStartWith('sleep 300 &\nwait');
+    await command.focus();
+    expect(await command.evaluate((element) => element === document.activeElement)).toBe(true);
+    await page.getByText('Submitted').waitFor(patience);
+    expect(await page.getByText(/2 h ago/).count()).toBe(0);
+    expect(complaints).toEqual([]);
+    await site.call('DELETE', `/api/v1/tasks/${id}`);
+  }, 60_000);
+
   test('keeps the focus where one works, and asks before it shuts a worker out', async () => {
     const site = openSite();
     await site.dispatcher();
@@ -122,6 +173,15 @@ describe.skipIf(chromiumPath === null)('the dashboard in use', () => {
     }
     await page.getByLabel('Beginning of the id').pressSequentially('zz');
     await page.waitForFunction(() => location.hash.includes('id=zz'));
+    await submit(site, 'true', { name: 'film & ü +1' });
+    await submit(site, 'true', { name: 'film & ü' });
+    await go(page, 'tasks');
+    await page.getByText('2 in all').waitFor(patience);
+    await page.getByLabel('Words of name or command').pressSequentially('+1 & FILM');
+    await page.getByText('1 in all').waitFor(patience);
+    await page.reload();
+    await page.getByText('1 in all').waitFor(patience);
+    await page.getByText('film & ü +1').waitFor(patience);
   }, 60_000);
 
   test('sends a file whatever its name, and tells how far it has come', async () => {

@@ -12,7 +12,7 @@ import { acquireLock } from '../../src/runtime/lock.ts';
 /** Longest a build by another process is waited for. */
 const buildMsMax = 120_000;
 
-const sources = ['src', 'tui', 'scripts/build.ts', 'scripts/steps.ts', 'package.json', 'bun.lock'];
+const sources = ['src', 'tui', 'scripts/build.ts', 'scripts/release', 'scripts/steps.ts', 'package.json', 'bun.lock'];
 
 let known: string | null = null;
 

@@ -78,7 +78,7 @@ class Pair {
   }
 
   async #join(name: string, args: readonly string[]): Promise<void> {
-    const token = (await this.site.text(['invite', '-o', 'quiet'])).match(/octa1\S+/)?.[0] ?? '';
+    const token = (await this.site.text(['invite', '-o', 'quiet'])).match(/octa[12]\S+/)?.[0] ?? '';
     const directory = this.site.path(`machine-${name}`);
     Feeling.prepare(directory);
     const mounts = 'mount --bind "$1/thermal" /sys/class/thermal; mount --bind "$1/power" /sys/class/power_supply; ';

@@ -134,6 +134,11 @@ describe('the package', () => {
     const files = readdirSync(examples).filter((file) => /\.(mjs|ts)$/.test(file));
     const [fine, refused] = await Promise.all([check(files.map((file) => join(examples, file))), check([wrong])]);
     expect(fine.stdout).toBe('');
+    // Compilers before 5.7 do not know the parameter.
+    const types = readdirSync(join(installed, 'types'), { recursive: true, encoding: 'utf8' });
+    for (const name of types.filter((name) => name.endsWith('.ts'))) {
+      expect(readFileSync(join(installed, 'types', name), 'utf8')).not.toContain('Uint8Array<');
+    }
     expect(refused.stdout).toContain('timeuot');
   }, 30_000);
 
@@ -156,6 +161,59 @@ describe('the package', () => {
     expect(stdout).toBe('unreachable Cannot reach a dispatcher at http://127.0.0.1:1: the connection was refused.\n');
   }, 30_000);
 });
+
+test.skipIf(runtimes.node === null)(
+  'a program on Node ends with its work, whatever was collected meanwhile',
+  async () => {
+    const file = join(project, 'collected.mjs');
+    const program = `import { Octaskly } from 'octaskly';
+    const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+    const leave = new AbortController();
+    const following = (async () => {
+      for await (const _ of new Octaskly().events({ signal: leave.signal }));
+    })().catch((error) => console.log(error.message));
+    await pause(300);
+    for (let round = 0; round < 5; round += 1) {
+      gc();
+      await pause(20);
+    }
+    leave.abort(new Error('left'));
+    setTimeout(() => process.exit(3), 2000).unref();
+    await following;
+    process.on('exit', (code) => console.log(code));`;
+    writeFileSync(file, program);
+    const { status, stdout } = await run(['node', '--expose-gc', file]);
+    expect([status, stdout]).toEqual([0, 'left\n0\n']);
+  },
+  30_000,
+);
+
+test.skipIf(runtimes.node === null)(
+  'a time limit on Node ends an answer that stops half-way, whatever was collected',
+  async () => {
+    const file = join(project, 'half-way.mjs');
+    const program = `import { createServer } from 'node:http';
+    import { Octaskly } from 'octaskly';
+    const server = createServer((_, answer) => {
+      answer.writeHead(200, { 'content-type': 'application/json' });
+      answer.write('{"workers":');
+    });
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { client } = new Octaskly({ url: 'http://127.0.0.1:' + server.address().port, timeoutMs: 600 });
+    const asked = client.workers().catch((error) => error.code);
+    for (let round = 0; round < 10; round += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      gc();
+    }
+    setTimeout(() => process.exit(3), 3000);
+    console.log(await asked);
+    process.exit(0);`;
+    writeFileSync(file, program);
+    const { status, stdout } = await run(['node', '--expose-gc', file]);
+    expect([status, stdout]).toEqual([0, 'timeout\n']);
+  },
+  30_000,
+);
 
 test('a program goes on when its dispatcher is killed and starts anew', async () => {
   const home = openSite();

@@ -1,8 +1,6 @@
 /** What an operator does: drain, pause, limits, backup, export, cancel, wait. */
 
-import { Database } from 'bun:sqlite';
 import { afterEach, expect, test } from 'bun:test';
-import { mkdirSync, renameSync } from 'node:fs';
 import type { Problem, TaskView } from '../../src/api/schemas.ts';
 import { sleepers, token } from '../integration/processes.ts';
 import { closeSites, openSite, type Site } from './site.ts';
@@ -126,32 +124,6 @@ test('cancel ends waiting and running tasks, wait tells how they ended', async (
   const [again] = (await site.text(['retry', 'tag:job=x'])).split('\n');
   await site.text(['cancel', again ?? '']);
   await site.text(['cancel', 'all']);
-}, 60_000);
-
-test('a backup made while tasks run is a database to start from', async () => {
-  const site = await pair();
-  const ids = await Promise.all(
-    Array.from({ length: 40 }, (_, n) => site.submit({ command: `echo ${n}; sleep 0.05` })),
-  );
-  await site.reached(ids[0] ?? '', 'completed');
-  const copy = site.path('copy.db');
-  await site.text(['backup', copy]);
-  const repeated = await site.run(['backup', copy]);
-  expect(repeated.status).toBe(1);
-  expect(repeated.stderr).toContain('it exists');
-  const database = new Database(copy, { readonly: true });
-  const rows = database.query<{ n: number }, []>('SELECT count(*) AS n FROM tasks').get();
-  expect(rows?.n).toBe(40);
-  database.close();
-  for (const id of ids) await site.reached(id, 'completed');
-  const restored = openSite();
-  mkdirSync(restored.dataDir, { mode: 0o700 });
-  renameSync(copy, `${restored.dataDir}/octaskly.db`);
-  await restored.dispatcher(['--heartbeat-timeout', '1']);
-  await restored.worker('b');
-  for (const [n, id] of ids.entries()) {
-    expect((await restored.reached(id, 'completed', 15_000)).stdout_tail).toBe(`${n}\n`);
-  }
 }, 60_000);
 
 test('export gives every task as CSV and as JSONL', async () => {

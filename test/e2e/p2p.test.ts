@@ -28,7 +28,7 @@ class PeerSite {
   /** A worker in a data directory of its own, with a credential of its own. */
   async worker(name: string, ...args: readonly string[]): Promise<Node> {
     const invite = await this.site.text(['invite', '-o', 'quiet']);
-    const token = invite.match(/octa1\S+/)?.[0] ?? '';
+    const token = invite.match(/octa[12]\S+/)?.[0] ?? '';
     const where = ['--data-dir', this.directory(name), '--peer-port', '0', '--join', token, '--sandbox-level', 'none'];
     return this.site.worker(name, [...where, ...args], { env: this.#env });
   }

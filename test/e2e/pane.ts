@@ -63,6 +63,12 @@ export class Pane {
     this.#tmux('send-keys', '-l', text);
   }
 
+  /** Text from the clipboard, marked as such where the program asked for that. */
+  paste(text: string): void {
+    this.#tmux('set-buffer', '--', text);
+    this.#tmux('paste-buffer', '-p');
+  }
+
   /** Clicks, each with its release, all at once; `column` and `row` from 0. */
   click(column: number, row: number, times = 1): void {
     const place = `${column + 1};${row + 1}`;

@@ -30,6 +30,8 @@ export interface StartOptions {
   readonly cwd?: string;
   /** A command before the executable, such as `['setpriv', '--reuid', '65534']`. */
   readonly through?: readonly string[];
+  /** In the place of the executable: another build of it, and what it is run by. */
+  readonly program?: readonly string[];
 }
 
 export interface CallOptions extends StartOptions {
@@ -131,8 +133,8 @@ export class Site {
     return { PATH: path, HOME: this.home, OCTASKLY_API: this.url, ...quiet, ...more };
   }
 
-  async #command(args: readonly string[], { env, cwd, through = [] }: StartOptions) {
-    const command = [...through, await executable(), ...args];
+  async #command(args: readonly string[], { env, cwd, through = [], program }: StartOptions) {
+    const command = [...through, ...(program ?? [await executable()]), ...args];
     return { command, cwd: cwd ?? this.directory, env: this.#environment(env) };
   }
 

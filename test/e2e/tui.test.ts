@@ -186,6 +186,13 @@ describe.skipIf(tmux === null)('octaskly ui in a terminal', () => {
     expect(pane.text()).not.toContain('of-the-owner');
     pane.press('2');
     await pane.shows('Workers, queue and approvals need the role');
+    await site.worker('attic-pi');
+    pane.press('3');
+    await pane.shows(/completed .* attic-pi +of-ann/);
+    pane.press('Enter');
+    await pane.shows('worker attic-pi');
+    pane.press('Escape', '4');
+    await pane.shows(/completed on attic-pi/);
     pane.press('q');
     await pane.shows('status=0');
   }, 60_000);
@@ -217,6 +224,45 @@ describe.skipIf(tmux === null)('octaskly ui in a terminal', () => {
     await pane.shows('Filter: FILM sleep');
     await pane.shows(id);
     expect(pane.text()).not.toContain('sound');
+    pane.press('q');
+    await pane.shows('status=0');
+  }, 60_000);
+
+  test('takes no pasted text for keys, an Escape and a quick key for two, and shows another list at once', async () => {
+    const site = openSite();
+    await site.dispatcher();
+    await site.submit({ command: 'sleep 60', name: 'film cyclops' });
+    const pane = new Pane(site);
+    await startUi(pane);
+    pane.press('3', 's');
+    await pane.shows('film cyclops');
+    pane.paste('echo cyclops\ncy\n');
+    await pane.shows('Pasted text is no keys here');
+    // Together, as over a slow line: no Alt-/.
+    pane.type('\u001b/');
+    await pane.shows('Filter:');
+    pane.paste('CYCLOPS\r\nfilm');
+    await pane.shows('Filter: CYCLOPS film');
+    pane.press('Enter');
+    await pane.shows(/Filter: CYCLOPS film, by state +1 of 1/);
+    const from = performance.now();
+    pane.press('Escape');
+    await pane.shows(/All tasks, by state +1 of 1/);
+    expect(performance.now() - from).toBeLessThan(2500);
+    expect((await site.stats()).tasks.cancelled).toBe(0);
+    pane.press('q');
+    await pane.shows('status=0');
+  }, 60_000);
+
+  test('says why its token does not count any more, and does not go on guessing', async () => {
+    const site = openSite();
+    await site.dispatcher(['--require-auth', 'true', '--api-bind', '127.0.0.1']);
+    const secret = await site.text(['token', 'create', '--name', 'ann', '--role', 'client', '-o', 'quiet']);
+    const pane = new Pane(site, { env: { OCTASKLY_TOKEN: secret } });
+    await startUi(pane);
+    await site.text(['token', 'revoke', 'ann']);
+    await pane.shows('The token was revoked. q leaves; start it again with another token.');
+    expect(pane.lines()[0]).toEndWith('not let in');
     pane.press('q');
     await pane.shows('status=0');
   }, 60_000);

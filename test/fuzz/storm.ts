@@ -75,7 +75,7 @@ const dispatcherKey = keys.responder.publicKey.toHex();
 const proofs: readonly Proof[] = [
   { by: 'secret', psk },
   { by: 'credential', psk, dispatcherKey },
-  { by: 'invite', inviteId: '0011223344556677', psk, dispatcherKey },
+  { by: 'invite', sums: null, inviteId: '0011223344556677', psk, dispatcherKey },
   { by: 'peer', psk, peerKey: dispatcherKey },
   { by: 'nothing' },
 ];

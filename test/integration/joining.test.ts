@@ -96,14 +96,15 @@ function applicant(wanted: { join?: string; secret?: string; here?: boolean } = 
   };
 }
 
-function token(of: { secret?: Uint8Array; dispatcherKey?: string; id?: string } = {}): string {
+function token(of: { secret?: Uint8Array; dispatcherKey?: string; id?: string; sums?: string } = {}): string {
   const id = of.id ?? inviteId;
   return encodeInvite({
     inviteId: id,
-    secret: of.secret ?? keys.inviteSecret(id),
+    secret: of.secret ?? keys.inviteSecret(id, of.sums),
     dispatcherKey: of.dispatcherKey ?? dispatcherKey,
     expiresAt: 0,
     addresses: [`127.0.0.1:${listener.port}`],
+    sums: of.sums ?? null,
   });
 }
 

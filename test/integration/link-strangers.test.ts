@@ -185,7 +185,7 @@ describe('somebody on the path', () => {
     const proofs = [
       bySecret,
       { by: 'credential', psk: secrets.nodePsk, dispatcherKey },
-      { by: 'invite', inviteId, psk: secrets.invitePsk, dispatcherKey },
+      { by: 'invite', sums: null, inviteId, psk: secrets.invitePsk, dispatcherKey },
       { by: 'nothing' },
     ] as const;
     for (const [i, proof] of proofs.entries()) {

@@ -62,7 +62,13 @@ describe('links over TCP', () => {
     const inviteId = '0011223344556677';
     for (const { id: keyId, psk, nodePsk, inviteSecret } of [present, previous]) {
       const credential = { by: 'credential', psk: nodePsk(clientKeys.publicKey.toHex()), dispatcherKey } as const;
-      const invite = { by: 'invite', inviteId, psk: invitePsk(inviteSecret(inviteId)), dispatcherKey } as const;
+      const invite = {
+        by: 'invite',
+        sums: null,
+        inviteId,
+        psk: invitePsk(inviteSecret(inviteId)),
+        dispatcherKey,
+      } as const;
       for (const proof of [{ by: 'secret', psk } as const, credential, invite]) {
         const { link } = await dialWell(server.listener.port, { proof });
         const { by } = proof;

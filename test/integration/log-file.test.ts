@@ -111,7 +111,7 @@ test('LogFile counts what is lost while something else stands in its place, and 
   rmSync(path, { recursive: true });
   file.reopen();
   file.write('three');
-  expect(text()).toBe('2 missing: EISDIR\nthree\n');
+  expect(text()).toMatch(/^2 missing: .*EISDIR.*\nthree\n$/);
 });
 
 test('LogFile is emptied where older files cannot be renamed', () => {
@@ -144,6 +144,6 @@ test('createLog() keeps the last lines in memory from info up, and gives more fr
 test('createLog() refuses a file that cannot be opened', () => {
   const file = { path: join(directory, 'none', 'x.log'), maxBytes: 0, keep: 0 };
   expect(() => createLog({ level: 'info', format: 'text', file })).toThrow(
-    /^Cannot open the log file ".*x\.log": ENOENT/,
+    /^Cannot open the log file ".*x\.log": .*ENOENT/,
   );
 });

@@ -38,7 +38,7 @@ test('loadStored() reads in advance, once, and says how far it is', async () => 
   try {
     const said: string[] = [];
     const store = await loadStored(file, { say: (doing) => said.push(doing) }, silent);
-    expect(said.at(-1)).toBe('0 tasks that wait or run are loaded so far');
+    expect(said.at(-1)).toBe('0 of 0 tasks that wait or run are loaded');
     const first = store.load();
     expect(first).toEqual(file.load());
     expect(store.load()).not.toBe(first);

@@ -1,10 +1,11 @@
 /** What is past the retention goes, with its files; what is in use, or was just brought, stays. */
 
 import { afterEach, beforeEach, expect, test } from 'bun:test';
-import { mkdtempSync, rmSync, utimesSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BlobStore } from '../../src/ports/files.ts';
+import { Pruning } from '../../src/roles/pruning.ts';
 import { startRetention } from '../../src/roles/retention.ts';
 import { createBlobStore } from '../../src/runtime/blobs.ts';
 import { storeFiles } from '../../src/runtime/store-files.ts';
@@ -43,15 +44,16 @@ test('startRetention() deletes ended tasks and files nobody refers to, and says 
 
   const said = Promise.withResolvers<unknown>();
   const log = { ...silentLog, info: (message: string, fields: unknown) => said.resolve([message, fields]) };
-  const retention = startRetention({
-    store,
-    blobs,
-    log,
-    retentionMs: dayMs,
-    dispatcher: { releaseKept: () => undefined },
-  });
+  const dispatcher = { releaseKept: () => undefined, trust: { notePruned: () => Promise.resolve() } };
+  const pruning = new Pruning({ dataDir: directory, store, blobs, dispatcher, log });
+  const database = join(directory, 'db');
+  const copies = [`${database}.before-v1`, `${database}.before-v2`];
+  for (const copy of copies) writeFileSync(copy, '');
+  utimesSync(copies[0] ?? '', past, past);
+  const retention = startRetention({ pruning, database, log, retentionMs: dayMs });
   expect(await said.promise).toEqual(['deleted ended tasks past their retention', { tasks: 1, blobs: 2 }]);
   await retention.stop();
+  expect(copies.map((copy) => existsSync(copy))).toEqual([false, true]);
   expect([ofOld, ofLive, again, unused, fresh].map((blob) => blobs.size(blob ?? '') !== null)).toEqual([
     false,
     true,

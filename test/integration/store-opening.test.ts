@@ -5,13 +5,12 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { present } from '../../src/base/assert.ts';
 import { OctasklyError } from '../../src/base/errors.ts';
 import { storeFiles } from '../../src/runtime/store-files.ts';
 import { migrations } from '../../src/store/migrations.ts';
+import { blobsNamedIn, copyDatabase } from '../../src/store/snapshot.ts';
 import { openStore } from '../../src/store/store.ts';
 import { bytesOf, completed, plainSpec, sampleTask, saved, whole } from '../unit/store/samples.ts';
-import { databaseV1 } from './store-v1.ts';
 
 let directory: string;
 let file: string;
@@ -57,34 +56,6 @@ describe('openStore()', () => {
     store.close();
     store.close();
     expect(readdirSync(join(directory, 'data'))).toEqual(['octaskly.db']);
-  });
-
-  test('moves a database of version 1 forward and reads what is in it', () => {
-    storeFiles.ensure(file);
-    tamper(databaseV1);
-    const store = openStore(file, storeFiles);
-    const loaded = store.load();
-    expect(loaded.tasks.map(({ id, status, waitingFor }) => [id, status, [...waitingFor]])).toEqual([
-      ['05k000000002', 'running', []],
-      ['05k000000003', 'blocked', ['05k000000002']],
-    ]);
-    expect(loaded.lastId).toBe('05k000000003');
-    const ended = store.task('05k000000001');
-    expect(ended?.task.outcome).toEqual({ kind: 'timed_out', limitMs: 1500 });
-    expect(ended?.stdout).toEqual(whole(bytesOf('partial\n')));
-    expect(store.attempts('05k000000001')).toHaveLength(1);
-    expect([...loaded.tasks, present(ended, 'the ended task').task].map(({ spec }) => spec.owner)).toEqual([
-      null,
-      null,
-      null,
-    ]);
-    expect(store.tasks({ owner: '' }, { limit: 9, before: null })).toEqual([]);
-    expect(store.batch('05k000000000')?.owner).toBeNull();
-    expect([loaded.nodes, loaded.invites, loaded.tokens]).toEqual([[], [], []]);
-    store.close();
-    const database = new Database(file, { readonly: true });
-    expect(database.query('PRAGMA user_version').get()).toEqual({ user_version: migrations.length });
-    database.close();
   });
 
   test('refuses a newer database and leaves it as it is', () => {
@@ -174,28 +145,47 @@ describe('Store.commit()', () => {
   });
 });
 
-describe('Store.backup()', () => {
+describe('copyDatabase()', () => {
   test('writes a private, complete copy that opens, while the store goes on', () => {
     const store = openStore(file, storeFiles);
     const before = sampleTask();
     const after = sampleTask();
     store.commit([saved(before)]);
     const target = join(directory, 'copy.db');
-    store.backup(target);
+    copyDatabase(file, target, storeFiles);
     store.commit([saved(after)]);
     expect(statSync(target).mode & 0o777).toBe(0o600);
-    expect(() => store.backup(target)).toThrow(expect.objectContaining({ code: 'conflict' }));
+    expect(() => copyDatabase(file, target, storeFiles)).toThrow(expect.objectContaining({ code: 'conflict' }));
     store.close();
     const copy = openStore(target, storeFiles);
     expect(copy.load().tasks).toEqual([before]);
     copy.close();
   });
 
-  test('says where it could not write', () => {
-    const store = openStore(file, storeFiles);
+  test('says where it could not write, and refuses a newer database', () => {
+    fill(1);
     const target = join(directory, 'no', 'such', 'copy.db');
     const refused = expect.objectContaining({ code: 'io', message: expect.stringContaining(target) });
-    expect(() => store.backup(target)).toThrow(refused);
-    store.close();
+    expect(() => copyDatabase(file, target, storeFiles)).toThrow(refused);
+    tamper(`PRAGMA user_version = ${migrations.length + 1}`);
+    const newer = expect.objectContaining({ code: 'storage_newer' });
+    expect(() => copyDatabase(file, join(directory, 'copy.db'), storeFiles)).toThrow(newer);
   });
+});
+
+test('blobsNamedIn() gives what rows say is here, once each', () => {
+  const store = openStore(file, storeFiles);
+  const blob = (letter: string): string => `sha256:${letter.repeat(64)}`;
+  const [one, two] = [sampleTask(completed), sampleTask(completed)];
+  const input = { path: 'in', blob: blob('b'), bytes: 1, executable: false };
+  const left = { path: 'out', blob: blob('c'), bytes: 1, executable: false };
+  store.commit([
+    saved({ ...one, spec: { ...plainSpec, inputs: [input] } }),
+    saved({ ...two, spec: { ...plainSpec, inputs: [input] } }),
+    { kind: 'outputs', taskId: one.id, files: [left], problems: [] },
+    { kind: 'outputs', taskId: two.id, files: [{ ...left, blob: blob('d') }], problems: [], keptAt: 'w1' },
+    { kind: 'output', taskId: one.id, stdout: { ...whole(bytesOf('x')), blob: blob('a') }, stderr: whole(bytesOf('')) },
+  ]);
+  store.close();
+  expect(blobsNamedIn(file)).toEqual([blob('a'), blob('b'), blob('c')]);
 });

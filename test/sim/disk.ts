@@ -74,6 +74,11 @@ export class Disk {
       case 'batch':
         this.batches.set(change.id, change);
         return;
+      case 'batchGrown': {
+        const batch = this.batches.get(change.id);
+        if (batch !== undefined) this.batches.set(change.id, { ...batch, size: batch.size + change.by });
+        return;
+      }
       case 'idempotency':
         this.keys.set(change.key, change);
         return;
@@ -207,6 +212,10 @@ export class SimulatedStore implements Store {
     return { id, name: batch.name, createdAt: batch.createdAt, size: batch.size, owner: batch.owner, counts };
   }
 
+  batchHead(id: string): ReturnType<Store['batchHead']> {
+    return this.#disk.batches.get(id) ?? null;
+  }
+
   /** Nobody in the simulation asks for overviews. */
   batches(): readonly [] {
     return [];
@@ -245,9 +254,6 @@ export class SimulatedStore implements Store {
   prune(): ReturnType<Store['prune']> {
     return { tasks: 0, blobs: [], orphaned: [] };
   }
-
-  /** Files are no part of the simulation. */
-  backup(): void {}
 
   close(): void {}
 

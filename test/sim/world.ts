@@ -244,6 +244,8 @@ export class World {
         charging: host.charging,
         temperatureC: host.temperatureC,
       }),
+      conditions: [],
+      untouchedS: () => null,
       onStatus: (sentence) => this.journal.note(host.name, sentence),
     });
     const program = { machine, worker, table, peers: peers?.table ?? null };

@@ -5,6 +5,7 @@
 
 import { describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
+import { nodeFiles } from '../../scripts/release/node-bundle.ts';
 import { deadFiles, forbiddenImports, importCycles, importsOf } from './tidy/imports.ts';
 import { functionLinesMax, functionsIn, longFiles, longFunctions } from './tidy/sizes.ts';
 import { readSources, sourceFile } from './tidy/source.ts';
@@ -14,8 +15,8 @@ const root = join(import.meta.dir, '..', '..');
 const all = readSources(root, ['src', 'tui', 'scripts', 'test']);
 const product = all.filter(({ path }) => path.startsWith('src/') || path.startsWith('tui/'));
 
-/** Where everything begins: the program, the script of the page it serves, the package for other programs. */
-const entries = ['src/main.ts', 'src/dashboard/main.tsx', 'src/library/main.ts'];
+/** Where everything begins: the program, the script of the page it serves, the package for other programs, and on Node. */
+const entries = ['src/main.ts', 'src/dashboard/main.tsx', 'src/library/main.ts', ...nodeFiles];
 
 /** What exists for tests alone: the invariants, and the slow twin of the native ciphers. */
 const forTests = ['src/core/invariants.ts', 'src/wire/crypto-portable.ts'];

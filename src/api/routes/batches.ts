@@ -37,7 +37,8 @@ const createBatch = route({
   access: 'tasks',
   summary: 'Submit tasks together, all or none',
   description:
-    'All tasks are stored durably when the answer is sent. Names in depends_on refer to tasks of this batch.',
+    'All tasks are stored durably when the answer is sent. Names in depends_on refer to tasks of this request. With ' +
+    '`batch` they join a batch of yours, which keeps its name and whom it tells; its end is told anew when they ended.',
   params: noParams,
   query: noQuery,
   requestHeaders: idempotencyHeaderRule,
@@ -63,16 +64,19 @@ const createBatch = route({
       },
     },
   },
-  problems: ['conflict', 'denied_command', 'queue_full', 'shutting_down', 'storage_unavailable'],
+  problems: ['conflict', 'denied_command', 'not_found', 'queue_full', 'shutting_down', 'storage_unavailable'],
   async handle({ body, headers, actor }, context) {
     const { options } = context;
     admitTasks(actor, { tasks: body.tasks, pathOf: (index) => `tasks.${index}` }, context);
     const submitted = await context.backend.submit({
       tasks: body.tasks.map((task) => newTaskOf(task, options)),
-      batch: {
-        name: body.name ?? null,
-        ...(body.notify === undefined ? {} : { notify: body.notify.map(storedDestination) }),
-      },
+      batch:
+        body.batch === undefined
+          ? {
+              name: body.name ?? null,
+              ...(body.notify === undefined ? {} : { notify: body.notify.map(storedDestination) }),
+            }
+          : { joins: body.batch },
       idempotency: idempotencyOf({ headers, actor }, { kind: 'batch', body }, context),
       actor,
     });

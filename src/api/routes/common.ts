@@ -35,6 +35,16 @@ export function workerIdOf(backend: Backend, idOrName: string): string {
   return backend.workers().find(({ name }) => name === idOrName)?.id ?? idOrName;
 }
 
+/** Names of those of these workers that are known, by their ids. */
+export function workerNamesOf(backend: Backend, ids: readonly (string | null)[]): Record<string, string> {
+  const wanted = new Set(ids);
+  wanted.delete(null);
+  if (wanted.size === 0) return {};
+  return Object.fromEntries(
+    backend.workers().flatMap(({ id, name }): [string, string][] => (wanted.has(id) ? [[id, name]] : [])),
+  );
+}
+
 export const idempotencyHeader = 'Idempotency-Key';
 export const idempotencyHeaderRule = {
   [idempotencyHeader]:

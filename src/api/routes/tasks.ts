@@ -34,6 +34,7 @@ import {
   requireTask,
   smallBodyBytesMax,
   workerIdOf,
+  workerNamesOf,
 } from './common.ts';
 
 const location = { Location: 'Path of the new task' } as const;
@@ -162,7 +163,12 @@ const listTasks = route({
     const page = { limit: query.limit + 1, before: query.cursor ?? null };
     const rows = backend.tasks(filterOf(backend, actor, query), page);
     const tasks = rows.slice(0, query.limit).map(taskViewOf);
-    return json(200, { tasks, next_cursor: rows.length > query.limit ? (tasks.at(-1)?.id ?? null) : null });
+    const workers = tasks.map(({ worker_id }) => worker_id);
+    return json(200, {
+      tasks,
+      next_cursor: rows.length > query.limit ? (tasks.at(-1)?.id ?? null) : null,
+      worker_names: workerNamesOf(backend, workers),
+    });
   },
 });
 
@@ -177,8 +183,11 @@ const showTask = route({
   body: null,
   answers: { 200: { description: 'The task', schema: taskWithAttemptsSchema } },
   problems: ['not_found'],
-  handle: ({ params, actor }, { backend }) =>
-    json(200, taskWithAttemptsOf(requireTask(backend, actor, params.id), backend.attempts(params.id))),
+  handle({ params, actor }, { backend }) {
+    const task = taskWithAttemptsOf(requireTask(backend, actor, params.id), backend.attempts(params.id));
+    const workers = [task.worker_id, ...task.attempts.map(({ worker_id }) => worker_id)];
+    return json(200, { ...task, worker_names: workerNamesOf(backend, workers) });
+  },
 });
 
 const cancelTask = route({

@@ -6,7 +6,7 @@ import type { EndedAttempt, TaskRow } from '../../ports/store.ts';
 import { attemptViewOf, isoTime } from '../convert.ts';
 import { json, noParams, type Route, route } from '../route.ts';
 import { type Span, timelineSchema } from '../timeline-schemas.ts';
-import { integerOf } from './common.ts';
+import { integerOf, workerNamesOf } from './common.ts';
 
 /** Most attempts in one answer, and how many there are when nobody says. */
 const spansMax = 5000;
@@ -66,8 +66,13 @@ const showTimeline = route({
     const owner = scope === null ? {} : { owner: scope };
     const running = backend.tasks({ statuses: ['running'], ...owner }, { limit, before: null });
     const ended = backend.endedAttempts({ since: Date.parse(since), ...owner }, limit);
-    const spans = [...running.flatMap(runningSpan), ...ended.flatMap(endedSpan)];
-    return json(200, { spans: spans.slice(0, limit), complete: ended.length < limit && spans.length <= limit });
+    const all = [...running.flatMap(runningSpan), ...ended.flatMap(endedSpan)];
+    const spans = all.slice(0, limit);
+    const names = workerNamesOf(
+      backend,
+      spans.map(({ worker_id }) => worker_id),
+    );
+    return json(200, { spans, complete: ended.length < limit && all.length <= limit, worker_names: names });
   },
 });
 

@@ -13,7 +13,10 @@ import { chunksOf } from '../several.ts';
 export const cancel: ClientAction<typeof lookOptions> = async (context, values, words) => {
   const { client, terminal } = context;
   const isJson = values.output === 'json';
-  const selected = await lookFor(context, words.map(parseSelector), ['blocked', 'queued', 'running']);
+  const selectors = words.map(parseSelector);
+  const selected = await lookFor(context, selectors, ['blocked', 'queued', 'running']);
+  // First as a whole: a `map` that still adds to it is to stop, and not to fill up what is cancelled here.
+  for (const selector of selectors) if (selector.kind === 'batch') await client.cancelBatch(selector.id);
   const tasks = selected.filter((task) => !isFinal(task.status));
   const counted = { noun: 'tasks', done: 'cancelled', total: tasks.length, alone: isJson };
   await withCount(terminal, counted, async (add) => {

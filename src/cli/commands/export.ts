@@ -30,9 +30,12 @@ const columns = {
   completed_at: (task) => task.completed_at,
 } satisfies Record<string, (task: TaskView) => string | number | null>;
 
-/** One field of CSV. */
+/**
+ * One field of CSV. A text that a spreadsheet would run as a formula gets an apostrophe in front: names and commands are
+ * others'. https://owasp.org/www-community/attacks/CSV_Injection
+ */
 export function csvField(value: string | number | null): string {
-  const text = value === null ? '' : String(value);
+  const text = typeof value === 'string' && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value ?? '');
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

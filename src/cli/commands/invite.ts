@@ -5,7 +5,7 @@ import { inviteOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { type CommandContext, hasColor, note, type Terminal } from '../context.ts';
 import type { Values } from '../option.ts';
-import { type OutputForm, writeFacts, writeJson, writeTable } from '../print.ts';
+import { type OutputForm, proseLine, writeFacts, writeJson, writeTable } from '../print.ts';
 import { drawQr } from '../qr.ts';
 import { refuseFlags, subcommandOf, wordsBehind } from '../subcommand.ts';
 
@@ -48,22 +48,24 @@ async function create({ client, terminal }: CommandContext, values: Values<typeo
   return 0;
 }
 
-const unreachableApi = `
-That line works once other machines can reach the dispatcher's API, which listens on its own machine only:
-start it with --api-bind 0.0.0.0 or --require-auth true. Until then, copy the program there.
-`;
-
 async function explain(terminal: Terminal, made: CreatedInvite): Promise<void> {
-  const line = `On a device without Octaskly, which installs it first:\n\n  ${made.install}\n`;
-  const install = made.install_works ? line : line + unreachableApi;
+  // Sentences keep to the terminal; a line to type stays whole, or it could not be copied.
+  const said = (text: string): string => proseLine(terminal, text);
+  const windows = `On Windows, in PowerShell:\n\n  ${made.install_windows}\n`;
+  const line = `${said('On a device without Octaskly, which installs it first:')}\n  ${made.install}\n\n${windows}`;
+  const problem =
+    made.install_problem === null
+      ? ''
+      : `\n${made.install_problem.split('\n').map(said).join('')}Or copy the program there.\n`;
   const devices = made.uses_max === 1 ? 'one device' : `${made.uses_max} devices`;
   await terminal.stdout.write(
-    `This lets ${devices} in until ${made.expires_at}. On a device that has Octaskly:\n\n  octaskly worker --join ${made.token}\n\n${install}\n`,
+    `${said(`This lets ${devices} in until ${made.expires_at}. On a device that has Octaskly:`)}\n  octaskly worker --join ${made.token}\n\n${line}${problem}\n`,
   );
   await writeFacts(terminal, [
     ['Join token', made.token],
     ['Fingerprint', made.fingerprint],
     ['Addresses', made.addresses.join(' ')],
+    ['Script', `SHA-256 ${made.install_sha256}`],
     ['Invite', made.id],
     ['Name', made.name],
   ]);

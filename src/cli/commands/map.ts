@@ -7,7 +7,7 @@ import { limits } from '../../api/limits.ts';
 import { OctasklyError, reasonOf } from '../../base/errors.ts';
 import type { mapOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
-import { type CommandContext, note } from '../context.ts';
+import { BrokenPipe, type CommandContext, note } from '../context.ts';
 import { readArguments } from '../map/arguments.ts';
 import { Bar, type BarKind } from '../map/bar.ts';
 import { Collector } from '../map/collector.ts';
@@ -118,7 +118,8 @@ async function writable(path: string, write: () => Promise<void>): Promise<void>
   try {
     await write();
   } catch (error) {
-    throw usage(`--joblog ${path} is not possible: ${reasonOf(error)} Name a file in a directory that is there.`);
+    const reason = reasonOf(error instanceof OctasklyError ? (error.cause ?? error) : error).replace(/\.$/, '');
+    throw usage(`--joblog ${path} cannot be written: ${reason}. Name a file in a directory that is there.`);
   }
 }
 
@@ -238,6 +239,8 @@ export const map: ClientAction<typeof mapOptions> = async (context, values, word
     } catch (error) {
       await bar.clear();
       await cancelAll().catch(() => {});
+      // As a program that SIGPIPE ended: who looks at the status is to know that not all has run.
+      if (error instanceof BrokenPipe) return exitOfSignal('SIGPIPE');
       if (signalStatus === null) throw error;
       await note(terminal, 'Interrupted; what had not ended was cancelled.');
       return signalStatus;

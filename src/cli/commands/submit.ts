@@ -71,7 +71,11 @@ async function waitFor(context: CommandContext, id: string, form: OutputForm, le
       await note(terminal, hasEnded ? `Interrupted. ${rest}` : `Stopped waiting; task ${id} goes on.`);
       return leave.status;
     }
-    if (error instanceof BrokenPipe) throw error;
+    if (error instanceof BrokenPipe) {
+      const rest = hasEnded ? '' : ` Task ${id} goes on: octaskly wait ${id}`;
+      await note(terminal, `Nobody reads the output any more.${rest}`);
+      return exitOfSignal('SIGPIPE');
+    }
     await note(terminal, reasonOf(error));
     return exitOwnFailure;
   }

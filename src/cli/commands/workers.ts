@@ -16,7 +16,7 @@ export const workers: ClientAction<typeof lookOptions> = async ({ client, termin
   } else {
     const rows = list.workers.map((worker) => [
       worker.name,
-      worker.status,
+      worker.status === 'online' && worker.resting !== null ? 'resting' : worker.status,
       `${worker.running}/${worker.slots}`,
       `${worker.reserved.cpu_cores}/${worker.cpu_cores}`,
       `${worker.reserved.memory_mb}/${worker.memory_mb}`,

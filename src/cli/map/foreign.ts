@@ -3,55 +3,68 @@
  * nothing is ever ignored. Letters and long names without their dashes; the value ends the sentence "There is no option --x: …".
  */
 
-const onFiles = 'name files to bring along with --in and to bring back with --out';
-const whole = 'the output of each job is printed whole; follow one as it runs with octaskly logs -f ID';
-const arguments_ = 'take several arguments for each job with -N';
-const input = 'split the input into files, and give their names as arguments with --in {}';
-const workers = 'jobs go to all workers; choose among them with --label K=V';
-const room = 'workers start only what there is room for; ask for it with --cpus and --mem';
-const asking = 'nobody is asked before a job; see the commands with --dry-run first';
-const code = 'only {} {.} {/} {//} {/.} {#} {%} and {N} are replaced; do the rest in the command itself';
+/** What to do instead, and for which options. */
+const groups: readonly (readonly [instead: string, options: string])[] = [
+  [
+    'split the input into files, and give their names as arguments with --in {}',
+    'pipe pipe-part pipepart spreadstdin block block-size block-timeout bt recend recstart remove-rec-sep removerecsep rrs ' +
+      'regexp regex cat fifo round round-robin tee shard bin group-by groupby',
+  ],
+  ['take several arguments for each job with -N', 'X xargs m L l max-lines s max-chars x exit'],
+  ['name the text to replace with -I TEXT', 'i replace U'],
+  ['end the input where it is to end', 'E e eof'],
+  [
+    'jobs go to all workers; choose among them with --label K=V',
+    'S sshlogin sshloginfile slf onall nonall hostgroups hgrp filter-hosts ssh ssh-delay controlmaster M rsync-opts ' +
+      'limit number-of-cores number-of-cpus number-of-sockets number-of-threads use-cores-instead-of-threads ' +
+      'use-cpus-instead-of-cores use-sockets-instead-of-threads',
+  ],
+  [
+    'name files to bring along with --in and to bring back with --out',
+    'transfer transferfile tf return trc cleanup basefile bf template tmpl',
+  ],
+  [
+    'the output of each job is printed whole; follow one as it runs with octaskly logs -f ID',
+    'u ungroup lb line-buffer linebuffer latest-line latestline ll',
+  ],
+  ['write the output of each job to files with --results DIR', 'files output-as-files outputasfiles'],
+  ['begin each output line with its argument by --tag or --tagstring', 'ctag ctagstring color color-failed cf'],
+  [
+    'workers start only what there is room for; ask for it with --cpus and --mem',
+    'load memfree memsuspend noswap nonoswap',
+  ],
+  ['use --priority low', 'nice'],
+  [
+    'only {} {.} {/} {//} {/.} {#} {%} and {N} are replaced; do the rest in the command itself',
+    'rpl plus parens bner bnr dnr er basenameextensionreplace basenamereplace dirnamereplace extensionreplace ' +
+      'seqreplace slotreplace',
+  ],
+  ['put the jobs to leave out before ::: in a filter such as grep', 'filter'],
+  ['shuffle the arguments first: shuf list | octaskly map …', 'shuf'],
+  ["make lines of it first with tabs between the columns, and give -C '\\t'", 'csv'],
+  ['leave the line out first: tail -n +2 list | octaskly map …; or name columns with --header :', 'skip-first-line'],
+  ['arguments stand behind ::: and files behind :::: only', 'arg-sep argsep arg-file-sep argfilesep'],
+  ['use --bar or --eta', 'progress total-jobs total'],
+  ['name the log with --joblog', 'jl'],
+  ['give the same command line with --resume-failed', 'retry-failed'],
+  ['see the commands with --dry-run or -t, and what became of a job with octaskly show ID', 'D verbose'],
+  ['nobody is asked before a job; see the commands with --dry-run first', 'p interactive'],
+  ['print commands quoted by --dry-run', 'shellquote shell-quote'],
+  ['octaskly keeps the jobs in its own database: octaskly export', 'sql sqlmaster sqlworker sqlandworker'],
+  ['octaskly keeps the jobs in its own database: octaskly export', 'sql-master sql-worker sql-and-worker'],
+  ['use flock(1)', 'semaphore semaphore-name semaphorename semaphore-timeout semaphoretimeout id fg bg st'],
+  ['map waits by itself', 'wait'],
+  ['use octaskly run -t', 'tty open-tty o tmux tmuxpane'],
+  ['give variables with --env K=V', 'record-env session embed profile J process-slot-var'],
+  ["'octaskly completion' makes the script for your shell", 'shell-completion'],
+  ["'octaskly version' says it", 'V version minversion min-version'],
+  [
+    'it does nothing here; leave it out',
+    'gnu plain silent compress compress-program decompress-program tmpdir tempdir term-seq termseq max-line-length-allowed ' +
+      'show-limits hashbang shebang shebang-wrap no-keep-order nokeeporder',
+  ],
+];
 
-export const foreignOptions: Readonly<Record<string, string>> = {
-  ...{
-    pipe: input,
-    'pipe-part': input,
-    pipepart: input,
-    block: input,
-    recend: input,
-    recstart: input,
-    cat: input,
-    fifo: input,
-  },
-  ...{ X: arguments_, xargs: arguments_, m: arguments_, L: arguments_, l: arguments_, 'max-lines': arguments_ },
-  ...{ s: arguments_, 'max-chars': arguments_, x: arguments_, i: 'name the text to replace with -I TEXT' },
-  ...{
-    S: workers,
-    sshlogin: workers,
-    sshloginfile: workers,
-    slf: workers,
-    onall: workers,
-    nonall: workers,
-    hostgroups: workers,
-  },
-  ...{ transfer: onFiles, transferfile: onFiles, tf: onFiles, return: onFiles, trc: onFiles, cleanup: onFiles },
-  ...{ basefile: onFiles, bf: onFiles, u: whole, ungroup: whole, lb: whole, 'line-buffer': whole, linebuffer: whole },
-  ...{ load: room, memfree: room, memsuspend: room, noswap: room, nice: 'use --priority low' },
-  ...{
-    rpl: code,
-    plus: code,
-    shuf: 'shuffle the arguments first: shuf list | octaskly map …',
-    progress: 'use --bar or --eta',
-  },
-  ...{
-    'retry-failed': 'give the same command line with --resume-failed',
-    E: 'end the input where it is to end',
-  },
-  ...{ D: 'see the commands with --dry-run or -t, and what became of a job with octaskly show ID', p: asking },
-  interactive: asking,
-  ...{
-    sql: 'octaskly keeps the jobs in its own database: octaskly export',
-    semaphore: 'use flock(1)',
-    tty: 'use octaskly run -t',
-  },
-};
+export const foreignOptions: Readonly<Record<string, string>> = Object.fromEntries(
+  groups.flatMap(([instead, options]) => options.split(' ').map((option) => [option, instead] as const)),
+);

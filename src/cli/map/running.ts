@@ -6,7 +6,7 @@
  * Whatever stops it early, what is on its way is awaited and what is live is left in `live`, for the caller to cancel.
  */
 
-import type { TaskRequest, TaskView } from '../../api/schemas.ts';
+import type { BatchAnswer, BatchRequest, TaskRequest, TaskView } from '../../api/schemas.ts';
 import { OctasklyError } from '../../base/errors.ts';
 import { Backoff, reconnectDelays, sleep } from '../../client/backoff.ts';
 import { attendBatches } from '../attending.ts';
@@ -50,6 +50,14 @@ export interface MapPlan {
 /** What `--halt now` ends the work with: no error. */
 class Halted extends Error {}
 
+/** Somebody cancelled the batch from elsewhere: the rest of its jobs is not for another one. */
+function cancelledBatch(cause: OctasklyError): OctasklyError {
+  const next = "'octaskly map' with --joblog and --resume goes on where an earlier call with that --joblog ended.";
+  return new OctasklyError('conflict', `The batch of this map was cancelled, and no further job was started; ${next}`, {
+    cause,
+  });
+}
+
 export class MapRun {
   readonly live: LiveJobs;
   private readonly context: CommandContext;
@@ -63,6 +71,8 @@ export class MapRun {
   private readers = 0;
   private slots: { readonly count: number; readonly at: number } | null = null;
   private isFirst = true;
+  /** All jobs are of this one; null before the first submission. */
+  private batchId: string | null = null;
   /** `--halt soon`: nothing new starts. */
   private isEnding = false;
   private isHeard = (): void => {};
@@ -143,7 +153,7 @@ export class MapRun {
 
   /** False: the queue is full. */
   private async submit(batch: readonly Job[], signal: AbortSignal): Promise<boolean> {
-    const { request, name } = this.plan;
+    const { request } = this.plan;
     const inputs = batch.flatMap((job) => job.files.inputs);
     // Once output is printed, a line that is drawn over itself would be in its way.
     await this.uploader.upload(inputs, { shown: this.isFirst, signal });
@@ -157,11 +167,7 @@ export class MapRun {
     this.live.beginSubmission();
     try {
       // Not ended by the signal: what may have started must be known, to be cancelled.
-      const { id, task_ids: ids } = await this.context.client.submitBatch({
-        ...(name === '' ? {} : { name }),
-        notify: [],
-        tasks,
-      });
+      const { id, task_ids: ids } = await this.handIn(tasks);
       this.isFirst = false;
       const jobsById = new Map(ids.flatMap((one, i) => (batch[i] === undefined ? [] : [[one, batch[i]]])));
       if (this.live.add(id, jobsById)) await this.readBatch(id, signal);
@@ -173,6 +179,23 @@ export class MapRun {
       if (!(error instanceof OctasklyError) || !/^(?:queue_full|rate_limited)$/.test(error.code)) throw error;
       return false;
     }
+  }
+
+  /** Makes the batch, or adds to it. One whose tasks were all pruned meanwhile is gone: then another begins. */
+  private async handIn(tasks: BatchRequest['tasks']): Promise<BatchAnswer> {
+    const { client } = this.context;
+    const { name } = this.plan;
+    if (this.batchId !== null) {
+      try {
+        return await client.submitBatch({ batch: this.batchId, tasks });
+      } catch (error) {
+        if (error instanceof OctasklyError && error.code === 'conflict') throw cancelledBatch(error);
+        if (!(error instanceof OctasklyError) || error.code !== 'not_found') throw error;
+      }
+    }
+    const answer = await client.submitBatch({ ...(name === '' ? {} : { name }), notify: [], tasks });
+    this.batchId = answer.id;
+    return answer;
   }
 
   // ------------------------------------------------------------------------------------------------------- following

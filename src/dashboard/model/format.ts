@@ -46,10 +46,31 @@ export function rateText(perSecond: number): string {
   return perSecond >= 10 || perSecond === 0 ? perSecond.toFixed(perSecond === 0 ? 0 : 1) : perSecond.toFixed(2);
 }
 
-/** Text without what a terminal would obey and what turns the direction of text around (Unicode TR 36, 2.5). */
+/**
+ * Text without what a terminal would obey and what turns the direction of text around or is not seen (Unicode TR 36, 2.5). The
+ * joiners stay: Persian, the scripts of India and emoji are written with them.
+ */
 export function plainText(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g, '·');
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g, '·');
+}
+
+/** Likewise of several lines, whose ends and tabs stay. */
+export function plainLines(text: string): string {
+  return text.replace(/[^\n\t]+/g, plainText);
+}
+
+/** As much of `text` from its beginning as `fits`, with `…` where something is left out. */
+export function cutToFit(text: string, fits: (text: string) => boolean): string {
+  if (fits(text)) return text;
+  const chars = [...text];
+  let [least, most] = [0, chars.length];
+  while (least < most) {
+    const middle = Math.ceil((least + most) / 2);
+    if (fits(`${chars.slice(0, middle).join('')}…`)) least = middle;
+    else most = middle - 1;
+  }
+  return `${chars.slice(0, least).join('')}…`;
 }
 
 /** Order of things with names, as people count: `pi2` before `pi10`. */

@@ -172,13 +172,20 @@ export function Output({ live, task }: { live: Live; task: TaskView }) {
       )}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard */}
       <section class="terminal" ref={box} tabIndex={0} aria-label={`${stream} of the task`} onScroll={scrolled}>
-        {blocks.length === 0 && <span class="note">{done ? 'It wrote nothing.' : 'Nothing yet.'}</span>}
+        {blocks.length === 0 && <span class="note">{done ? nothingText(task, stream) : 'Nothing yet.'}</span>}
         {blocks.map((block) => (
           <Lines key={block.id} block={block} />
         ))}
       </section>
     </section>
   );
+}
+
+/** What stands where nothing was written; the other stream may have all there is. */
+function nothingText(task: TaskView, stream: Stream): string {
+  const other = stream === 'stdout' ? 'stderr' : 'stdout';
+  const bytes = task[`${other}_bytes`];
+  return bytes === 0 ? 'It wrote nothing.' : `It wrote nothing here; ${bytesText(bytes)} are in ${other}.`;
 }
 
 /** Height of a line that is not broken, as in the sheet of styles. */

@@ -6,6 +6,7 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { useMedia } from '../hooks.ts';
+import { cutToFit } from '../model/format.ts';
 import { type Bar, barAfter, isSame, type Lanes, type Range, standing } from '../model/lanes.ts';
 
 interface CanvasProps {
@@ -77,7 +78,8 @@ function draw(canvas: HTMLCanvasElement, { lanes, range, nameOf, picked }: Canva
     pen.fillStyle = color('line');
     pen.fillRect(0, lane.firstRow * rowPx, width, 1);
     pen.fillStyle = color('text');
-    pen.fillText(nameOf(lane.workerId), 4, lane.firstRow * rowPx + rowPx / 2 + 1, left - 8);
+    const name = cutToFit(nameOf(lane.workerId), (text) => pen.measureText(text).width <= left - 8);
+    pen.fillText(name, 4, lane.firstRow * rowPx + rowPx / 2 + 1);
   }
 }
 

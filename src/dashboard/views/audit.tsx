@@ -89,7 +89,7 @@ function Verify({ live }: { live: Live }) {
 function Entries({ entries }: { entries: readonly AuditEntryView[] }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard
-    <section class="scroll card" tabIndex={0} aria-label="Entries, newest first">
+    <section class="scroll card audit" tabIndex={0} aria-label="Entries, newest first">
       <table>
         <thead>
           <tr>

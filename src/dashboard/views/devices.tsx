@@ -129,8 +129,8 @@ function Invited({ invite, now, by }: { invite: CreatedInvite; now: number; by: 
           Good for {invite.uses_max} {invite.uses_max === 1 ? 'device' : 'devices'}, ends{' '}
           {untilText(invite.expires_at, now)}; made by {by}. It is shown this once.
         </p>
-        {!invite.install_works && (
-          <p class="note">Installing from here works once the API listens on the network: --api-bind.</p>
+        {invite.install_problem !== null && (
+          <p class="note">The line that installs Octaskly first does not work from there. {invite.install_problem}</p>
         )}
       </div>
     </div>

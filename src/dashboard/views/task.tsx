@@ -5,7 +5,7 @@ import type { Explanation, TaskWithAttempts } from '../../api/schemas.ts';
 import { isFinal } from '../../core/task.ts';
 import { useAction, useNow, useReading } from '../hooks.ts';
 import type { Live } from '../live.ts';
-import { agoText, bytesText, durationText, plainText } from '../model/format.ts';
+import { agoText, bytesText, durationText, plainLines, plainText } from '../model/format.ts';
 import { fragmentOf } from '../model/place.ts';
 import { Output } from '../parts/output.tsx';
 import { Failure, Status, TaskLink } from '../parts/small.tsx';
@@ -47,7 +47,10 @@ function Details({ live, whole, again }: { live: Live; whole: Whole; again: () =
         <Status status={task.status} />
         <Orders live={live} task={task} again={again} />
       </div>
-      <pre class="command">{plainText(task.command ?? (task.argv ?? []).join(' '))}</pre>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard */}
+      <pre class="command" tabIndex={0}>
+        {plainLines(task.command ?? (task.argv ?? []).join(' '))}
+      </pre>
       <Explained explanation={explanation} />
       <div class="columns">
         <Facts live={live} task={task} />
@@ -111,7 +114,7 @@ function Explained({ explanation: { summary, workers, advice } }: { explanation:
 
 function Facts({ live, task }: { live: Live; task: TaskWithAttempts }) {
   const now = useNow(task.status === 'running' ? 1000 : 30_000);
-  const names = new Map((useValue(live.cluster)?.workers ?? []).map(({ id, name }) => [id, name]));
+  const names = useValue(live.names);
   const ran =
     task.status === 'running' && task.started_at !== null ? now - Date.parse(task.started_at) : task.duration_ms;
   const facts: [string, string | null][] = [
@@ -189,7 +192,7 @@ function needsOf({ requires }: TaskWithAttempts): string {
 }
 
 function Attempts({ live, task: { attempts } }: { live: Live; task: TaskWithAttempts }) {
-  const names = new Map((useValue(live.cluster)?.workers ?? []).map(({ id, name }) => [id, name]));
+  const names = useValue(live.names);
   if (attempts.length === 0) return null;
   return (
     <section class="card">
@@ -252,5 +255,6 @@ function Files({ id, files: { outputs, problems } }: { id: string; files: Output
 async function readWhole(live: Live, id: string): Promise<Whole> {
   const { client } = live;
   const [task, explanation, files] = await Promise.all([client.task(id), client.explain(id), client.outputFiles(id)]);
+  live.learn(task.worker_names);
   return { task, explanation, files };
 }

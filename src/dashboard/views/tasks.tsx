@@ -20,7 +20,7 @@ export function TasksView({ live, query }: { live: Live; query: Filters }) {
   const now = useNow(10_000);
   const cluster = useValue(live.cluster);
   const workers = cluster?.workers ?? [];
-  const names = new Map(workers.map(({ id, name }) => [id, name]));
+  const names = useValue(live.names);
   const asked = queryOf(query).status;
   // An event may have taken a task out of what is asked for.
   const shown = asked === undefined ? rows : rows.filter(({ status }) => asked.includes(status));
@@ -148,6 +148,7 @@ function FilterBar({ query, workers }: { query: Filters; workers: readonly strin
           ))}
         </select>
       )}
+      <Typed label="Words of name or command" placeholder="words …" value={query.text ?? ''} onTyped={typed('text')} />
       <Typed label="Tag, as name=value" placeholder="tag: name=value" value={query.tag ?? ''} onTyped={typed('tag')} />
       <Typed label="Beginning of the id" placeholder="id …" value={query.id ?? ''} onTyped={typed('id')} />
       {Object.values(query).some((value) => value !== '') && (

@@ -1,6 +1,8 @@
 /** What ran where, and when: a row for each slot of a worker that was in use. The picture is `TimelineCanvas`; this decides its range. */
 
 import { useEffect, useState } from 'preact/hooks';
+import type { Timeline } from '../../api/timeline-schemas.ts';
+import { wallMs } from '../clock.ts';
 import { useNow, useReading } from '../hooks.ts';
 import type { Live } from '../live.ts';
 import { byName, durationText, plainText } from '../model/format.ts';
@@ -39,12 +41,12 @@ export function TimelineView({ live }: { live: Live }) {
   const cluster = useValue(live.cluster);
   const { value, error } = useReading(live, {
     key: `timeline ${spanMs}`,
-    read: () => live.client.overview.timeline(new Date(Date.now() - spanMs).toISOString(), spansMax),
+    read: () => readTimeline(live, spanMs),
     concerns: (bundle) => bundle === null || bundle.some(({ kind }) => kind === 'task'),
   });
   useEffect(() => setChosen(null), [spanMs]);
   const workers = cluster?.workers ?? [];
-  const names = new Map(workers.map(({ id, name }) => [id, name]));
+  const names = useValue(live.names);
   const laneWorkers = workers
     .toSorted(byName)
     .map(({ id, slots, status }) => ({ id, slots, isHere: status !== 'offline' }));
@@ -94,6 +96,13 @@ export function TimelineView({ live }: { live: Live }) {
       <Listed bars={lanes.bars} nameOf={(id) => names.get(id) ?? id} />
     </>
   );
+}
+
+async function readTimeline(live: Live, spanMs: number): Promise<Timeline> {
+  const since = new Date(wallMs() - spanMs).toISOString();
+  const timeline = await live.client.overview.timeline(since, spansMax);
+  live.learn(timeline.worker_names);
+  return timeline;
 }
 
 function Legend() {

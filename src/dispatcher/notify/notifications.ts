@@ -37,7 +37,7 @@ interface Parts {
   readonly runId: string;
   readonly clock: Clock;
   readonly log: Log;
-  readonly store: Pick<Store, 'batch' | 'deliveries'>;
+  readonly store: Pick<Store, 'batch' | 'batchHead' | 'deliveries'>;
   readonly engine: () => Engine;
   inTurn<T>(action: (turn: Turn) => T): Promise<T>;
 }
@@ -198,13 +198,18 @@ export class Notifications {
   }
 
   #batchEnded(turn: Turn, id: string, ended: readonly EndedTask[]): void {
-    const batch = turn.newBatch(id) ?? this.#parts.store.batch(id);
-    if (batch === null) return;
-    const { notify, name, owner, size } = batch;
+    const { store } = this.#parts;
+    const head = turn.newBatch(id) ?? store.batchHead(id);
+    if (head === null) return;
+    const { notify } = head;
     const { destinations, events } = this.#parts.setup;
     const isOurs = notify?.length !== 0 && events.includes('batch_ended');
     const all = new Set([...(notify ?? []), ...(isOurs ? destinations : [])]);
     if (all.size === 0) return;
+    // Only now: counting takes the longer, the more tasks it has, and one that grows ends again and again.
+    const batch = turn.newBatch(id) ?? store.batch(id);
+    if (batch === null) return;
+    const { name, owner, size } = batch;
     // What the store counts as ended, ended before this turn.
     const { completed = 0, failed = 0, timed_out = 0, cancelled = 0 } = 'counts' in batch ? batch.counts : {};
     const counts = { completed, failed, timed_out, cancelled };

@@ -5,6 +5,7 @@
 
 import type { CreatedInvite, InviteRequest, InviteView } from '../../api/trust-schemas.ts';
 import { OctasklyError } from '../../base/errors.ts';
+import { type InstallPlace, installLines } from '../../core/install-script.ts';
 import { encodeInvite } from '../../core/invite.ts';
 import type { Actor, InviteRecord, NodeRecord } from '../../core/trust.ts';
 import type { Keyring } from '../../ports/keys.ts';
@@ -28,8 +29,29 @@ export interface InviteParts {
   fingerprintOf(publicKey: string): string;
   /** `host:port` for workers, the likeliest to be reached first. */
   addresses(): readonly string[];
-  /** Where other devices find the install script, and whether they can reach it. */
-  installer(): { readonly url: string; readonly isReachable: boolean };
+  readonly installer: Installer;
+}
+
+/** How new devices get the program. */
+export interface Installer {
+  /**
+   * SHA-256 (hex) of the sums of the programs that are handed out, for join tokens; or why none is, a whole sentence.
+   * Never rejects.
+   */
+  sums(): Promise<HandedOutSums>;
+  /** Invitations are open until then, wall ms; null = none is. */
+  openUntil(wallMs: number | null): void;
+  /** What to say of it in an invitation that is open. */
+  offer(): InstallOffer;
+}
+
+export type HandedOutSums = { readonly digest: string } | { readonly digest: null; readonly problem: string };
+
+export interface InstallOffer extends InstallPlace {
+  /** Why other devices do not reach it, and what to do, whole sentences; null = they do. */
+  readonly problem: string | null;
+  /** SHA-256 (hex) of the script for shells as it is handed out there. */
+  readonly scriptSha256: string;
 }
 
 export class Invites {
@@ -39,8 +61,10 @@ export class Invites {
     this.#parts = parts;
   }
 
-  create(turn: Turn, { uses, expires_in, name }: InviteRequest, actor: Actor): CreatedInvite {
-    const { random, registry, keyring, publicKey, fingerprintOf } = this.#parts;
+  /** `sums`: what `Installer.sums` gave just before. */
+  create(turn: Turn, request: InviteRequest, { actor, sums }: { actor: Actor; sums: HandedOutSums }): CreatedInvite {
+    const { uses, expires_in, name } = request;
+    const { random, registry, fingerprintOf, publicKey } = this.#parts;
     if (name !== undefined && uses > 1) {
       throw new OctasklyError('invalid', `A name is for one device, but ${uses} may join with this invite.`, {
         fields: [{ path: 'name', message: `is given together with ${uses} uses` }],
@@ -68,17 +92,34 @@ export class Invites {
       details: { invite: record.id, uses, expires_at: view.expires_at, ...(name === undefined ? {} : { name }) },
     });
     const addresses = [...this.#parts.addresses()];
-    const [keys] = keyring.valid(turn.wall);
-    const token = encodeInvite({
-      inviteId: record.id,
-      secret: keys.inviteSecret(record.id),
-      dispatcherKey: publicKey,
-      expiresAt: record.expiresAt,
-      addresses,
-    });
-    const { url, isReachable } = this.#parts.installer();
-    const install = `curl -fsSL ${url} | sh -s -- --join ${token}`;
-    return { ...view, token, fingerprint: fingerprintOf(publicKey), addresses, install, install_works: isReachable };
+    const token = this.#tokenOf(record, addresses, sums.digest);
+    const fingerprint = fingerprintOf(publicKey);
+    return { ...view, token, fingerprint, addresses, ...this.#installation(token, sums) };
+  }
+
+  #tokenOf({ id, expiresAt }: InviteRecord, addresses: readonly string[], sums: string | null): string {
+    const { keyring, clock, publicKey } = this.#parts;
+    const [keys] = keyring.valid(clock.wall());
+    const secret = keys.inviteSecret(id, sums);
+    return encodeInvite({ inviteId: id, secret, dispatcherKey: publicKey, expiresAt, addresses, sums });
+  }
+
+  #installation(token: string, sums: HandedOutSums) {
+    const offer = this.#parts.installer.offer();
+    const problem = sums.digest === null ? sums.problem : offer.problem;
+    const lines = installLines(offer, token);
+    return {
+      ...{ install: lines.sh, install_windows: lines.ps1 },
+      ...{ install_works: problem === null, install_problem: problem },
+      install_sha256: offer.scriptSha256,
+    };
+  }
+
+  /** Until when the last of the invites that can be used now can be, wall ms; null = there is none. */
+  openUntil(): number | null {
+    const wall = this.#parts.clock.wall();
+    const open = this.#parts.registry.invites.filter((record) => statusOf(record, wall) === 'valid');
+    return open.length === 0 ? null : Math.max(...open.map(({ expiresAt }) => expiresAt));
   }
 
   revoke(turn: Turn, id: string, actor: Actor): InviteView {

@@ -18,6 +18,9 @@ export class Registry {
   /** How often a node was changed. */
   nodeChanges = 0;
 
+  /** Called after each change of an invite. */
+  onInvites: () => void = () => undefined;
+
   constructor(stored: Stored) {
     this.restore(stored);
   }
@@ -30,6 +33,7 @@ export class Registry {
     for (const node of nodes) this.#nodes.set(node.publicKey, node);
     for (const invite of invites) this.#invites.set(invite.id, invite);
     for (const token of tokens) this.#tokens.set(token.id, token);
+    this.onInvites();
   }
 
   node(publicKey: string): NodeRecord | null {
@@ -84,6 +88,7 @@ export class Registry {
   saveInvite(turn: Turn, record: InviteRecord): void {
     turn.change({ kind: 'invite', record });
     this.#invites.set(record.id, record);
+    this.onInvites();
   }
 
   saveToken(turn: Turn, record: TokenRecord): void {

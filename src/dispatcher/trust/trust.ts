@@ -73,6 +73,8 @@ export class DispatcherTrust implements Trust {
     this.#attempts = new Attempts({ clock, engine });
     this.#tokens = new Tokens({ clock, random: setup.random, registry, signer: setup.signer });
     this.#invites = new Invites({ ...setup, clock, registry });
+    registry.onInvites = () => setup.installer.openUntil(this.#invites.openUntil());
+    registry.onInvites();
     this.#admission = new Admission({
       ...{ clock, log, engine, registry },
       ...{ random: setup.random, approvals: setup.approvals, allowWorkers: setup.allowWorkers },
@@ -94,6 +96,11 @@ export class DispatcherTrust implements Trust {
       handle: (turn) => putOnRecord(turn, { eventType: 'dispatcher_started', actor: itself, details }),
       abort: () => undefined,
     });
+  }
+
+  /** Puts on record that somebody had what is old deleted. */
+  notePruned(actor: Actor, details: Readonly<Record<string, unknown>>): Promise<void> {
+    return this.#parts.inTurn((turn) => putOnRecord(turn, { eventType: 'pruned', actor, details }));
   }
 
   /** Before the last turn. */
@@ -178,8 +185,9 @@ export class DispatcherTrust implements Trust {
     return this.#parts.inTurn((turn) => this.#tokens.revoke(turn, idOrName, actor));
   }
 
-  createInvite(request: Parameters<Trust['createInvite']>[0], actor: Actor): Promise<CreatedInvite> {
-    return this.#parts.inTurn((turn) => this.#invites.create(turn, request, actor));
+  async createInvite(request: Parameters<Trust['createInvite']>[0], actor: Actor): Promise<CreatedInvite> {
+    const sums = await this.#parts.setup.installer.sums();
+    return this.#parts.inTurn((turn) => this.#invites.create(turn, request, { actor, sums }));
   }
 
   invites(): readonly InviteView[] {

@@ -122,6 +122,17 @@ describe('createApi()', () => {
     expect(backend.submissions).toEqual([]);
   });
 
+  test('takes tasks that join a batch, and no other name for it', async () => {
+    const { call, backend } = harness();
+    const asked = { batch: '000000000001', tasks: [{ command: 'a' }] };
+    expect(await (await call('POST', '/api/v1/batches', asked)).json()).toMatchObject({ id: '000000000001' });
+    expect(backend.submissions.map(({ batch }) => batch)).toEqual([{ joins: '000000000001' }]);
+    expect(await problem(await call('POST', '/api/v1/batches', { ...asked, name: 'other' }))).toMatchObject({
+      status: 422,
+      errors: [{ path: 'batch' }],
+    });
+  });
+
   test('refuses a body that is no JSON, no UTF-8, or nested without end', async () => {
     const { call } = harness();
     const type = { 'content-type': 'application/json; charset=utf-8' };

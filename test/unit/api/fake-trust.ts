@@ -104,7 +104,10 @@ export class FakeTrust implements Trust {
       fingerprint: 'cd'.repeat(32),
       addresses: ['10.0.0.1:7878'],
       install: 'curl',
+      install_windows: 'irm',
       install_works: false,
+      install_problem: 'It works here only.',
+      install_sha256: 'cd'.repeat(32),
     };
   }
   invites(): readonly InviteView[] {

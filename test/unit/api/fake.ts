@@ -74,6 +74,7 @@ export const worker: WorkerView = {
   memory_free_mb: 2048,
   battery_percent: null,
   charging: null,
+  resting: null,
   temperature_c: null,
   sandbox: { least: 'basic', levels: [], missing: [] },
   kept_outputs: 0,
@@ -144,7 +145,7 @@ export class FakeBackend implements Backend {
       if (scope !== null && this.rows.get(id)?.task.spec.owner !== scope)
         throw new OctasklyError('invalid', `There is no task ${id} to wait for.`);
     }
-    const batchId = batch === null ? null : this.nextId();
+    const batchId = batch === null ? null : 'joins' in batch ? batch.joins : this.nextId();
     const taskIds = submission.tasks.map((task) => {
       const id = this.nextId();
       const inputs = task.inputs.map((input) => ({ ...input, bytes: this.blobs.size(input.blob) ?? 0 }));
@@ -152,7 +153,7 @@ export class FakeBackend implements Backend {
       this.rows.set(id, { task: newTask(id, spec, startedAt + this.lastId), stdout: null, stderr: null });
       return id;
     });
-    if (batch !== null && batchId !== null) {
+    if (batch !== null && batchId !== null && !('joins' in batch)) {
       this.batchRecords.set(batchId, { id: batchId, name: batch.name, createdAt: startedAt, owner, taskIds });
     }
     if (idempotency !== null) this.answers.set(idempotency.key, { hash: idempotency.bodyHash, batchId, taskIds });

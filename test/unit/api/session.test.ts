@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'bun:test';
 import { type PageFile, pageSecurityPolicy } from '../../../src/api/pages.ts';
-import { harness } from './fake.ts';
+import { harness, worker } from './fake.ts';
 
 const host = '10.0.0.1:3000';
 const cookie = 'octaskly_3000=client:ann';
@@ -169,6 +169,7 @@ describe('what pages ask for', () => {
     const at = Date.parse('2026-05-01T12:00:00Z');
     const record = { taskId: '000000000001', attempt: 2, workerId: 'w', startedAt: at, endedAt: at + 5, usage: null };
     const outcome = { kind: 'exited', exitCode: 3 } as const;
+    backend.workerViews = ['attic', 'other'].map((name) => ({ ...worker, name, id: name === 'attic' ? 'w' : 'x' }));
     backend.endedRecords = [
       { record: { ...record, outcome }, name: null, command: 'x'.repeat(100) },
       { record: { ...record, startedAt: null, outcome: { kind: 'cancelled' } }, name: 'never began', command: null },
@@ -182,6 +183,7 @@ describe('what pages ask for', () => {
         },
       ],
       complete: true,
+      worker_names: { w: 'attic' },
     });
     expect(backend.endedAsked[0]?.[0]).toEqual({ since: Date.parse('2026-05-01T00:00:00Z'), owner: 'ann' });
     expect((await call('GET', '/api/v1/timeline')).status).toBe(400);

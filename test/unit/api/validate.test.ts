@@ -61,7 +61,7 @@ describe('validate()', () => {
   });
 
   test('keysAt() finds the keys valid at a place', () => {
-    expect(keysAt(batchRequestSchema, [])).toEqual(['name', 'notify', 'tasks']);
+    expect(keysAt(batchRequestSchema, [])).toEqual(['batch', 'name', 'notify', 'tasks']);
     expect(keysAt(batchRequestSchema, ['tasks', 3, 'requires'])).toContain('cpu_cores');
     expect(keysAt(batchRequestSchema, ['tasks', 3, 'env', 'x'])).toEqual([]);
   });

@@ -30,3 +30,10 @@ test('reasonOf() is the text of anything thrown', () => {
   expect(reasonOf('s')).toBe('s');
   expect(reasonOf(null)).toBe('null');
 });
+
+test('reasonOf() says what a failed system call means, not which call on which file', () => {
+  const failed = "ENOENT: no such file or directory, open '/a, b/c'";
+  expect(reasonOf(new Error(failed))).toBe('no such file or directory (ENOENT)');
+  expect(reasonOf(new Error('ENOSPC: no space left on device, write'))).toBe('no space left on device (ENOSPC)');
+  expect(reasonOf(new Error("EXDEV: cross-device link not permitted, rename '/a' -> '/b'"))).toContain('(EXDEV)');
+});

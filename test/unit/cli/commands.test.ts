@@ -89,6 +89,9 @@ describe('runCli()', () => {
   test('takes the options of the way to the dispatcher before the command too', async () => {
     const shell = new Shell({ dispatcher: new FakeDispatcher() });
     expect(await shell.run('--api', 'http://x', 'ps')).toBe(0);
+    expect([await shell.run('--verison'), await shell.run('')]).toEqual([2, 2]);
+    expect(shell.stderr.text).toContain('The nearest is --version.');
+    expect(shell.stderr.text).toContain('There is no command "". \'octaskly');
     expect(await shell.run('--version')).toBe(0);
     expect(shell.stdout.text).toEndWith('octaskly 9.9.9\n');
   });
@@ -110,10 +113,14 @@ describe('runCli()', () => {
     );
   });
 
-  test('hands backup its file', async () => {
+  test('hands backup and restore their file', async () => {
     const shell = new Shell();
     expect(await shell.run('backup', '/nas/b.db', '--data-dir', '~/d')).toBe(0);
-    expect(shell.roleCalls).toMatchObject([['backup', { dataDir: '/home/ada/d' }, '/nas/b.db']]);
+    expect(await shell.run('restore', '/nas/b.tar', '--force')).toBe(0);
+    expect(shell.roleCalls).toMatchObject([
+      ['backup', { dataDir: '/home/ada/d', force: false }, '/nas/b.db'],
+      ['restore', { dataDir: '/home/ada/.octaskly', force: true }, '/nas/b.tar'],
+    ]);
   });
 });
 
@@ -195,6 +202,27 @@ describe('submit', () => {
     expect(dispatcher.cancelled).toEqual([]);
   });
 
+  test('cancel batch:ID cancels the batch as a whole, so that nothing joins it any more', async () => {
+    const dispatcher = new FakeDispatcher();
+    const { id } = dispatcher.submit({ command: 'x' }, 'b1');
+    dispatcher.intercept = ({ method, path }) => {
+      return method === 'GET' && path.endsWith('/batches/b1') ? Response.json({ id: 'b1' }) : null;
+    };
+    const shell = new Shell({ dispatcher });
+    expect([await shell.run('cancel', 'batch:b1'), shell.stdout.text]).toEqual([0, `${id}\n`]);
+    expect(dispatcher.cancelled).toContain('b1');
+  });
+
+  test('--wait ends as by SIGPIPE when nobody reads, and says that the task goes on', async () => {
+    const dispatcher = new FakeDispatcher();
+    dispatcher.onSubmit = (id) => dispatcher.write(id, 'stdout', 'y\ny\n');
+    const shell = new Shell({ dispatcher });
+    shell.stdout.bytesMax = 1;
+    expect(await shell.run('submit', '--wait', 'yes')).toBe(141);
+    expect(dispatcher.cancelled).toEqual([]);
+    expect(shell.stderr.text).toMatch(/Nobody reads the output any more. Task \S+ goes on: octaskly wait /);
+  });
+
   test('tells which field the API refused', async () => {
     const dispatcher = new FakeDispatcher();
     const body = {
@@ -223,7 +251,11 @@ describe('looking', () => {
     );
     const json = new Shell({ dispatcher });
     await json.run('ps', '-o', 'json');
-    expect(JSON.parse(json.stdout.text)).toEqual({ tasks: [dispatcher.find(id).view], next_cursor: null });
+    expect(JSON.parse(json.stdout.text)).toEqual({
+      tasks: [dispatcher.find(id).view],
+      next_cursor: null,
+      worker_names: { w1: 'attic' },
+    });
   });
 
   test('colours states only on a terminal, and not against NO_COLOR', async () => {

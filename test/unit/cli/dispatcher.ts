@@ -75,6 +75,8 @@ export class FakeDispatcher {
   intercept: Answer = () => null;
   /** Called with each new task. */
   onSubmit: (id: string) => void = () => {};
+  /** Tasks are to join this batch: why not, if not. */
+  onJoin: (batch: string) => 'not_found' | 'conflict' | null = () => null;
   onCancel: (id: string) => void = (id) => this.end(id, { status: 'cancelled', signal: 'SIGTERM' });
   private count = 0;
   private eventCount = 0;
@@ -154,8 +156,10 @@ export class FakeDispatcher {
       return json({ tasks: this.list(request.query), next_cursor: null });
     }
     if (kind === 'batches' && method === 'POST') {
-      const batch = `b${this.count}`;
-      const { tasks } = JSON.parse(String(body)) as { tasks: TaskRequest[] };
+      const asked = JSON.parse(String(body)) as { batch?: string; tasks: TaskRequest[] };
+      const { batch = `b${this.count}`, tasks } = asked;
+      const refused = asked.batch === undefined ? null : this.onJoin(batch);
+      if (refused !== null) return problem(refused === 'conflict' ? 409 : 404, refused, `No more tasks for ${batch}.`);
       return json({ id: batch, task_ids: tasks.map((task) => this.submit(task, batch).id) }, 201);
     }
     if (kind === 'batches' && method === 'DELETE') {

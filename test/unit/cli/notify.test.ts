@@ -90,3 +90,15 @@ test('announceMap() has a destination told, and only says when that fails', asyn
   await announceMap(context, undefined, ended);
   expect(shown).toEqual([`Octaskly|${text}`]);
 });
+
+test('announceMap() of an interrupted one counts no jobs that were yet to come, and cuts through no character', async () => {
+  const { context, shown } = desk();
+  const sent: { text: string }[] = [];
+  const client = { notifications: { send: async (request: { text: string }) => void sent.push(request) } };
+  const ended = { name: `x${'🚀'.repeat(200)}`, ended: 3, failed: 1, interrupted: true };
+  await announceMap({ ...(context as object), client } as never, { url: 'https://a.home/' }, ended);
+  expect(sent[0]?.text).toStartWith('Map interrupted: 2 jobs completed, 1 failed (x🚀');
+  expect(sent[0]?.text.isWellFormed()).toBe(true);
+  await announceMap(context, { url: null }, ended);
+  expect(shown).toEqual([]);
+});

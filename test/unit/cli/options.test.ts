@@ -26,6 +26,7 @@ describe('the options', () => {
   test('have the defaults of the contract', () => {
     expect(dispatcher('')).toEqual({
       ...{ port: 7878, bind: '0.0.0.0', apiPort: 3000, apiBind: undefined, maxWorkers: 10, taskTimeoutMs: 3_600_000 },
+      ...{ dist: undefined, distUrl: undefined, installListener: true },
       ...{ maxQueueSize: 10_000, requireAuth: 'auto', secret: undefined, secretFile: undefined, dbPath: undefined },
       ...{
         retentionMs: 30 * 86_400_000,
@@ -54,7 +55,7 @@ describe('the options', () => {
   }
 
   test('that this version does not have are unknown', () => {
-    for (const flag of ['--when', '--mdns']) {
+    for (const flag of ['--whence', '--mdns']) {
       expect(() => dispatcher(flag), flag).toThrow(`There is no option ${flag}.`);
       expect(() => worker(flag), flag).toThrow('There is no option');
     }

@@ -109,8 +109,10 @@ export class Shell {
         up: role('up'),
         peers: role('peers'),
         backup: role('backup'),
+        restore: role('restore'),
         doctor: (values, topic, host) =>
           role('doctor')(values, [topic, host].filter((word) => word !== null).join(' ')),
+        service: role('service'),
         version: role('version'),
       },
       parseToml: (text) => Bun.TOML.parse(text),

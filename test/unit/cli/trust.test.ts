@@ -25,7 +25,10 @@ const inviteAnswer: CreatedInvite = {
   ...{ created_at: '2026-01-01T01:00:00.000Z', expires_at: '2026-01-01T02:00:00.000Z', token: 'octa1AbCdEf' },
   ...{ fingerprint: 'SHA256:f00', addresses: ['192.168.1.2:7878'] },
   install: 'curl -fsSL http://192.168.1.2:3000/install.sh | sh -s -- --join octa1AbCdEf',
+  install_windows: '& ([scriptblock]::Create((irm http://192.168.1.2:3000/install.ps1))) -Join octa1AbCdEf',
   install_works: true,
+  install_problem: null,
+  install_sha256: 'cd'.repeat(32),
 };
 
 describe('invite', () => {
@@ -35,6 +38,8 @@ describe('invite', () => {
     const text = shell.stdout.text;
     expect(text).toContain('\n  octaskly worker --join octa1AbCdEf\n');
     expect(text).toContain(`\n  ${inviteAnswer.install}\n`);
+    expect(text).toContain(`\n  ${inviteAnswer.install_windows}\n`);
+    expect(text).toContain(`Script       SHA-256 ${'cd'.repeat(32)}\n`);
     expect(text).toContain('Fingerprint  SHA256:f00\n');
     expect(text).toContain('Addresses    192.168.1.2:7878\n');
     expect(text).not.toContain('▀');
@@ -53,10 +58,12 @@ describe('invite', () => {
   });
 
   test('says when the line to install from does not work yet, and what to do', async () => {
-    const { shell } = start({ 'POST /invites': { ...inviteAnswer, install_works: false } });
+    const { shell } = start({
+      'POST /invites': { ...inviteAnswer, install_works: false, install_problem: 'It works here only.' },
+    });
     expect(await shell.run('invite')).toBe(0);
     expect(shell.stdout.text).toContain(`\n  ${inviteAnswer.install}\n`);
-    expect(shell.stdout.text).toContain('--api-bind 0.0.0.0 or --require-auth true');
+    expect(shell.stdout.text).toContain('\nIt works here only.\n');
   });
 
   test('draws a QR code on a terminal and for --qr, and none where it does not fit or is not wanted', async () => {

@@ -7,7 +7,9 @@ const invite: Invite = {
   dispatcherKey: 'ab'.repeat(32),
   expiresAt: 1_790_000_123_456,
   addresses: ['192.168.1.20:7878', '[fe80::1]:7878', 'pi.local:7878'],
+  sums: null,
 };
+const sums = 'c0de'.repeat(16);
 
 const detailOf = (text: string): string => {
   const decoded = decodeInvite(text);
@@ -17,6 +19,7 @@ const detailOf = (text: string): string => {
 test('decodeInvite() gives back what encodeInvite() was given', () => {
   expect(decodeInvite(encodeInvite(invite))).toEqual({ ok: true, invite });
   for (const other of [
+    { ...invite, sums },
     { ...invite, addresses: [] },
     { ...invite, expiresAt: 0 },
     { ...invite, expiresAt: 2 ** 48 - 1, addresses: Array.from({ length: 8 }, () => 'h'.repeat(255)) },
@@ -26,9 +29,9 @@ test('decodeInvite() gives back what encodeInvite() was given', () => {
 });
 
 test('encodeInvite() stays short enough to be copied by hand and holds only letters, digits, - and _', () => {
-  const text = encodeInvite({ ...invite, addresses: ['192.168.1.20:7878'] });
-  expect(text).toMatch(/^octa1[A-Za-z0-9_-]+$/);
-  expect(text.length).toBeLessThanOrEqual(120);
+  const few = { ...invite, addresses: ['192.168.1.20:7878'] };
+  expect(encodeInvite(few)).toMatch(/^octa1[A-Za-z0-9_-]{1,115}$/);
+  expect(encodeInvite({ ...few, sums })).toMatch(/^octa2[A-Za-z0-9_-]{1,158}$/);
 });
 
 test('decodeInvite() ignores the white space of broken lines', () => {
@@ -37,10 +40,10 @@ test('decodeInvite() ignores the white space of broken lines', () => {
 });
 
 test('decodeInvite() finds every single mistyped, missing, doubled or swapped character', () => {
-  const text = encodeInvite(invite);
+  const text = encodeInvite({ ...invite, sums });
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
   // The last character holds bits that are not used: another one there may mean the same token.
-  for (let at = 'octa1'.length; at < text.length - 1; at++) {
+  for (let at = 'octa2'.length; at < text.length - 1; at++) {
     const before = text.slice(0, at);
     const after = text.slice(at + 1);
     for (const other of alphabet.replace(text[at] ?? '', ''))
@@ -56,7 +59,8 @@ test('decodeInvite() says damaged, newer or something else, and never shows the 
   expect(detailOf(`${text}!`)).toContain('is damaged');
   expect(detailOf(text.slice(0, 50))).toContain('is damaged');
   expect(detailOf('octa1')).toContain('is damaged');
-  expect(detailOf(`octa2${text.slice(5)}`)).toContain('newer octaskly');
+  expect(detailOf(`octa2${text.slice(5)}`)).toContain('is damaged');
+  expect(detailOf(`octa3${text.slice(5)}`)).toContain('newer octaskly');
   expect(detailOf('eyJhbGciOiJIUzI1NiJ9.e30.sig')).toContain('an access token');
   for (const other of ['', 'hello', text.slice(1), 'octa', 'OCTA1AAAA'])
     expect(detailOf(other)).toContain('not a join token');
@@ -70,4 +74,5 @@ test('decodeInvite() takes only lengths that add up, whatever the checksum says,
   expect(() => encodeInvite({ ...invite, addresses: Array.from({ length: 9 }, () => 'h:1') })).toThrow('few addresses');
   expect(() => encodeInvite({ ...invite, expiresAt: 2 ** 48 })).toThrow('48 bits');
   expect(() => encodeInvite({ ...invite, secret: new Uint8Array(15) })).toThrow('16 bytes');
+  expect(() => encodeInvite({ ...invite, sums: 'c0de' })).toThrow('hex');
 });

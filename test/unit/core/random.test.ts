@@ -179,6 +179,7 @@ class Life {
     else if (chance < 74) this.happen({ kind: 'workerDisconnected', ...from });
     else if (chance < 75) this.happen({ kind: 'workerLeaving', ...from });
     else if (chance < 76) this.happen({ kind: 'workerLeft', ...from });
+    else if (chance < 79) this.happen({ kind: 'workerRests', ...from, why: draw(2) === 0 ? 'it is in use' : null });
     else if (chance < 83) this.happen({ kind: 'drainRequested', workerId: from.workerId, draining: draw(4) === 0 });
     else if (chance < 85) this.happen({ kind: 'pauseRequested', paused: draw(8) === 0 });
     else if (chance < 89) this.#cancelSome();

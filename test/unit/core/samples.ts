@@ -96,6 +96,7 @@ export function worker(id: string, wanted: Partial<WorkerDeclaration> = {}, kept
     heardAt: 0,
     draining: false,
     leaving: false,
+    resting: null,
     vitals: null,
     assigned: new Map(),
     lowestPriority: 0,

@@ -141,6 +141,7 @@ test('step() ignores everything that comes over a link that is not the present o
   const from = { workerId: 'w1', session: 99 };
   bench.happen({ kind: 'workerReported', ...from, entries: [ended(a, 1, { kind: 'exited', exitCode: 0 })] }).none();
   bench.happen({ kind: 'workerLeaving', ...from }).none();
+  bench.happen({ kind: 'workerRests', ...from, why: 'it is in use' }).none();
   bench.happen({ kind: 'workerLeft', ...from }).none();
   bench.happen({ kind: 'workerDisconnected', ...from }).none();
   bench.happen({ kind: 'workerHeard', ...from, vitals: null }).none();

@@ -226,6 +226,10 @@ export class Story {
         return this.#step({ kind: 'workerDisconnected', ...this.#from(word) });
       case 'leaving':
         return this.#step({ kind: 'workerLeaving', ...this.#from(word) });
+      case 'rests':
+        return this.#step({ kind: 'workerRests', ...this.#from(word), why: 'it is in use' });
+      case 'works':
+        return this.#step({ kind: 'workerRests', ...this.#from(word), why: null });
       case 'goodbye':
         return this.#step({ kind: 'workerLeft', ...this.#from(word) });
       case 'kick':

@@ -3,9 +3,18 @@
 import { describe, expect, test } from 'bun:test';
 import type { FeedEvent, Stats, TaskView, WorkerView } from '../../../src/api/schemas.ts';
 import type { Span } from '../../../src/api/timeline-schemas.ts';
+import { aheadBy } from '../../../src/dashboard/clock.ts';
 import { lengthMax, lineLengthMax, linesMax, OutputLines } from '../../../src/dashboard/model/ansi.ts';
 import { fieldOf, requestOf } from '../../../src/dashboard/model/form.ts';
-import { agoText, bytesText, durationText, plainText, rateText } from '../../../src/dashboard/model/format.ts';
+import {
+  agoText,
+  bytesText,
+  cutToFit,
+  durationText,
+  plainLines,
+  plainText,
+  rateText,
+} from '../../../src/dashboard/model/format.ts';
 import { emptyHistory, sampled, samplesMax, throughput } from '../../../src/dashboard/model/history.ts';
 import { barAfter, lanesOf, standing, zoomed } from '../../../src/dashboard/model/lanes.ts';
 import { fragmentOf, placeOf, tabsFor } from '../../../src/dashboard/model/place.ts';
@@ -19,6 +28,20 @@ function look(tasks: Partial<typeof counts>, worker: Partial<WorkerView> = {}) {
   const stats = { tasks: { ...counts, ...tasks } };
   return { stats: stats as Stats, workers: [{ running: 1, slots: 2, ...view } as WorkerView] };
 }
+
+describe('aheadBy()', () => {
+  const at = Date.parse('2026-03-01T12:00:00Z');
+  const header = 'Sun, 01 Mar 2026 12:00:00 GMT';
+
+  test('is how wrong the clock of this device is, and nothing where it is right enough', () => {
+    expect(aheadBy(header, at - 3_600_000, 0)).toBe(3_600_500);
+    expect(aheadBy(header, at + 2000, 0)).toBe(0);
+    // Once found it stays, though answers come at any part of a second; a clock that was set right counts again.
+    expect(aheadBy(header, at - 3_599_200, 3_600_500)).toBe(3_600_500);
+    expect(aheadBy(header, at + 100, 3_600_500)).toBe(0);
+    for (const none of [null, '', 'yesterday']) expect(aheadBy(none, at, 7000)).toBe(7000);
+  });
+});
 
 describe('history', () => {
   test('throughput() is what ended between two looks, never negative', () => {
@@ -297,4 +320,12 @@ test('texts of numbers are short and have their unit', () => {
     ...['5 min ago', '0.25', '1,234'],
   ]);
   expect(plainText('a\u202eb\u001bc')).toBe('a·b·c');
+  expect(plainText('\u0645\u06cc\u200c\u062e \u{1f468}\u200d\u{1f467}')).toBe(
+    '\u0645\u06cc\u200c\u062e \u{1f468}\u200d\u{1f467}',
+  );
+  expect(plainLines('a\u202eb\n\tc\r\n')).toBe('a·b\n\tc·\n');
+  const fits = (text: string): boolean => [...text].length <= 4;
+  expect(['four', 'four5', '\u{1f468}'.repeat(9), ''].map((text) => cutToFit(text, fits))).toEqual([
+    ...['four', 'fou…', `${'\u{1f468}'.repeat(3)}…`, ''],
+  ]);
 });

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
 import type { NewTask, Submission } from '../../../src/api/backend.ts';
 import type { ReportEntry } from '../../../src/core/attempt.ts';
+import { emptyCounts } from '../../../src/core/state.ts';
 import { Dispatcher } from '../../../src/dispatcher/dispatcher.ts';
 import { feederSilenceMs } from '../../../src/dispatcher/stdin.ts';
 import type { DispatcherLink, LinkHandlers } from '../../../src/ports/links.ts';
@@ -182,6 +183,29 @@ test('submit() takes all or nothing when the queue is full', async () => {
   bench.clock.settle();
   await expect(answer).rejects.toMatchObject({ code: 'queue_full' });
   expect(bench.dispatcher.state.counts.queued).toBe(1);
+});
+
+test('submit() adds to a batch of the same owner, until it is cancelled', async () => {
+  const bench = new Bench();
+  const to = (batch: Submission['batch'], actor: Submission['actor'] = owner) => {
+    const answer = bench.dispatcher.submit({ tasks: [asked()], batch, idempotency: null, actor });
+    bench.clock.settle();
+    return answer;
+  };
+  const first = await to({ name: 'n' });
+  const joins = first.batchId ?? '';
+  const second = await to({ joins });
+  expect(second.batchId).toBe(joins);
+  expect(bench.dispatcher.state.tasks.get(second.taskIds[0] ?? '')?.spec.batchId).toBe(joins);
+  expect(bench.store.commits.flat()).toContainEqual({ kind: 'batchGrown', id: joins, by: 1 });
+  const carl = { name: 'carl', role: 'client', from: null } as const;
+  await expect(to({ joins }, carl)).rejects.toMatchObject({ code: 'not_found' });
+  await expect(to({ joins: '000000000001' })).rejects.toMatchObject({ code: 'not_found' });
+  bench.store.batch = () => ({ id: joins, name: 'n', createdAt: 0, size: 2, owner: null, counts: emptyCounts() });
+  const cancelled = bench.dispatcher.cancelBatch(joins, owner);
+  bench.clock.settle();
+  await cancelled;
+  await expect(to({ joins })).rejects.toMatchObject({ code: 'conflict' });
 });
 
 test('submit() with a key answers the same within one turn, and refuses another body', async () => {

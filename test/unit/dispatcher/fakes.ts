@@ -76,7 +76,12 @@ export class FakeStore implements Store {
 
   tasks = notPartOfThis;
   attempts = notPartOfThis;
-  batch = notPartOfThis;
+  batch: Store['batch'] = notPartOfThis;
+  batchHead(id: string): ReturnType<Store['batchHead']> {
+    for (const change of this.commits.flat()) if (change.kind === 'batch' && change.id === id) return change;
+    return null;
+  }
+
   batches = notPartOfThis;
   endedAttempts = notPartOfThis;
   deliveries = (): readonly [] => [];

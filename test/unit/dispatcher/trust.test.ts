@@ -59,6 +59,8 @@ test('an invite names its device, and says what a token needs', async () => {
   if (!decoded.ok) throw new Error(decoded.detail);
   expect(decoded.invite).toMatchObject({ inviteId: made.id, dispatcherKey: 'd'.repeat(64) });
   expect(decoded.invite.addresses).toEqual(['192.0.2.1:7878']);
+  expect(decoded.invite.sums).toBe('ab'.repeat(32));
+  expect(made).toMatchObject({ install_works: true, install_problem: null, install_sha256: 'cd'.repeat(32) });
   expect(made.install).toBe(`curl -fsSL http://192.0.2.1:3000/install.sh | sh -s -- --join ${made.token}`);
   expect(bench.invited(made.id).heard).toMatchObject([{ kind: 'credential', name: 'pi-3' }]);
   const several = bench.trust.createInvite({ uses: 2, expires_in: 60, name: 'x' }, owner);
@@ -293,4 +295,24 @@ test('refusals and logins are on record once in a while, and counted', () => {
   bench.trust.noteLogin(client('ci'));
   bench.clock.settle();
   expect(bench.events()).toEqual(['login by ci']);
+});
+
+test('new devices get the program for as long as an invitation can be used: until it is used up, revoked or has expired', async () => {
+  const open: (number | null)[] = [];
+  const place = { base: 'http://192.0.2.1:3000', pin: null, problem: 'Nobody gets there.', scriptSha256: '' };
+  const sums = async () => ({ digest: null, problem: 'There is no program.' }) as const;
+  const installer = { sums, openUntil: (wallMs: number | null) => open.push(wallMs), offer: () => place };
+  const bench = new Bench({ installer });
+  expect(open).toEqual([null]);
+  const first = await bench.do(bench.trust.createInvite({ uses: 1, expires_in: 60 }, owner));
+  expect([first.install_works, first.install_problem]).toEqual([false, 'There is no program.']);
+  expect(first.token).toMatch(/^octa1/);
+  const until = Date.parse(first.expires_at);
+  expect(open.at(-1)).toBe(until);
+  const second = await bench.invite({ expires_in: 120 });
+  expect(open.at(-1)).toBe(until + 60_000);
+  await bench.do(bench.trust.revokeInvite(second, owner));
+  expect(open.at(-1)).toBe(until);
+  bench.invited(first.id);
+  expect(open.at(-1)).toBeNull();
 });

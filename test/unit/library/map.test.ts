@@ -34,6 +34,13 @@ describe('filled()', () => {
 });
 
 describe('map()', () => {
+  test('names a file so that no command takes it for an option', async () => {
+    const fake = ending();
+    fake.intercept = ({ path }) => (path.endsWith('/blobs/missing') ? Response.json({ missing: [] }) : null);
+    const results = await Array.fromAsync(open(fake).map('cat {}', [new File(['x'], '-n'), new File(['x'], 'a b')]));
+    expect(results.map(({ output }) => output.task.command).toSorted()).toEqual(["cat 'a b'", 'cat ./-n']);
+  });
+
   test('gives one result for each input, submitted by the batch', async () => {
     const fake = ending();
     const inputs = Array.from({ length: 120 }, (_, index) => index);

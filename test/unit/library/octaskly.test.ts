@@ -54,6 +54,27 @@ describe('run()', () => {
     expect(fake.cancelled).toHaveLength(1);
   });
 
+  test('rejects when its signal aborts while the dispatcher stays away', async () => {
+    const fake = new FakeDispatcher();
+    const giveUp = new AbortController();
+    const pause = () => new Promise<void>((resolve) => setImmediate(resolve));
+    const octaskly = new Octaskly({ url: 'http://dispatcher:3000', fetch: fake.fetch, sleep: pause, patienceMs: 0 });
+    fake.onSubmit = () => {
+      fake.intercept = () => problem(503, 'shutting_down', 'Going down.');
+    };
+    const running = octaskly.run('sleep 9', { signal: giveUp.signal }).catch(String);
+    await pause();
+    giveUp.abort(new Error('enough'));
+    expect(await running).toBe('Error: enough');
+  });
+
+  test('cancels the task when its standard input fails', async () => {
+    const fake = new FakeDispatcher();
+    const stdin = new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(new Error('broken')) });
+    expect(await open(fake).run('cat', { stdin }).catch(String)).toBe('Error: broken');
+    expect(fake.cancelled).toHaveLength(1);
+  });
+
   test('goes on after the feed broke off and the end was missed', async () => {
     const fake = new FakeDispatcher();
     const running = open(fake).run('x');
@@ -146,4 +167,18 @@ describe('stream()', () => {
     const task = await open(fake).submit('x');
     expect(await Array.fromAsync(task.stdout.lines())).toEqual(['one', 'two', '', 'three']);
   });
+});
+
+test('batch() and map() refuse bytes for standard input, which nobody would feed, before anything is submitted', async () => {
+  const fake = echoing();
+  const plan = { command: 'cat', stdin: new Uint8Array(3) as unknown as string };
+  const errors = await Promise.all([
+    open(fake).batch([plan]).catch(String),
+    open(fake)
+      .map(() => plan, [1])
+      .next()
+      .catch(String),
+  ]);
+  for (const error of errors) expect(error).toContain('"stdin" of tasks of a batch or map should be a text');
+  expect(fake.tasks.size).toBe(0);
 });

@@ -19,6 +19,7 @@ test('secretsInWords() finds values behind "=", in the next word, and tokens by 
   expect(shown('octaskly', 'worker', '--secret-key=s2', '--secret-file', 'f')).toEqual(['s2']);
   expect(shown('octaskly', 'ps', '--token', 't1', '--token=t2', '--token-file', 'f')).toEqual(['t1', 't2']);
   expect(shown('octaskly', 'join', 'octa1AAAA')).toEqual(['octa1AAAA']);
+  expect(shown('octaskly', 'join', 'octa2AAAA')).toEqual(['octa2AAAA']);
   expect(shown('octaskly', 'worker', '--join', 'octa1BBBB')).toEqual(['octa1BBBB']);
   expect(shown('octaskly', 'run', 'true')).toEqual([]);
 });

@@ -59,9 +59,10 @@ test('migrate() applies only what is missing, and nothing the second time', () =
   expect(migrate(connection, list)).toBe(0);
 });
 
-test('migrate() leaves nothing of a migration that fails', () => {
-  const list = [...migrations, 'CREATE TABLE half (a); CREATE TABLE tasks (a)'];
+test('migrate() leaves nothing of it all when one of several fails', () => {
+  migrate(connection);
+  const list = [...migrations, 'CREATE TABLE whole (a)', 'CREATE TABLE half (a); CREATE TABLE tasks (a)'];
   expect(() => migrate(connection, list)).toThrow('already exists');
   expect(connection.pragma('user_version')).toBe(migrations.length);
-  expect(namesOf(`SELECT name FROM sqlite_schema WHERE name = 'half'`)).toEqual([]);
+  expect(namesOf(`SELECT name FROM sqlite_schema WHERE name IN ('half', 'whole')`)).toEqual([]);
 });

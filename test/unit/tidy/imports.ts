@@ -53,7 +53,7 @@ const table: Readonly<Record<string, { readonly values: readonly string[]; reado
   confine: { values: ['base', 'core'], types: ['base', 'core', 'ports'] },
   worker: { values: [...heart, 'transfer', 'confine'], types: [...heart, 'ports', 'transfer', 'confine'] },
   api: { values: heart, types: [...heart, 'ports'] },
-  runtime: { values: [...heart, 'confine'], types: [...heart, 'ports', 'confine', 'api', 'cli'] },
+  runtime: { values: [...heart, 'confine', 'version'], types: [...heart, 'ports', 'confine', 'api', 'cli'] },
   client: { values: ['base', 'core'], types: ['base', 'core', 'api'] },
   library: faces,
   cli: { values: [...faces.values, 'version'], types: faces.types },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import type { Explanation } from '../../../src/api/schemas.ts';
-import { clicked, pressed, wheeled } from '../../../tui/keys.ts';
+import { clicked, pasted, pressed, wheeled } from '../../../tui/keys.ts';
 import { listRows } from '../../../tui/layout.ts';
 import { type DataEvent, type Model, type Order, queryOf, systemEveryMs } from '../../../tui/model.ts';
 import { emptyTally, rateOf } from '../../../tui/rates.ts';
@@ -13,6 +13,7 @@ import {
   modelOf,
   now,
   openedTask,
+  screenOf,
   small,
   statsOf,
   taskOf,
@@ -65,6 +66,16 @@ describe('update()', () => {
     expect(kinds(back.orders)).toEqual(['readTasks']);
   });
 
+  test('says why it is not let in any more, asks seldom then, and goes on when it is let in', () => {
+    const model = after(modelOf(), { kind: 'linkRefused', at: now, reason: 'The token was revoked.' });
+    expect(screenOf(model).join('\n')).toMatch(/not let in[\s\S]* The token was revoked\. q leaves/);
+    expect(kinds(update(model, { kind: 'timePassed', at: now + 9999 }).orders)).toEqual([]);
+    expect(kinds(update(model, { kind: 'timePassed', at: now + 10_000 }).orders)).toEqual(['readSystem']);
+    expect(after(model, { kind: 'systemRead', at: now, stats: statsOf(), workers: [], approvals: [] }).link.kind).toBe(
+      'up',
+    );
+  });
+
   test('reads again only what is shown when events come', () => {
     const moved = {
       kind: 'feedMoved',
@@ -99,9 +110,10 @@ describe('update()', () => {
     const model = onTasks('a');
     const query = queryOf(model);
     const other = keys(model, 'f').model;
-    expect(update(other, { kind: 'tasksRead', query, list: { tasks: [ended('z')], next_cursor: null } }).model).toBe(
-      other,
-    );
+    expect(
+      update(other, { kind: 'tasksRead', query, list: { tasks: [ended('z')], next_cursor: null, worker_names: {} } })
+        .model,
+    ).toBe(other);
     const task = openedTask({ id: 'z' });
     expect(update(model, { kind: 'detailRead', task }).model).toBe(model);
     expect(update(model, { kind: 'outputArrived', id: 'z', stream: 'stdout', text: 'x' }).model).toBe(model);
@@ -110,7 +122,11 @@ describe('update()', () => {
   test('leads back to the newest tasks from a page that has none left', () => {
     const second = keys(withTasks(onTasks(), [ended('a')], 'cursor'), 'down').model;
     expect(second.page.cursors).toEqual([null, 'cursor']);
-    const step = update(second, { kind: 'tasksRead', query: queryOf(second), list: { tasks: [], next_cursor: null } });
+    const step = update(second, {
+      kind: 'tasksRead',
+      query: queryOf(second),
+      list: { tasks: [], next_cursor: null, worker_names: {} },
+    });
     expect(step.model.page.cursors).toEqual([null]);
     expect(kinds(step.orders)).toEqual(['readTasks']);
   });
@@ -238,6 +254,20 @@ describe('pressed()', () => {
     expect(keys(wrong, 'escape').model.filter.text).toBe('failed');
     expect(keys(wrong, 'escape', 'escape').model.filter.text).toBe('');
     expect(keys(model, 'f').model.filter.query).toEqual({ status: ['timed_out'] });
+  });
+});
+
+describe('pasted()', () => {
+  test('types where something is typed, and is no key anywhere else', () => {
+    const typing = pasted(keys(modelOf(), '/', ...typed('a ')).model, 'name with cy');
+    expect(typing.model.asking).toEqual({ kind: 'filter', text: 'a name with cy' });
+    const running = withTasks(keys(modelOf(), '3').model, [taskOf()]);
+    const list = pasted(running, 'cy');
+    expect([list.model.asking, list.orders]).toEqual([null, []]);
+    expect(list.model.message?.text).toContain('Pasted text is no keys here');
+    const asked = keys(running, 'c').model;
+    expect(asked.asking?.kind).toBe('confirm');
+    expect(pasted(asked, 'y')).toEqual({ model: asked, orders: [] });
   });
 });
 

@@ -43,7 +43,7 @@ export function taskOf(facts: Partial<TaskView> = {}): TaskView {
 }
 
 export function openedTask(facts: Partial<TaskView> = {}): TaskWithAttempts {
-  return { ...taskOf(facts), attempts: [] };
+  return { ...taskOf(facts), attempts: [], worker_names: {} };
 }
 
 /** An ended task. */
@@ -63,7 +63,7 @@ export function workerOf(facts: Partial<WorkerView> = {}): WorkerView {
     labels: { zone: 'attic' },
     sandbox: { least: 'basic', levels: [], missing: [] },
     kept_outputs: 0,
-    ...{ load1: 1.25, memory_free_mb: 2048, battery_percent: null, charging: null, temperature_c: null },
+    ...{ load1: 1.25, memory_free_mb: 2048, battery_percent: null, charging: null, resting: null, temperature_c: null },
     ...{ first_seen_at: ago(86_400), last_seen_at: ago(3) },
     ...facts,
   };
@@ -109,7 +109,7 @@ export function modelOf(size: Size = small, workers: readonly WorkerView[] = [wo
 
 /** `model` with these tasks as the page it asked for. */
 export function withTasks(model: Model, tasks: readonly TaskView[], next: string | null = null): Model {
-  const list = { tasks: [...tasks], next_cursor: next };
+  const list = { tasks: [...tasks], next_cursor: next, worker_names: {} };
   return after(model, { kind: 'tasksRead', query: queryOf(model), list });
 }
 

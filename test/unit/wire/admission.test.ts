@@ -8,7 +8,7 @@ const dispatcherKey = keys.dispatcher.publicKey.toHex();
 const proofs: readonly Proof[] = [
   { by: 'secret', psk },
   { by: 'credential', psk, dispatcherKey },
-  { by: 'invite', inviteId: '0011223344556677', psk, dispatcherKey },
+  { by: 'invite', sums: null, inviteId: '0011223344556677', psk, dispatcherKey },
   { by: 'peer', psk, peerKey: dispatcherKey },
   { by: 'peer', psk, peerKey: null },
   { by: 'nothing' },
@@ -37,11 +37,11 @@ describe('a session opened by each proof', () => {
       },
     };
     const { dispatcher } = opened(
-      { side: dialler({ by: 'invite', inviteId: '0011223344556677', psk, dispatcherKey }) },
+      { side: dialler({ by: 'invite', sums: null, inviteId: '0011223344556677', psk, dispatcherKey }) },
       { side: listener(candidates) },
     );
     expect(dispatcher.admission).toEqual({ by: 'invite', inviteId: '0011223344556677', keyId: 'previous' });
-    expect(asked).toEqual([{ by: 'invite', inviteId: '0011223344556677' }, keys.worker.publicKey.toHex()]);
+    expect(asked).toEqual([{ by: 'invite', sums: null, inviteId: '0011223344556677' }, keys.worker.publicKey.toHex()]);
   });
 
   test('ends with wrong_secret on both sides, each in words of the proof, when the key is not the one', () => {

@@ -9,7 +9,8 @@ import {
 } from '../../../src/wire/hello.ts';
 
 const hello = { version: 300, versionMin: 2, claim: { by: 'secret' } } as const;
-const invite = { ...hello, claim: { by: 'invite', inviteId: '00ff102030405060' } } as const;
+const invite = { ...hello, claim: { by: 'invite', sums: null, inviteId: '00ff102030405060' } } as const;
+const withSums = { ...hello, claim: { ...invite.claim, sums: 'ab'.repeat(32) } } as const;
 
 describe('encodeHello() and decodeHello()', () => {
   test('give back the hello, also with something of a later version behind it', () => {
@@ -17,15 +18,19 @@ describe('encodeHello() and decodeHello()', () => {
     expect(decodeHello(body)).toEqual(hello);
     expect(decodeHello(Uint8Array.of(...body, 1, 2, 3))).toEqual(hello);
     expect(decodeHello(Uint8Array.of(...encodeHello(invite), 1, 2, 3))).toEqual(invite);
+    expect(decodeHello(Uint8Array.of(...encodeHello(withSums), 1, 2, 3))).toEqual(withSums);
     for (const by of ['nothing', 'credential'] as const) {
       expect(decodeHello(encodeHello({ ...hello, claim: { by } }))?.claim).toEqual({ by });
     }
   });
 
   test('take a claim of a later version, and an invite cut short, as none that is understood', () => {
-    expect(decodeHello(encodeHello(hello).with(-1, 5))).toEqual({ ...hello, claim: null });
+    expect(decodeHello(encodeHello(hello).with(-1, 6))).toEqual({ ...hello, claim: null });
     const body = encodeHello(invite);
     for (let cut = 1; cut <= 8; cut++) expect(decodeHello(body.subarray(0, -cut))).toEqual({ ...hello, claim: null });
+    const longer = encodeHello(withSums);
+    for (let cut = 1; cut <= 40; cut++)
+      expect(decodeHello(longer.subarray(0, -cut))).toEqual({ ...hello, claim: null });
   });
 
   test('refuse what is none', () => {

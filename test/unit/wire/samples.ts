@@ -190,6 +190,8 @@ export const workerMessages: readonly WorkerMessage[] = [
   { kind: 'adopted', tasks: assignments.map((assignment) => ({ assignment, from: 'node-3', adoptedAt: 12.5 })) },
   { kind: 'logLines', request: 7, lines: ['one', '', 'drei ü'] },
   { kind: 'leaving' },
+  { kind: 'resting', why: 'it runs on battery' },
+  { kind: 'resting', why: null },
   { kind: 'goodbye' },
 ];
 

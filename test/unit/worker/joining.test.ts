@@ -7,7 +7,13 @@ import { ManualClock } from '../manual-clock.ts';
 import { FakeLink, silentLog } from './fakes.ts';
 
 const nothing: Proof = { by: 'nothing' };
-const invite: Proof = { by: 'invite', inviteId: '0'.repeat(16), psk: new Uint8Array(32), dispatcherKey: 'key' };
+const invite: Proof = {
+  by: 'invite',
+  sums: null,
+  inviteId: '0'.repeat(16),
+  psk: new Uint8Array(32),
+  dispatcherKey: 'key',
+};
 const psk = new Uint8Array(32).fill(1);
 const beaconKey = new Uint8Array(32).fill(2);
 

@@ -1,5 +1,6 @@
 /** A worker in memory: what it dials, hears and tells is in the hands of a test. */
 
+import type { Condition } from '../../../src/core/conditions.ts';
 import type { Credential } from '../../../src/core/trust.ts';
 import type { WorkerVitals } from '../../../src/core/worker.ts';
 import type { KeptAttempt } from '../../../src/ports/files.ts';
@@ -56,7 +57,7 @@ export class Bench {
   slow = false;
   connect: () => void = () => undefined;
 
-  constructor(slots = 1, addresses = 1, peers: WorkerPeers | null = null) {
+  constructor(slots = 1, addresses = 1, peers: WorkerPeers | null = null, conditions: readonly Condition[] = []) {
     const { clock, launcher, workspace } = this;
     this.worker = new Worker({
       clock,
@@ -77,6 +78,8 @@ export class Bench {
       onCredential: (credential) => this.credentials.push(credential),
       onAdmitted: ({ by }, key) => this.admitted.push(`${by} ${key}`),
       readVitals: () => this.vitals,
+      conditions,
+      untouchedS: () => null,
       peers,
       onStatus: (sentence) => this.status.push(sentence),
     });

@@ -32,6 +32,31 @@ describe('map', () => {
     expect(new Set(commands(dispatcher))).toEqual(new Set(['x 1', 'x 2']));
   });
 
+  test('all jobs are of one batch, and of another one when the first is gone', async () => {
+    const { dispatcher, shell } = start();
+    expect(await shell.run('map', '-j2', 'x', ':::', ...'abcdef')).toBe(0);
+    const batches = () => new Set([...dispatcher.tasks.values()].map(({ view }) => view.batch_id));
+    expect([dispatcher.tasks.size, batches().size]).toEqual([6, 1]);
+    dispatcher.onJoin = () => 'not_found';
+    expect(await shell.run('map', '-j1', 'x', ':::', ...'ghi')).toBe(0);
+    expect([dispatcher.tasks.size, batches().size]).toEqual([9, 4]);
+  });
+
+  test('a batch that somebody cancelled gets no further jobs', async () => {
+    const { dispatcher, shell } = start();
+    dispatcher.onJoin = () => 'conflict';
+    expect(await shell.run('map', '-j1', 'x', ':::', ...'abc')).toBe(125);
+    expect(shell.stderr.text).toMatch(/^octaskly: The batch of this map was cancelled.*--resume goes on.*\n$/);
+    expect(commands(dispatcher)).toEqual(['x a']);
+  });
+
+  test('ends as SIGPIPE ends a program when nobody reads what it prints', async () => {
+    const { dispatcher, shell } = start();
+    shell.stdout.bytesMax = 3;
+    expect(await shell.run('map', '-j1', 'x', ':::', ...'abcd')).toBe(141);
+    expect([dispatcher.tasks.size < 4, shell.stderr.text]).toEqual([true, '']);
+  });
+
   test('--halt now,fail=1 submits nothing more and exits as the job did', async () => {
     const { dispatcher, shell } = start();
     expect(await shell.run('map', '-j1', '--halt', 'now,fail=1', 'x', ':::', 'a', 'bad', 'c')).toBe(7);
@@ -93,6 +118,14 @@ describe('map', () => {
     expect(await long.shell.run('map', 'x', ':::', 'a', 'b'.repeat(140_000))).toBe(2);
     expect(long.shell.stderr.text).toContain('The command of job 2 has 140002 bytes, with an argument of 140000');
     expect([odd.dispatcher.tasks.size, long.dispatcher.tasks.size]).toEqual([0, 0]);
+  });
+
+  test('names what to do instead of what only GNU parallel has', async () => {
+    const { shell } = start();
+    for (const option of ['--pipe', '-X', '--arg-sep', '--csv', '--color', '--files', '--number-of-cores', '-V']) {
+      expect(await shell.run('map', option, 'x', ':::', 'a')).toBe(2);
+    }
+    expect(shell.stderr.text).not.toContain('See --help for all');
   });
 
   test("takes GNU parallel's -P, -t, -v, --wd ... and --tagstring with a tab", async () => {

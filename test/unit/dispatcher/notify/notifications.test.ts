@@ -34,7 +34,11 @@ class Bench {
     this.notifications = new Notifications({
       setup: { postman, destinations, events, allowedHosts: ['allowed.home'], hmac: () => 'hex' },
       ...{ clock, log: silentLog, clusterId: 'c', runId: 'r', keyring: new PlainKeyring() },
-      store: { batch: (id) => this.batches.get(id) ?? null, deliveries: () => [] },
+      store: {
+        batch: (id) => this.batches.get(id) ?? null,
+        batchHead: (id) => this.batches.get(id) ?? null,
+        deliveries: () => [],
+      },
       engine: () => ({ put: () => undefined }) as never,
       inTurn: async (action) => {
         const turn = this.begin();
