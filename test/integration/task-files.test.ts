@@ -367,6 +367,6 @@ describe('TaskFiles.collect()', () => {
     rmSync(area.directory, { recursive: true });
     const collected = await collect(['*']);
     expect(collected.files).toEqual([]);
-    expect(collected.problems).toEqual(['The files were not collected in full: no such file or directory.']);
+    expect(collected.problems).toEqual(['The files were not collected in full: no such file or directory (ENOENT).']);
   });
 });
