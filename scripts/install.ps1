@@ -15,6 +15,8 @@ param(
   [string] $Join = '',
   # Keep that worker running as a service.
   [switch] $Service,
+  # Do not ask whether to.
+  [switch] $NoService,
   # http://HOST:3000 of a dispatcher, the address of a release, or its directory.
   [string] $From = '',
   # Take this version only.
@@ -94,7 +96,7 @@ function Get-Part([string] $Name, [string] $Path) {
   $url = "$($script:source)/$Name"
   if ($script:pin) {
     # Only curl, which Windows has, knows a server by its key.
-    & curl.exe -fsSLk --pinnedpubkey $script:pin --retry 20 --retry-delay 3 -o $Path $url
+    & curl.exe -fsSLk --pinnedpubkey $script:pin --connect-timeout 10 --speed-limit 1 --speed-time 60 --retry 20 --retry-delay 3 --retry-max-time 1200 -o $Path $url
     return $LASTEXITCODE -eq 0
   }
   for ($try = 1; ; $try++) {
@@ -122,6 +124,10 @@ function Get-FromDispatcher([string] $Work, [string] $Target, [string] $TokenSum
   if ($Sums) { $expected = $Sums.ToLowerInvariant() }
   if ($expected -and (Get-Sha256 $list) -ne $expected) {
     throw "REFUSED: what $($script:source) offers is not what the join token was made for. Either somebody between here and there has changed it, or the dispatcher was updated since: ask for a new line (octaskly invite). Nothing was changed."
+  }
+  # Else whoever can write to where a release lies, or stands before it, would get round its signature as a dispatcher.
+  if (-not $expected -and $baked_key -and -not $InsecureNoSignature) {
+    throw "REFUSED: $($script:source) answers as a dispatcher, not as a signed release, and nothing says what its program should be. Use the whole line of `"octaskly invite`" (-Join TOKEN), or give -Sums with the SHA-256 of $($script:source)/download/SHA256SUMS if you know it from elsewhere, or -InsecureNoSignature to go by $($script:source) alone. Nothing was changed."
   }
   if (-not $expected) { Write-Step 'Without a join token nothing but this network says that the program is the right one.' }
   $sum = ''
@@ -176,11 +182,17 @@ function Set-Program([string] $New, [string] $Program) {
 }
 
 function Set-UserPath([string] $Directory, [bool] $Wanted) {
-  $now = @("$([Environment]::GetEnvironmentVariable('Path', 'User'))" -split ';' | Where-Object { $_ -ne '' })
-  if (($now -contains $Directory) -eq $Wanted) { return }
-  $next = @($now | Where-Object { $_ -ne $Directory })
-  if ($Wanted) { $next = $next + $Directory }
-  [Environment]::SetEnvironmentVariable('Path', ($next -join ';'), 'User')
+  $key = [Microsoft.Win32.Registry]::CurrentUser.OpenSubKey('Environment', $true)
+  try {
+    # Not by [Environment], which would write what stands there as %NAME% with its value of now.
+    $now = @("$($key.GetValue('Path', '', 'DoNotExpandEnvironmentNames'))" -split ';' | Where-Object { $_ -ne '' })
+    if (($now -contains $Directory) -eq $Wanted) { return }
+    $next = @($now | Where-Object { $_ -ne $Directory })
+    if ($Wanted) { $next = $next + $Directory }
+    $key.SetValue('Path', ($next -join ';'), 'ExpandString')
+  } finally { $key.Dispose() }
+  # Removes a variable that is not there, by which what runs is told that variables have changed.
+  [Environment]::SetEnvironmentVariable('OCTASKLY_INSTALL', $null, 'User')
   if ($Wanted) { $env:Path = "$env:Path;$Directory"; Write-Step "$Directory is on your Path now; terminals opened from now on know it." }
 }
 
@@ -191,6 +203,23 @@ function Remove-Leftovers([string] $Directory) {
     Remove-Item -Recurse -Force -ErrorAction SilentlyContinue
 }
 
+# What keeps starting a program must not be left behind without it.
+function Remove-Services([string] $Program) {
+  # Windows PowerShell 5.1 takes each line of standard error for an error that would end this.
+  $ErrorActionPreference = 'Continue'
+  $said = (& $Program service uninstall --all 2>&1 | ForEach-Object { "$_" }) -join "`n"
+  if ($LASTEXITCODE -ne 0) { Write-Warning "Cannot remove the services that run it: $said" }
+  elseif ($said) { Write-Step $said }
+}
+
+# Asks whoever sits there.
+function Test-ServiceWanted {
+  if ($Service) { return $true }
+  if ($NoService -or $Quiet -or -not [Environment]::UserInteractive -or [Console]::IsInputRedirected) { return $false }
+  # PowerShell may have been started with -NonInteractive, and then asks nobody.
+  try { return (Read-Host 'Keep the worker running as a service, also after a restart? [y/N]') -match '^[Yy]' } catch { return $false }
+}
+
 function Uninstall-Octaskly([string] $Directory, [string] $Program) {
   $data = Join-Path $HOME '.octaskly'
   if ($DryRun) {
@@ -199,8 +228,7 @@ function Uninstall-Octaskly([string] $Directory, [string] $Program) {
     return
   }
   if (Test-Path -LiteralPath $Program) {
-    # What goes wrong is that there is none.
-    foreach ($role in 'worker', 'dispatcher') { try { & $Program service uninstall $role 2>&1 | Out-Null } catch { $null = $_ } }
+    Remove-Services $Program
     Remove-Item -LiteralPath $Program -Force
     Write-Step "Removed $Program"
   } else {
@@ -245,8 +273,9 @@ function Install-Octaskly([string] $Directory, [string] $Program) {
   }
   Write-Step "Installed ${answer}: $Program"
   Set-UserPath $Directory $true
-  if ($Service) {
+  if ($Service -or ($token -and (Test-ServiceWanted))) {
     if ($token) { & $Program service install worker --join $token } else { & $Program service install worker }
+    if ($LASTEXITCODE -ne 0) { throw "octaskly is installed, and its service is not (status $LASTEXITCODE)." }
   } elseif ($token) {
     Write-Step 'Joining. Ctrl-C ends the worker; "octaskly worker" starts it again.'
     & $Program worker --join $token
@@ -255,6 +284,9 @@ function Install-Octaskly([string] $Directory, [string] $Program) {
 
 # Windows PowerShell 5.1 may still offer TLS 1.0 alone.
 [Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor [Net.SecurityProtocolType]::Tls12
+if ($Purge -and -not $Uninstall) { throw '-Purge goes with -Uninstall.' }
+if ($Join -and $Uninstall) { throw '-Join and -Uninstall contradict each other.' }
+if ($Sums -and $Sums -notmatch '^[0-9A-Fa-f]{64}$') { throw '-Sums is 64 digits 0-9a-f.' }
 $directory = $Prefix
 if (-not $directory) { $directory = Join-Path $env:LOCALAPPDATA 'Programs\octaskly' }
 $program = Join-Path $directory 'octaskly.exe'

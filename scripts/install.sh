@@ -30,7 +30,7 @@ pin=$baked_pin
 version=$baked_version
 prefix='' token='' service=ask mode=install
 dry='' quiet='' purge='' completion=yes insecure='' sums=''
-work='' child='' bin='' program='' target=''
+work='' child='' bin='' program='' target='' made=''
 
 usage() {
   cat <<'END'
@@ -72,11 +72,14 @@ clean() {
   child=''
   [ -z "$work" ] || rm -rf "$work"
   work=''
+  [ -z "$made" ] || rmdir "$made" 2>/dev/null
 }
 
 # shellcheck disable=SC2317 # Called by traps.
 interrupted() {
   trap - EXIT
+  # Whoever read what this says may be gone.
+  trap '' PIPE
   clean
   warn 'Stopped: nothing was changed.'
   exit "$1"
@@ -92,13 +95,14 @@ attempt() {
   return "$status"
 }
 
-said() { tr '\n' ' ' <"$work/said" | cut -c 1-300 | sed 's/ *$//'; }
+# Each line once: curl says the same at every attempt.
+said() { awk '!seen[$0]++' "$work/said" | tr '\n' ' ' | cut -c 1-300 | sed 's/ *$//'; }
 
 # ------------------------------------------------------------------------------------------------------------- options
 
 options() {
   while [ $# -gt 0 ]; do
-    option=$1
+    option=$1 has_value=''
     shift
     case $option in
       --join | --from | --version | --prefix | --sums)
@@ -109,6 +113,7 @@ options() {
       --*=*)
         value=${option#*=}
         option=${option%%=*}
+        has_value=yes
         ;;
       *) value='' ;;
     esac
@@ -117,7 +122,7 @@ options() {
       --from) from=$value pin='' ;;
       --version) version=${value#v} ;;
       --prefix) prefix=$value ;;
-      --sums) sums=$value ;;
+      --sums) sums=$(printf '%s' "$value" | tr 'A-F' 'a-f') ;;
       --service) service=yes ;;
       --no-service) service=no ;;
       --insecure-no-signature) insecure=yes ;;
@@ -134,6 +139,7 @@ options() {
     esac
     case $option in
       --join | --from | --version | --prefix | --sums) [ -n "$value" ] || misused "$option needs a value." ;;
+      *) [ -z "$has_value" ] || misused "$option takes no value." ;;
     esac
   done
   [ -z "$purge" ] || [ "$mode" = uninstall ] || misused '--purge goes with --uninstall.'
@@ -155,6 +161,11 @@ libc_of_linux() {
     *musl*) echo musl && return ;;
     *GLIBC* | *GNU* | *glibc*) echo glibc && return ;;
   esac
+  # Where there is no ldd, the loader that programs of the system itself name.
+  for file in /bin/sh /bin/ls /usr/bin/env; do
+    if grep -q 'ld-musl-' "$file" 2>/dev/null; then echo musl && return; fi
+    if grep -q 'ld-linux' "$file" 2>/dev/null; then echo glibc && return; fi
+  done
   for loader in /lib/ld-musl-*.so.1; do
     [ ! -e "$loader" ] || { echo musl && return; }
   done
@@ -230,8 +241,10 @@ find_place() {
 
 # ----------------------------------------------------------------------------------------------------------- fetching
 
-# fetch WHAT FILE: of $from, which is an address or a directory.
+# fetch WHAT FILE [again]: of $from, which is an address or a directory. "again": others may be downloading, so be patient.
+# Sets $unreachable when nobody answered, as far as that can be told.
 fetch() {
+  unreachable=''
   case $from in
     http://* | https://*) ;;
     *)
@@ -240,11 +253,16 @@ fetch() {
       ;;
   esac
   if has curl; then
-    if [ -n "$pin" ]; then
-      attempt curl -fsSLk --pinnedpubkey "$pin" --connect-timeout 20 --retry 20 --retry-delay 3 -o "$2" "$from/$1"
-    else
-      attempt curl -fsSL --connect-timeout 20 --retry 20 --retry-delay 3 -o "$2" "$from/$1"
-    fi
+    patience=30
+    [ "${3:-}" != again ] || patience=1200
+    # A minute without a byte counts as a failure: curl itself would wait for ever.
+    set -- "$1" "$2" --connect-timeout 10 --speed-limit 1 --speed-time 60 --retry 20 --retry-delay 3 --retry-max-time "$patience"
+    [ -z "$pin" ] || set -- "$@" -k --pinnedpubkey "$pin"
+    curl_fetch "$@"
+    status=$?
+    # 22: there was an answer, and it was no.
+    [ "$status" = 0 ] || [ "$status" = 22 ] || unreachable=yes
+    return "$status"
   elif [ -n "$pin" ]; then
     die 'The dispatcher has a certificate of its own, by which only curl can know it: install curl.'
   elif has wget; then
@@ -263,6 +281,13 @@ fetch() {
   else
     die 'Neither curl nor wget is here: install one of them.'
   fi
+}
+
+# curl_fetch WHAT FILE OPTION...
+curl_fetch() {
+  what=$1 file=$2
+  shift 2
+  attempt curl -fsSL "$@" -o "$file" "$from/$what"
 }
 
 free_kilobytes() { df -Pk "$bin" 2>/dev/null | awk 'NR == 2 { print $4 }'; }
@@ -341,6 +366,8 @@ from_dispatcher() {
   if [ -n "$expected" ]; then
     [ "$digest" = "$expected" ] || die "REFUSED: what $from offers is not what the join token was made for. Either somebody between here and there has changed it, or the dispatcher was updated since: ask for a new line (octaskly invite). Nothing was changed."
   else
+    # Else whoever can write to where a release lies, or stands before it, would get round its signature as a dispatcher.
+    [ -z "$baked_key" ] || [ -n "$insecure" ] || die "REFUSED: $from answers as a dispatcher, not as a signed release, and nothing says what its program should be. Use the whole line of \"octaskly invite\" (--join TOKEN), or give --sums with the SHA-256 of $from/download/SHA256SUMS if you know it from elsewhere, or --insecure-no-signature to go by $from alone. Nothing was changed."
     case $from in
       https://*) ;;
       *) say 'Without a join token nothing but this network says that the program is the right one.' ;;
@@ -443,15 +470,22 @@ find_source() {
   from=${from%/}
 }
 
+# Of this machine: others may share the disk, and have other processes of these numbers.
+work_name() { printf '%s' "$bin/.octaskly-install.$(uname -n | tr -cd 'A-Za-z0-9-')."; }
+
+remove_leftovers() {
+  for left in "$(work_name)"*; do
+    [ ! -d "$left" ] || kill -0 "${left##*.}" 2>/dev/null || rm -rf "$left"
+  done
+}
+
 # Makes the directory in which everything happens, on the disk where the program will be; removes those of runs that died.
 begin() {
+  [ -d "$bin" ] || made=$bin
   mkdir -p "$bin" 2>/dev/null || die "Cannot make $bin: choose another place with --prefix DIR, or run this as root."
   [ ! -d "$program" ] || die "$program is a directory: remove it, or choose another place with --prefix DIR."
-  for left in "$bin"/.octaskly-install.*; do
-    [ -d "$left" ] || continue
-    kill -0 "${left##*.}" 2>/dev/null || rm -rf "$left"
-  done
-  work=$bin/.octaskly-install.$$
+  remove_leftovers
+  work=$(work_name)$$
   rm -rf "$work"
   (umask 077 && mkdir "$work") 2>/dev/null || {
     work=''
@@ -489,6 +523,17 @@ completion_file() {
   esac
 }
 
+# advise_zsh DIRECTORY: zsh looks for completions in few places of its own.
+advise_zsh() {
+  case ${SHELL:-} in
+    */zsh) ;;
+    *) return 0 ;;
+  esac
+  # shellcheck disable=SC2016 # This is for zsh to expand.
+  zsh -fc '(( ${fpath[(Ie)$1]} ))' zsh "$1" 2>/dev/null ||
+    say "For zsh to find it, put this into ~/.zshrc, before compinit: fpath=(\"$1\" \$fpath)"
+}
+
 # What goes wrong here is no reason to be without the program.
 set_up_completion() {
   for shell in bash zsh fish; do
@@ -497,6 +542,7 @@ set_up_completion() {
     if "$work/octaskly" completion "$shell" >"$work/completion" 2>/dev/null &&
       mkdir -p "$(dirname "$file")" 2>/dev/null && mv "$work/completion" "$file" 2>/dev/null; then
       say "Completion for $shell: $file"
+      [ "$shell" != zsh ] || advise_zsh "$(dirname "$file")"
     else
       warn "Cannot set up completion for $shell in $file."
     fi
@@ -578,6 +624,7 @@ install_program() {
   if fetch download/SHA256SUMS "$work/SHA256SUMS"; then
     from_dispatcher
   else
+    [ -z "$unreachable" ] || cannot_fetch download/SHA256SUMS
     why=$(said)
     fetch manifest.json "$work/manifest.json" || {
       printf '%s\n' "$why" >"$work/said"
@@ -590,7 +637,8 @@ install_program() {
   sync "$work/octaskly" 2>/dev/null || :
   [ -z "$completion" ] || set_up_completion
   mv -f "$work/octaskly" "$program" || die "Cannot put $program in place."
-  trap - EXIT
+  # From here on something was changed, and what is stopped stops by itself.
+  trap - EXIT HUP INT QUIT PIPE TERM
   clean
   say "Installed $answer: $program"
   advise_path
@@ -617,19 +665,17 @@ uninstall() {
   data=${HOME:-}/.octaskly
   if [ ! -e "$program" ]; then
     say "There is no $program."
-  elif [ -n "$dry" ]; then
-    say 'Would remove the services, if there are some: octaskly service uninstall'
   else
-    for role in worker dispatcher; do
-      removed=$("$program" service uninstall "$role" </dev/null 2>/dev/null)
+    # What keeps starting a program must not be left behind without it.
+    if removed=$("$program" service uninstall --all ${dry:+--dry-run} </dev/null 2>&1); then
       [ -z "$removed" ] || say "$removed"
-    done
+    else
+      warn "Cannot remove the services that run it: $removed"
+    fi
   fi
   for shell in bash zsh fish; do remove "$(completion_file "$shell")"; done
   remove "$program"
-  for left in "$bin"/.octaskly-install.*; do
-    [ ! -d "$left" ] || [ -n "$dry" ] || kill -0 "${left##*.}" 2>/dev/null || rm -rf "$left"
-  done
+  [ -n "$dry" ] || remove_leftovers
   [ -n "${HOME:-}" ] && [ -d "$data" ] || return 0
   if [ -z "$purge" ]; then
     say "The data stays in $data: secret, credentials, tasks. Remove it with --uninstall --purge."
@@ -645,6 +691,8 @@ main() {
   trap clean EXIT
   trap 'interrupted 129' HUP
   trap 'interrupted 130' INT
+  trap 'interrupted 131' QUIT
+  trap 'interrupted 141' PIPE
   trap 'interrupted 143' TERM
   if [ "$mode" = uninstall ]; then
     uninstall

@@ -13,6 +13,13 @@ counts before the environment, that before \`config.toml\`, that before the defa
 the option without its dashes.
 `;
 
+/** Commands whose examples change the machine they are typed on, or need another one. */
+const notRun: Readonly<Record<string, string>> = {
+  service: 'changes the machine; test/e2e/service.test.ts does so with stand-ins',
+  update: 'replaces the program; test/e2e/update.test.ts does so with copies of it',
+  wake: 'needs a PC that sleeps; test/network/waking.test.ts sees the packet',
+};
+
 /** The page, not formatted yet. */
 export function commandsPage(): string {
   const groups = commandGroups.map((group) => {
@@ -39,7 +46,9 @@ function section(command: Command): string {
     .map(([, option]) => option);
   return [
     `\n### ${names}\n\n${sentence(command.summary)}\n`,
-    `\n\`\`\`sh\n${[`${command.name} ${command.usage}`.trim(), ...command.examples].map((line) => `octaskly ${line}`).join('\n')}\n\`\`\`\n`,
+    `\n\`\`\`text\noctaskly ${`${command.name} ${command.usage}`.trim()}\n\`\`\`\n`,
+    notRun[command.name] === undefined ? '' : `\n<!-- not run: ${notRun[command.name]} -->\n`,
+    `\n\`\`\`sh\n${command.examples.map((line) => `octaskly ${line}\n`).join('')}\`\`\`\n`,
     ...(command.details ?? []).map((paragraph) => `\n${prose(paragraph)}\n`),
     options.length === 0 ? '' : listOf(options),
     asks ? '\nAnd the options of how to reach the dispatcher.\n' : '',

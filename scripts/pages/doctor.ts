@@ -86,6 +86,7 @@ export const netShape = z.object({
   discovery: z.boolean(),
   wanted_interfaces: words.describe('Those of --interface'),
   beacon_port: whole,
+  peer_port: whole,
   ports: z
     .array(z.object({ protocol: z.string(), number: whole, purpose: z.string() }))
     .describe('Ports others must reach'),
@@ -105,6 +106,7 @@ export const netShape = z.object({
   firewalls: z.array(
     z.object({
       ...{ tool: z.string(), state: z.string().describe('`active`, `inactive` or `unreadable`'), opens: words },
+      families: z.array(whole).describe('Whose packets it is about: 4, 6'),
       unclear: words.describe('Ports of which it cannot be told'),
       not_understood: words.describe('Rules that may matter'),
       chain: z.string().nullable(),

@@ -13,6 +13,7 @@ import { version } from '../../src/version.ts';
 import { root } from '../steps.ts';
 import { missingFor } from './builders.ts';
 import { keyFile, openKey } from './key.ts';
+import { packageMakers } from './packages/makers.ts';
 import { makeRelease, type ReleaseOptions } from './release.ts';
 import { differences, releaseElsewhere } from './reproducible.ts';
 import { changedFiles, type Source, sourceIn } from './source.ts';
@@ -26,6 +27,7 @@ const usage = `bun run release [OPTION]...
   --base URL            where the release will be had; the install scripts look there unless told otherwise
   --out DIR             the directory to make (default: dist/release)
   --level N             of compression, 1 (fast) to 9 (small, default)
+  --packages A,B        of ${packageMakers.map(({ name }) => name).join(', ')}, or none (default: all whose tools are here)
   --dirty               also when files are changed since the commit
   --check-reproducible  make it a second time from a copy elsewhere, and compare
   --commit HASH --date ISO-8601
@@ -38,6 +40,7 @@ const options = {
   base: { type: 'string' },
   out: { type: 'string', default: join(root, 'dist', 'release') },
   level: { type: 'string', default: '9' },
+  packages: { type: 'string' },
   dirty: { type: 'boolean', default: false },
   'check-reproducible': { type: 'boolean', default: false },
   commit: { type: 'string' },
@@ -99,13 +102,23 @@ function levelOf(text: string): number {
   throw new Error(`--level should be 1 to 9, not "${text}"`);
 }
 
+/** Throws for what is no package. */
+function packagesOf(list: string | undefined): readonly string[] {
+  const names = packageMakers.map(({ name }) => name);
+  if (list === undefined) return names;
+  const chosen = list === 'none' ? [] : list.split(',').map((name) => name.trim());
+  const unknown = chosen.find((name) => !names.includes(name));
+  if (unknown === undefined) return chosen;
+  throw new Error(`--packages should be some of ${names.join(', ')}, or none; "${unknown}" is not among them`);
+}
+
 /** Whether the release made again, elsewhere, is the same. */
 async function isReproducible(release: ReleaseOptions, keyPath: string): Promise<boolean> {
-  const { source, targets: made, level, out, base } = release;
+  const { source, targets: made, level, packages, out, base } = release;
   const directory = mkdtempSync(join(dirname(out), '.elsewhere-'));
   try {
     say('Once more, from a copy elsewhere ...');
-    const other = await releaseElsewhere({ source, targets: made, keyPath, level, base, directory });
+    const other = await releaseElsewhere({ source, targets: made, keyPath, level, packages, base, directory });
     const differing = differences(out, other);
     say(differing.length === 0 ? 'Every file is the same.' : `These differ: ${differing.join(', ')}`);
     return differing.length === 0;
@@ -123,7 +136,12 @@ async function run(): Promise<number> {
   }
   const keyPath = keyFile(values.key);
   const where = { out: resolve(values.out), base: baseOf(values.base) };
-  const chosen = { targets: targetsOf(values.targets), level: levelOf(values.level), ...where };
+  const chosen = {
+    targets: targetsOf(values.targets),
+    level: levelOf(values.level),
+    ...where,
+    packages: packagesOf(values.packages),
+  };
   const source = sourceOf(values);
   const release = { ...chosen, source, version, key: openKey(keyPath, say), say };
   const { files } = await makeRelease(release);

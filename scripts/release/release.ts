@@ -16,6 +16,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -34,10 +35,12 @@ import { sha256 } from './digest.ts';
 import { inspect, problemsFor } from './inspect.ts';
 import { bakeInstallScripts } from './install-scripts.ts';
 import type { ReleaseKey } from './key.ts';
+import { formula, formulaFile } from './packages/formula.ts';
+import { missingTools, packageMakers } from './packages/makers.ts';
 import { recordProfile } from './profile.ts';
 import { packageOf } from './runtimes.ts';
 import type { Source } from './source.ts';
-import { type MadeFile, packageMakers, type Stage } from './stage.ts';
+import type { MadeFile, Stage } from './stage.ts';
 
 export const sumsFile = 'SHA256SUMS';
 export const publicKeyFile = 'release.pub.pem';
@@ -53,6 +56,8 @@ export interface ReleaseOptions {
   readonly base: string | null;
   /** Of compression, 1 (fast) … 9 (small). */
   readonly level: number;
+  /** Names of the makers of packages that are wanted. */
+  readonly packages: readonly string[];
   readonly say: (line: string) => void;
 }
 
@@ -100,7 +105,7 @@ function refuseStrange(out: string): void {
 
 /** Compiles the program, and looks at it; it lies in its stage then. */
 async function makeProgram(making: Making, target: Target): Promise<Stage> {
-  const { source, version, key, work, say } = making;
+  const { source, version, key, level, work, say } = making;
   const startedAt = performance.now();
   const out = join(work, target.name);
   const facts = { commit: source.commit, releaseKey: key.publicKey };
@@ -128,7 +133,7 @@ async function makeProgram(making: Making, target: Target): Promise<Stage> {
   const file = `octaskly-${version}-${target.name}${target.system === 'windows' ? '.exe' : ''}`;
   making.made.push({ file, kind: 'program', target: target.name, bytes: bytes.length, sha256: sha256(bytes) });
   say(`${target.name}: ${megabytes(bytes.length)} in ${secondsSince(startedAt)}`);
-  return { version, commit: source.commit, date: source.date, target, program, dir };
+  return { version, commit: source.commit, date: source.date, target, level, program, dir };
 }
 
 /** A stack trace is read by the map whose id its script has: each script has one, and each map its script. */
@@ -158,8 +163,26 @@ async function packStage(making: Making, stage: Stage): Promise<void> {
   const bytes = await pack({ from: dirname(dir), date, level });
   writeFileSync(join(files, file), bytes);
   take(making, { file, kind: 'archive', target: target.name });
-  for (const make of packageMakers) for (const each of await make(stage, files)) take(making, each);
   say(`${file}: ${megabytes(bytes.length)} in ${secondsSince(startedAt)}`);
+  makePackages(making, stage);
+}
+
+/** What this machine lacks the tools for is left out, and told of. */
+function makePackages(making: Making, stage: Stage): void {
+  const { files, packages, say } = making;
+  for (const maker of packageMakers) {
+    if (!packages.includes(maker.name) || !maker.isFor(stage.target)) continue;
+    const startedAt = performance.now();
+    const missing = missingTools(maker);
+    if (missing.length > 0) {
+      say(`Not made: ${maker.name} for ${stage.target.name}, since there is no ${missing.join(', no ')} here.`);
+      continue;
+    }
+    for (const each of maker.make(stage, files)) {
+      take(making, each);
+      say(`${each.file}: ${megabytes(statSync(join(files, each.file)).size)} in ${secondsSince(startedAt)}`);
+    }
+  }
 }
 
 const completionFiles = { bash: 'octaskly.bash', zsh: '_octaskly', fish: 'octaskly.fish' } as const;
@@ -189,6 +212,8 @@ async function makeCommonFiles(making: Making): Promise<void> {
   const maps = await tarGz({ from: join(work, 'maps'), date: source.date, level });
   write(`octaskly-${version}-maps.tar.gz`, 'text', maps);
   write(publicKeyFile, 'text', key.publicPem);
+  const brew = formula({ version, base, files: making.made });
+  if (brew !== null) write(formulaFile, 'package', brew);
   const scripts = await bakeInstallScripts({ key: key.publicKey, version, ...(base === null ? {} : { base }) });
   for (const [file, text] of Object.entries(scripts)) write(file, 'installer', text, 0o755);
 }

@@ -11,6 +11,8 @@ export interface ElsewhereOptions {
   /** The key, or the public half of it. */
   readonly keyPath: string;
   readonly level: number;
+  /** Names of the packages that are made. */
+  readonly packages: readonly string[];
   readonly base: string | null;
   /** An empty directory, made when missing: the copy is in `sources`, the release in `release`. */
   readonly directory: string;
@@ -23,6 +25,7 @@ export async function releaseElsewhere({
   targets,
   keyPath,
   level,
+  packages,
   directory,
 }: ElsewhereOptions): Promise<string> {
   const copy = join(directory, 'sources');
@@ -32,6 +35,7 @@ export async function releaseElsewhere({
   run(copy, ['install', '--frozen-lockfile', '--ignore-scripts']);
   const origin = ['--commit', source.commit, '--date', source.date.toISOString()];
   const wanted = ['--targets', targets.map(({ name }) => name).join(','), '--level', String(level)];
+  wanted.push('--packages', packages.join(',') || 'none');
   if (base !== null) wanted.push('--base', base);
   run(copy, ['scripts/release/main.ts', ...origin, ...wanted, '--key', keyPath, '--out', release]);
   return release;

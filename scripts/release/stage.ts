@@ -1,6 +1,6 @@
 /**
  * What a release has for one target before it is packed: a directory as it will lie in the archive. Packages for people are
- * made from the same, by the makers listed in `packageMakers`.
+ * made from the same, by the makers in `packages/makers.ts`.
  */
 
 import type { ReleaseFile } from '../../src/core/release-manifest.ts';
@@ -15,6 +15,8 @@ export interface Stage {
   readonly target: Target;
   /** Path of the program, mode 0755. */
   readonly program: string;
+  /** Of compression, 1 (fast) … 9 (small). */
+  readonly level: number;
   /** Path of the directory `octaskly-VERSION-TARGET`: the program, LICENSE, NOTICES.txt, README.md, `completions/`. */
   readonly dir: string;
 }
@@ -22,11 +24,13 @@ export interface Stage {
 /** A file that a maker wrote into the release's directory. */
 export type MadeFile = Pick<ReleaseFile, 'file' | 'kind' | 'target'>;
 
-/**
- * Makes the packages of one kind for a stage, in `out`; none for targets that they are not for. The same stage gives the
- * same bytes. Throws when a tool is missing, and names it.
- */
-export type PackageMaker = (stage: Stage, out: string) => Promise<readonly MadeFile[]>;
-
-/** All of them; each is called for every target. */
-export const packageMakers: readonly PackageMaker[] = [];
+/** Makes the packages of one kind, with tools that a machine may not have. */
+export interface PackageMaker {
+  /** As people call it: `deb`. */
+  readonly name: string;
+  /** Programs it runs, each with its package in Debian. */
+  readonly needs: Readonly<Record<string, string>>;
+  isFor(target: Target): boolean;
+  /** Writes to `out`, where the archive of the stage lies. The same stage gives the same bytes. Throws when a tool fails. */
+  make(stage: Stage, out: string): readonly MadeFile[];
+}

@@ -148,6 +148,8 @@ export interface Backend {
   workerLog(worker: { readonly id: string; readonly name: string }, lines: number): Promise<readonly string[]>;
   /** Error: `not_found`. */
   setDraining(workerId: string, draining: boolean, actor: Actor): Promise<void>;
+  /** Calls a worker that is away; how many packets left. Errors: `conflict` where there is nothing to call. */
+  wakeWorker(workerId: string, actor: Actor): Promise<number>;
   setPaused(paused: boolean, actor: Actor): Promise<void>;
   stats(): Stats;
   /** What `/metrics` tells. */

@@ -6,6 +6,7 @@
 
 import { z } from 'zod';
 import type { ErrorCode } from '../base/errors.ts';
+import type { Roll } from '../core/fleet.ts';
 import type { Actor } from '../core/trust.ts';
 import type { Clock, Log } from '../ports/time.ts';
 import type { Access, Caller, RequireAuth } from './access.ts';
@@ -40,8 +41,28 @@ export interface ApiOptions {
   readonly installs?: Installs;
   /** Deletes what is old. Errors: `in_use`, `shutting_down`, `storage_unavailable`. Absent where that cannot be done. */
   readonly prune?: (request: PruneRequest, actor: Actor) => Promise<PruneAnswer>;
+  /** Brings workers to this version; absent where that cannot be done. */
+  readonly updates?: Updates;
   /** Which rule of the deny list a command hits, in words; null = none. */
   readonly denied: (command: DeniedQuestion) => string | null;
+}
+
+/** Which workers are meant (null = all), how long their tasks may go on, ms, and whether a later version is replaced too. */
+export interface UpdateWish {
+  readonly only: ReadonlySet<string> | null;
+  readonly waitMs: number;
+  readonly allowDowngrade: boolean;
+}
+
+/** Updates of workers: `dispatcher/fleet.ts` has them. */
+export interface Updates {
+  /** Errors: `conflict` naming each worker that cannot be updated, `not_found`, `io`, `unreachable`. */
+  plan(wish: UpdateWish): Promise<Roll>;
+  /** As `plan`, and `in_use`, `shutting_down`, `storage_unavailable`. It goes on when this resolves. */
+  start(wish: UpdateWish, actor: Actor): Promise<Roll>;
+  rolls(): readonly Roll[];
+  roll(id: string): Roll | null;
+  stop(id: string): Roll | null;
 }
 
 /** A command as a task names it: for the shell, or as program and arguments. */

@@ -19,6 +19,7 @@ import { systemRoutes } from './routes/system.ts';
 import { taskRoutes } from './routes/tasks.ts';
 import { timelineRoutes } from './routes/timeline.ts';
 import { tokenRoutes } from './routes/tokens.ts';
+import { updateRoutes } from './routes/updates.ts';
 import { workerRoutes } from './routes/workers.ts';
 
 export const routes: readonly Route[] = [
@@ -29,6 +30,7 @@ export const routes: readonly Route[] = [
   ...batchRoutes,
   ...timelineRoutes,
   ...workerRoutes,
+  ...updateRoutes,
   ...logRoutes,
   ...deviceRoutes,
   ...tokenRoutes,

@@ -36,6 +36,14 @@ export const sandboxSchema = z.object({
   missing: z.array(z.object({ level: sandboxLevelSchema, reason: z.string(), remedy: z.string() })),
 });
 
+const wakeSchema = z.object({
+  unasked: z
+    .boolean()
+    .describe('Woken when work waits for it; false: somebody stopped it, drained it, or its card is not set'),
+  tries: z.number().int().describe('How often it was called since work waits for it'),
+  last_try_at: z.string().nullable(),
+});
+
 export const workerSchema = z.object({
   id: z.string(),
   name: z.string(),
@@ -58,6 +66,7 @@ export const workerSchema = z.object({
   charging: z.boolean().nullable(),
   temperature_c: z.number().nullable(),
   resting: z.string().nullable().describe('Why it takes no new work for the time being (--when)'),
+  wake: wakeSchema.nullable().describe('How its machine is woken when it sleeps (Wake-on-LAN); null: it cannot be'),
   sandbox: sandboxSchema,
   kept_outputs: z.number().int().describe('Files of ended tasks that are kept there and nowhere else'),
   first_seen_at: z.string(),

@@ -151,7 +151,7 @@ async function runCommand(named: Command, line: readonly string[], environment: 
 }
 
 /** A word of such a command may be `true`: what is to run, or the name of something. Roles know what their words are. */
-function booleansOf({ kind, wordsMax }: Command): BooleanValues {
+export function booleansOf({ kind, wordsMax }: Command): BooleanValues {
   return kind !== 'role' && wordsMax > 0 ? 'attached' : 'separate';
 }
 
@@ -238,7 +238,8 @@ async function runClientCommand(
   const client = connect({ onLost: lossTeller(terminal) });
   const action = await command.load();
   const verifyRecord: CommandContext['verifyRecord'] = (file) => roles.verifyRecord(file);
-  const context: CommandContext = { client, connect, terminal, files, parseYaml, verifyRecord };
+  const updateProgram: CommandContext['updateProgram'] = (request) => roles.update(request);
+  const context: CommandContext = { client, connect, terminal, files, parseYaml, verifyRecord, updateProgram };
   try {
     return await action(context, values, words);
   } catch (error) {

@@ -14,6 +14,7 @@ import { foreignOptions } from './map/foreign.ts';
 import { dispatcherOptions, doctorOptions, printOptions, reachOptions, upOptions, workerOptions } from './options.ts';
 import { serviceCommand } from './service-command.ts';
 import { trustCommands } from './trust-commands.ts';
+import { updateCommand } from './update-command.ts';
 
 const stopped: Exit = ['0', 'stopped in good order'];
 const roleExits = [
@@ -175,6 +176,17 @@ const changing: readonly Command[] = [
     load: async () => (await import('./commands/drain.ts')).undrain,
   }),
   clientCommand({
+    ...{ name: 'wake', group: 'Changing', ...oneWorkerWord, exits: usual },
+    summary: 'wake the machine of a sleeping worker (Wake-on-LAN)',
+    details: [
+      'The dispatcher calls it over the network it shares with it, by the address of its network card, which the worker told when it joined. When work waits for it the dispatcher does so by itself. octaskly docs power says what the machine needs for that.',
+    ],
+    role: 'dispatcher',
+    examples: ['wake office-pc'],
+    options: reachOptions,
+    load: async () => (await import('./commands/wake.ts')).wake,
+  }),
+  clientCommand({
     ...{ name: 'pause', group: 'Changing', ...noWords, exits: usual },
     summary: 'start no further tasks anywhere; what runs goes on',
     role: 'dispatcher',
@@ -226,6 +238,7 @@ const care: readonly Command[] = [
     options: doctorOptions,
     action: (given, values, words) => given.doctor(values, words[0] ?? null, words[1] ?? null),
   }),
+  updateCommand,
   roleCommand({
     ...{ name: 'version', group: 'Care', ...noWords, exits: [done, wrong] },
     summary: 'the version of this program',

@@ -8,6 +8,7 @@ import type { Client, ClientOptions } from '../client/client.ts';
 import type { TaskSpec, TerminalSize } from '../core/task.ts';
 import type { AuditFinding } from '../core/trust.ts';
 import type { LocalFiles } from './files.ts';
+import type { ProgramUpdate } from './update.ts';
 import { wrapped } from './wrap.ts';
 
 /** Thrown by `Sink.write` when the reader is gone (`| head`): not an error, the end. */
@@ -97,6 +98,8 @@ export interface CommandContext {
   readonly parseYaml: ((text: string) => unknown) | null;
   /** Checks the chain of the record in a database file of this machine. Throws `OctasklyError`. */
   verifyRecord(file: string): Promise<AuditFinding>;
+  /** Replaces the file of this program. Throws `OctasklyError`. */
+  updateProgram(request: ProgramUpdate): Promise<number>;
 }
 
 /** A task for a worker that is found by its beacons and asked directly. */

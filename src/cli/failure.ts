@@ -92,8 +92,9 @@ function systemAdvice({ cause }: OctasklyError): string | null {
       return 'Make the directory first (mkdir -p), or name another place.';
     case 'EACCES':
     case 'EPERM':
-    case 'EROFS':
       return "Name a place where this account may do that ('id' says which account that is), or change the rights there.";
+    case 'EROFS':
+      return 'That disk can only be read: name a place on another one (--data-dir PATH for what Octaskly keeps), or have it mounted for writing.';
     case 'EISDIR':
       return 'Name a file; a directory is there.';
     case 'ENOSPC':

@@ -27,7 +27,7 @@ export const keepingCommands: readonly Command[] = [
       'Everything is checked before anything is touched. With --force a dispatcher that is there already is moved aside, into before-restore-TIME in the data directory. Interrupted, it leaves the old or the new, never a mixture.',
       'Workers that the backup knows come back without joining again, and go on with what it knew them to run. What was done since the backup is forgotten: tasks of then are run again, tokens and devices that were revoked since are valid again.',
     ],
-    examples: ['restore /nas/octaskly-monday.tar', 'restore --data-dir /srv/octaskly octaskly.tar'],
+    examples: ['restore /nas/octaskly-monday.tar', 'restore --data-dir /srv/octaskly /nas/octaskly.tar'],
     completes: ['file'],
     options: restoreOptions,
     action: (given, values, words) => given.restore(values, words[0] ?? ''),

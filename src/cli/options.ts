@@ -30,6 +30,7 @@ import {
   strings,
   type Values,
 } from './option.ts';
+import { workerUpdateOptions } from './worker-update-options.ts';
 
 /** ms. */
 export const day = 86_400_000;
@@ -179,6 +180,10 @@ export const dispatcherOptions = {
     help: "Host that clients' tasks may notify beside those of --notify, repeatable",
   }),
   ui: boolean('ui', { help: 'Show the dashboard in this terminal; leaving it stops what runs' }),
+  wake: boolean('wake', {
+    default: true,
+    help: 'Wake sleeping workers (Wake-on-LAN) when work waits that needs them',
+  }),
   heartbeatTimeoutMs: duration('heartbeat-timeout', {
     default: 60_000,
     defaultText: '60',
@@ -240,7 +245,11 @@ export const workerOptions = {
   }),
   when: conditions('when', {
     defaultText: 'always',
-    help: 'When to take work: idle, charging, battery>30, cool; several with commas between',
+    help: 'When to take work: idle, charging, battery>30, cool, unmetered; several with commas between',
+  }),
+  keepAwake: boolean('keep-awake', {
+    default: true,
+    help: 'Keep this machine from going to sleep while tasks run',
   }),
   cacheMb: megabytes('cache-size', {
     default: 2048,
@@ -258,6 +267,7 @@ export const workerOptions = {
     defaultText: 'in the data directory; /var/lib/octaskly where that is closed to --task-user',
     help: 'Where task directories are made',
   }),
+  ...workerUpdateOptions,
   ...discoveryOptions,
   ...peerOptions,
   ...secretOptions,
@@ -285,6 +295,7 @@ export const upOptions = {
   sandboxLevel: workerOptions.sandboxLevel,
   taskUser: workerOptions.taskUser,
   when: workerOptions.when,
+  keepAwake: workerOptions.keepAwake,
   cacheMb: workerOptions.cacheMb,
   workDir: workerOptions.workDir,
   leaveWithinMs: workerOptions.leaveWithinMs,

@@ -16,6 +16,7 @@ import type {
   WorkerValues,
 } from './options.ts';
 import type { ServiceRequest } from './service.ts';
+import type { ProgramUpdate } from './update.ts';
 
 /** Each returns the exit status and may throw `OctasklyError`. Paths are expanded: no `~/` is left. */
 export interface Roles {
@@ -38,5 +39,7 @@ export interface Roles {
   peers(values: PeersValues): Promise<number>;
   /** Installs, removes or tells of a service of this machine. */
   service(request: ServiceRequest): Promise<number>;
+  /** Replaces the program's file, or says whether there is another version. */
+  update(request: ProgramUpdate): Promise<number>;
   version(values: PrintValues): Promise<number>;
 }

@@ -13,7 +13,7 @@ export const serviceCommand: Command = roleCommand({
   details: [
     'install takes the options of the role, which are kept, those of the environment too; see them with service install ROLE --help. Installed again it is updated and started anew. A join token is used at once, and a secret goes to the data directory: neither stands in the file of the service.',
     'As root it is a service of the machine, with an account of its own; else one of your account. What keeps it running is systemd, OpenRC, launchd (macOS), the Task Scheduler (Windows) or Termux:Boot.',
-    'uninstall stops it and removes what install made; data and account stay. status and logs without a role mean what is there.',
+    'uninstall stops it and removes what install made; data and account stay; with --all it does so for every service that runs this program file. status and logs without a role mean what is there.',
   ],
   examples: [
     'service install worker --join octa1AbC... --max-jobs 2',
@@ -22,6 +22,7 @@ export const serviceCommand: Command = roleCommand({
     'service status',
     'service logs worker -f',
     'service uninstall worker',
+    'service uninstall --all --dry-run',
   ],
   exits: [
     ['0', 'done; status: all that are meant run'],

@@ -29,6 +29,10 @@ export const serviceInstallOptions = oneCall({
   dryRun: boolean('dry-run', { help: 'Print the file and the commands, and change nothing' }),
 }) satisfies OptionTable;
 
+export const serviceUninstallOptions = oneCall({
+  all: boolean('all', { help: 'Uninstall: every service that runs this program file, of whatever role and name' }),
+}) satisfies OptionTable;
+
 export const serviceLogOptions = oneCall({
   follow: boolean('follow', { short: 'f', help: 'Go on as it is written' }),
   since: duration('since', { minMs: 0, maxMs: 36_500 * day, help: 'Only what is younger than this: 10m, 2h, 1d' }),

@@ -12,7 +12,12 @@ import { resolveOptions, type Sources, variableOf } from './config.ts';
 import type { Option, OptionTable, Values } from './option.ts';
 import { dispatcherOptions, placeOptions, printOptions, workerOptions } from './options.ts';
 import { type Given, parseLine, usage } from './parse.ts';
-import { serviceInstallOptions, serviceLogOptions, serviceOptions } from './service-options.ts';
+import {
+  serviceInstallOptions,
+  serviceLogOptions,
+  serviceOptions,
+  serviceUninstallOptions,
+} from './service-options.ts';
 import { subcommandOf } from './subcommand.ts';
 
 export const serviceActions = ['install', 'uninstall', 'status', 'logs'] as const;
@@ -56,9 +61,17 @@ export interface InstallRequest extends ServiceWish {
   readonly notify: readonly string[];
 }
 
+/** What is to go. */
+export interface UninstallRequest extends ServiceWish {
+  readonly action: 'uninstall';
+  /** Every service that runs this program, not the one that is meant. */
+  readonly all: boolean;
+  readonly dryRun: boolean;
+}
+
 export type ServiceRequest =
   | InstallRequest
-  | (ServiceWish & { readonly action: 'uninstall'; readonly dryRun: boolean })
+  | UninstallRequest
   | (ServiceWish & {
       readonly action: 'status';
       readonly output: 'table' | 'json' | 'quiet';
@@ -82,7 +95,10 @@ const { dataDir } = placeOptions;
 const { dryRun } = serviceInstallOptions;
 
 /** Every option of the command itself, for its help. */
-export const allServiceOptions = { ...serviceOptions, ...serviceInstallOptions, ...serviceLogOptions, ...printOptions };
+export const allServiceOptions = {
+  ...{ ...serviceOptions, ...serviceInstallOptions, ...serviceUninstallOptions },
+  ...{ ...serviceLogOptions, ...printOptions },
+};
 
 const roleNamed = (word: string | undefined): ServiceRole | null => {
   return serviceRoles.find((role) => role === word || (word?.length === 1 && role.startsWith(word))) ?? null;
@@ -98,7 +114,7 @@ export function serviceTable(line: readonly string[]): OptionTable {
       return { ...(role === null ? {} : roleTables[role]), ...serviceOptions, ...serviceInstallOptions, name };
     }
     case 'uninstall':
-      return { ...serviceOptions, dryRun };
+      return { ...serviceOptions, ...serviceUninstallOptions, dryRun };
     case 'status':
       return { ...serviceOptions, ...printOptions, dataDir };
     case 'logs':
@@ -145,7 +161,7 @@ function lookRequest(
   const placed = sources.given.has('dataDir') ? String(values.dataDir) : null;
   switch (action) {
     case 'uninstall':
-      return { ...wish, action, dryRun: values.dryRun === true };
+      return { ...wish, action, all: values.all === true, dryRun: values.dryRun === true };
     case 'status':
       return { ...wish, action, ...resolveOptions(printOptions, sources), dataDir: placed };
     case 'logs': {

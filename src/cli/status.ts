@@ -30,7 +30,9 @@ export function exitOfTask(task: TaskView): { readonly status: number; readonly 
   if (task.status === 'timed_out') return { status: exitTimedOut, message: `Task ${task.id} timed out${why}` };
   if (task.status === 'cancelled')
     return { status: exitOfSignal('TERM'), message: `Task ${task.id} was cancelled${why.replace(': cancelled', '')}` };
-  if (task.exit_code !== null) return { status: task.exit_code & 255, message: null };
+  // A status of Windows has 32 bits, one here has 8: what failed there must not end well here.
+  if (task.exit_code !== null)
+    return { status: task.exit_code & 255 || Math.min(1, Math.abs(task.exit_code)), message: null };
   const message = `Task ${task.id} failed${why}`;
   return { status: task.signal === null ? exitOwnFailure : exitOfSignal(task.signal), message };
 }

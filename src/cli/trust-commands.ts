@@ -87,7 +87,7 @@ const people: readonly Command[] = [
     ...{ name: 'whoami', group: 'Trust', usage: '', wordsMin: 0, wordsMax: 0, exits: usual },
     summary: 'name and role the dispatcher takes you for',
     details: ['-o quiet prints the name alone.'],
-    examples: ['whoami', 'whoami --token-file ci.token'],
+    examples: ['whoami', 'whoami --token-file ann.token'],
     options: lookOptions,
     load: async () => (await import('./commands/whoami.ts')).whoami,
   }),

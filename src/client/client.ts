@@ -53,6 +53,7 @@ import { type NotificationClient, notificationClient } from './notifications.ts'
 import { type OutputOptions, readOutput } from './output.ts';
 import { type OverviewClient, overviewClient } from './overview.ts';
 import { type TrustClient, trustClient } from './trust.ts';
+import { type UpdateClient, updateClient } from './updates.ts';
 import { endedTasks } from './wait.ts';
 
 export interface ClientOptions {
@@ -111,6 +112,7 @@ export interface Client {
   /** Sessions of browsers, and what pages show beside tasks. */
   readonly overview: OverviewClient;
   readonly notifications: NotificationClient;
+  readonly updates: UpdateClient;
   submitTask(request: TaskRequest, options?: SubmitOptions): Promise<TaskView>;
   submitBatch(request: BatchRequest, options?: SubmitOptions): Promise<BatchAnswer>;
   task(id: string, options?: CallOptions): Promise<TaskWithAttempts>;
@@ -158,6 +160,8 @@ export interface Client {
   workerLog(workerId: string, lines: number): Promise<readonly string[]>;
   drain(workerId: string): Promise<void>;
   undrain(workerId: string): Promise<void>;
+  /** Calls the machine of a worker that is away. Error: `conflict` where it cannot be called. */
+  wake(workerId: string): Promise<void>;
   /** Stops dispatching; what runs goes on. */
   pause(): Promise<void>;
   resume(): Promise<void>;
@@ -286,6 +290,12 @@ async function readReady(connection: Connection): Promise<{ ready: boolean; reas
   }
 }
 
+function workerOrders(connection: Connection): Pick<Client, 'drain' | 'undrain' | 'wake'> {
+  const tell = (what: string) => (id: string) =>
+    order(connection, 'POST', `/api/v1/workers/${encodeURIComponent(id)}/${what}`);
+  return { drain: tell('drain'), undrain: tell('undrain'), wake: tell('wake') };
+}
+
 /** Starts nothing: the first connection is made by the first call. Throws `usage` for a malformed `baseUrl`. */
 export function createClient(options: ClientOptions): Client {
   const connection = connect(options);
@@ -308,6 +318,7 @@ export function createClient(options: ClientOptions): Client {
     baseUrl: connection.baseUrl,
     trust: trustClient(connection),
     overview: overviewClient(connection),
+    updates: updateClient(connection),
     notifications: notificationClient(connection),
     submitTask: (request, call = {}) => submit<TaskView>(connection, '/api/v1/tasks', request, call),
     submitBatch: (request, call = {}) => submit<BatchAnswer>(connection, '/api/v1/batches', request, call),
@@ -340,8 +351,7 @@ export function createClient(options: ClientOptions): Client {
     cancelBatch: (id, call) => order(connection, 'DELETE', at('batches', id), call),
     workers: () => get<WorkerList>('/api/v1/workers'),
     workerLog: (id, lines) => readLines(connection, at('workers', id, `/log${query({ lines })}`)),
-    drain: (id) => order(connection, 'POST', at('workers', id, '/drain')),
-    undrain: (id) => order(connection, 'POST', at('workers', id, '/undrain')),
+    ...workerOrders(connection),
     pause: () => order(connection, 'POST', '/api/v1/pause'),
     resume: () => order(connection, 'POST', '/api/v1/resume'),
     stats: () => get<Stats>('/api/v1/stats'),

@@ -100,7 +100,8 @@ export class Conditions {
       case 'charging':
         return charging === false ? 'it runs on battery' : null;
       case 'battery': {
-        const least = condition.above + (wasMet || charging === true ? 0 : batteryMargin);
+        const margin = wasMet || charging === true ? 0 : batteryMargin;
+        const least = Math.min(condition.above + margin, 99);
         if (batteryPercent === null || batteryPercent > least) return null;
         return `its battery is at ${Math.round(batteryPercent)} %, and it works above ${least} %`;
       }

@@ -9,7 +9,7 @@
 
 import type { AttemptKey, HeldAttempt, ReportEntry } from './attempt.ts';
 import type { AttemptRecord, Task, TaskSpec, TaskStatus } from './task.ts';
-import type { Worker, WorkerDeclaration, WorkerVitals } from './worker.ts';
+import type { WakeAddress, Worker, WorkerDeclaration, WorkerVitals } from './worker.ts';
 
 interface Stamped {
   readonly at: number;
@@ -74,6 +74,13 @@ export type SchedulerEvent = Stamped &
     | { readonly kind: 'workerLeaving'; readonly workerId: string; readonly session: number }
     /** Its conditions for work do not hold: `why` is part of a sentence. Null: they do again. */
     | { readonly kind: 'workerRests'; readonly workerId: string; readonly session: number; readonly why: string | null }
+    /** How its machine can be woken when it sleeps. */
+    | {
+        readonly kind: 'workerWakeable';
+        readonly workerId: string;
+        readonly session: number;
+        readonly by: readonly WakeAddress[];
+      }
     /** It hung up in good order and holds nothing. */
     | { readonly kind: 'workerLeft'; readonly workerId: string; readonly session: number }
     /** An operator shut it out: what it still holds is lost. `why` is a sentence without full stop. */

@@ -5,8 +5,10 @@
 
 import { isolationMismatches, type LimitName } from './isolation.ts';
 import { asksForAmounts, backlogLimit, hindrances, mismatches } from './placement.ts';
+import { windowsStatusMeans } from './platform/signals.ts';
 import type { SchedulerState } from './state.ts';
 import { describeOutcome, isFinal, type Task } from './task.ts';
+import type { Sleeper } from './waking.ts';
 
 export interface WorkerVerdict {
   readonly id: string;
@@ -22,8 +24,12 @@ export interface Explanation {
   readonly advice: readonly string[];
 }
 
-/** Explains `task` at scheduler time `at` (ms). */
-export function explain(state: SchedulerState, task: Task, at: number): Explanation {
+/** Explains `task` at scheduler time `at` (ms). `sleepers`: workers that are away, and made for it. */
+export function explain(
+  state: SchedulerState,
+  task: Task,
+  { at, sleepers = [] }: { readonly at: number; readonly sleepers?: readonly Sleeper[] },
+): Explanation {
   if (isFinal(task.status)) return explainEnded(task);
   if (task.phase === 'started') {
     return {
@@ -39,14 +45,18 @@ export function explain(state: SchedulerState, task: Task, at: number): Explanat
       advice: [],
     };
   }
-  return explainWaiting(state, task, at);
+  return explainWaiting(state, task, { at, sleepers });
 }
 
 function workerName(state: SchedulerState, task: Task): string {
   return (task.workerId === null ? undefined : state.workers.get(task.workerId)?.name) ?? task.workerId ?? 'unknown';
 }
 
-function explainWaiting(state: SchedulerState, task: Task, at: number): Explanation {
+function explainWaiting(
+  state: SchedulerState,
+  task: Task,
+  { at, sleepers }: { readonly at: number; readonly sleepers: readonly Sleeper[] },
+): Explanation {
   if (task.waitingFor.size > 0) {
     const ids = [...task.waitingFor];
     const named = ids.slice(0, 5).join(', ') + (ids.length > 5 ? ` and ${ids.length - 5} more` : '');
@@ -68,7 +78,18 @@ function explainWaiting(state: SchedulerState, task: Task, at: number): Explanat
     if (ahead && now.length === 1) now.push('its backlog is full');
     return { id: worker.id, name: worker.name, fits: never.length === 0, reasons: never.length > 0 ? never : now };
   });
-  return { ...waitingSummary(state, workers, task), workers };
+  const asleep = sleepers.map(({ id, name, state: why }): WorkerVerdict => ({ id, name, fits: true, reasons: [why] }));
+  const isForSleepers = asleep.length > 0 && !workers.some(({ fits }) => fits) && !state.paused && !state.closing;
+  const found = isForSleepers ? sleepersSummary(sleepers) : waitingSummary(state, workers, task);
+  return { ...found, workers: [...workers, ...asleep] };
+}
+
+/** Nobody who is here is made for the task. */
+function sleepersSummary(sleepers: readonly Sleeper[]): Pick<Explanation, 'summary' | 'advice'> {
+  const names = sleepers.map(({ name }) => name);
+  const named = names.slice(0, 5).join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '');
+  const summary = `It waits for a worker that is asleep or switched off, and is being woken: ${named}.`;
+  return { summary, advice: [`Call one at once with: octaskly wake ${names[0] ?? ''}`] };
 }
 
 function waitingSummary(
@@ -102,6 +123,13 @@ function waitingSummary(
     return {
       summary: `The ${fitting.length} of ${workers.length} workers that could run it are drained.`,
       advice: [`Let one take work again with: octaskly undrain ${drained[0]?.name ?? ''}`],
+    };
+  }
+  const resting = fitting.filter(({ id }) => (state.workers.get(id)?.resting ?? null) !== null);
+  if (resting.length === fitting.length) {
+    return {
+      summary: `The ${fitting.length} of ${workers.length} workers that could run it take no work for the time being (--when).`,
+      advice: ['It starts by itself when one does again; add a worker that may work now.'],
     };
   }
   return {
@@ -143,6 +171,13 @@ const knownExits: Readonly<Record<number, string>> = {
   137: 'Status 137 is 128+9: something inside the task was killed, often for want of memory.',
 };
 
+function exitMeans(exitCode: number): string[] {
+  const known = knownExits[exitCode];
+  if (known !== undefined) return [known];
+  const onWindows = windowsStatusMeans(exitCode);
+  return onWindows === null ? [] : [`Status ${exitCode} is Windows saying: ${onWindows}.`];
+}
+
 /** Flags that set the limits, by the limits' names. */
 const limitFlags: Readonly<Record<string, string>> = {
   timeout: '--timeout',
@@ -159,7 +194,7 @@ function adviceFor(task: Task): string[] {
   const { outcome } = task;
   switch (outcome?.kind) {
     case 'exited':
-      return [...(knownExits[outcome.exitCode] === undefined ? [] : [knownExits[outcome.exitCode] ?? '']), logs];
+      return [...exitMeans(outcome.exitCode), logs];
     case 'signaled':
       return outcome.signal === 'SIGKILL'
         ? ['It was killed from outside, often by the system for want of memory: ask for more with --mem.', logs]

@@ -73,6 +73,8 @@ export interface HostIsolation {
   readonly countsPerNamespace: boolean;
   /** Controllers of a cgroup the worker may make children in. */
   readonly cgroup: { readonly memory: boolean; readonly processes: boolean; readonly cpu: boolean };
+  /** Windows holds the trees of tasks together, and to limits. */
+  readonly jobObjects: boolean;
   /** The trees of tasks can be looked at while they run. */
   readonly watcher: boolean;
 }

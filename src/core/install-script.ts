@@ -49,11 +49,13 @@ export function installLines(
   { base, pin }: InstallPlace,
   token: string,
 ): { readonly sh: string; readonly ps1: string } {
+  // An address of IPv6 has brackets, by which zsh, the shell of macOS, looks for files.
+  const at = (script: string): string => (base.includes('[') ? `'${base}/${script}'` : `${base}/${script}`);
   const curl = pin === null ? 'curl -fsSL' : `curl -fsSLk --pinnedpubkey '${pin}'`;
   const curlExe = curl.replace('curl', 'curl.exe');
-  const read = pin === null ? `irm ${base}/install.ps1` : `${curlExe} ${base}/install.ps1 | Out-String`;
+  const read = pin === null ? `irm ${at('install.ps1')}` : `${curlExe} ${at('install.ps1')} | Out-String`;
   return {
-    sh: `${curl} ${base}/install.sh | sh -s -- --join ${token}`,
+    sh: `${curl} ${at('install.sh')} | sh -s -- --join ${token}`,
     ps1: `& ([scriptblock]::Create((${read}))) -Join ${token}`,
   };
 }

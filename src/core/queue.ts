@@ -97,6 +97,14 @@ export class ReadyQueue {
     return readyAt;
   }
 
+  /** What is required by ready tasks, each with the first task that requires it. */
+  *firsts(): Iterable<ReadyEntry> {
+    for (const group of this.#classes.values()) {
+      const first = this.#first(group);
+      if (first !== undefined) yield first;
+    }
+  }
+
   /** Takes the class whose first task is the first of all out of the order; null when none is left in it. */
   take(): Head | null {
     for (let head = this.#order.pop(); head !== undefined; head = this.#order.pop()) {

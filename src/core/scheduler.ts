@@ -16,7 +16,8 @@
  *  workerDisconnected    nothing moves yet: it keeps running its tasks and may come back within the silence limit
  *  workerLeaving         its backlog is asked back, if it does not see to that itself
  *  workerRests           as leaving, until it takes work again
- *  workerLeft            what it still holds is placed elsewhere
+ *  workerWakeable        remembered, for when it sleeps
+ *  workerLeft            what it still holds is placed elsewhere, and it is not woken unasked
  *  workerKicked          an operator shut it out: what it holds is lost
  *  drainRequested        as leaving, remembered until undone
  *  pauseRequested        nothing new is placed; backlogs are asked back
@@ -93,11 +94,12 @@ function apply(current: Step, event: SchedulerEvent): void {
     case 'workerRests':
       onUnwilling(current, event);
       return;
-    case 'workerLeft': {
-      const worker = liveWorker(current, event);
-      if (worker !== null) lose(current, worker, 'its worker stopped');
+    case 'workerWakeable':
+      onWakeable(current, event);
       return;
-    }
+    case 'workerLeft':
+      onWorkerLeft(current, event);
+      return;
     case 'workerKicked': {
       const worker = state.workers.get(event.workerId);
       if (worker !== undefined) lose(current, worker, event.why);
@@ -192,6 +194,21 @@ function onWorkerDisconnected(current: Step, from: { workerId: string; session: 
   publishWorker(current, worker, 'silent', 'its connection broke');
 }
 
+function onWakeable(current: Step, event: Extract<SchedulerEvent, { kind: 'workerWakeable' }>): void {
+  const worker = liveWorker(current, event);
+  if (worker === null) return;
+  worker.declaration = { ...worker.declaration, wake: { by: event.by, unasked: true } };
+  current.effects.push({ kind: 'saveWorker', worker });
+}
+
+function onWorkerLeft(current: Step, from: { workerId: string; session: number }): void {
+  const worker = liveWorker(current, from);
+  if (worker === null) return;
+  const { wake } = worker.declaration;
+  if (wake !== undefined) worker.declaration = { ...worker.declaration, wake: { ...wake, unasked: false } };
+  lose(current, worker, 'its worker stopped');
+}
+
 /** It takes no new work any more, or for the time being; or it does again. */
 function onUnwilling(current: Step, event: Extract<SchedulerEvent, { kind: 'workerLeaving' | 'workerRests' }>): void {
   const worker = liveWorker(current, event);
@@ -199,8 +216,9 @@ function onUnwilling(current: Step, event: Extract<SchedulerEvent, { kind: 'work
   if (event.kind === 'workerLeaving') worker.leaving = true;
   else worker.resting = event.why;
   if (!isOpen(worker) && !handsOver(worker)) recallBacklog(current, worker);
-  const why = worker.leaving ? 'it is about to stop' : worker.resting;
-  publishWorker(current, worker, workerStatus(worker), why);
+  const why =
+    worker.resting === null ? 'it takes work again' : `it takes no work for the time being: ${worker.resting}`;
+  publishWorker(current, worker, workerStatus(worker), worker.leaving ? 'it is about to stop' : why);
 }
 
 function onDrainRequested(current: Step, workerId: string, draining: boolean): void {

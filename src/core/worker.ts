@@ -2,6 +2,7 @@
 
 import type { Isolation } from './isolation.ts';
 import type { Task } from './task.ts';
+import type { DeclaredProgram } from './update.ts';
 
 /** What a worker says it has. */
 export interface WorkerDeclaration {
@@ -22,7 +23,31 @@ export interface WorkerDeclaration {
   readonly isolation: Isolation;
   /** TCP port where it takes peers; null = none. */
   readonly peerPort: number | null;
+  /** How its machine can be woken; it tells of that in a message of its own, once it is in. Without it: not at all. */
+  readonly wake?: Wake;
+  /** The program it runs; null = it does not say, as it is of an earlier version. */
+  readonly program: DeclaredProgram | null;
 }
+
+/** How a sleeping machine is woken over the network (Wake-on-LAN). */
+export interface Wake {
+  readonly by: readonly WakeAddress[];
+  /** It is woken when work waits for it; false = somebody stopped the worker, who can be the one to wake it. */
+  readonly unasked: boolean;
+}
+
+/** A network card that may listen for magic packets while the machine sleeps. */
+export interface WakeAddress {
+  /** `aa:bb:cc:dd:ee:ff`, lower case. */
+  readonly mac: string;
+  /** Broadcast address of its IPv4 network; null = not known. */
+  readonly broadcast: string | null;
+  /** The card is set to listen; null = not known. */
+  readonly armed: boolean | null;
+}
+
+/** Most addresses of one worker. */
+export const wakeAddressesMax = 4;
 
 /** How a worker feels; null = cannot be read there. */
 export interface WorkerVitals {

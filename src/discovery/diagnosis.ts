@@ -12,7 +12,15 @@
 
 import { type Finding, mdnsPort, type Severity } from './finding.ts';
 import { diagnoseHost, isWithoutAnswer } from './host-diagnosis.ts';
-import type { Belonging, FirewallFacts, FoundDispatcher, MulticastFacts, NetworkFacts, Port } from './network-facts.ts';
+import type {
+  Belonging,
+  FirewallFacts,
+  FoundDispatcher,
+  IpFamily,
+  MulticastFacts,
+  NetworkFacts,
+  Port,
+} from './network-facts.ts';
 import * as remedies from './remedies.ts';
 
 const aroundMulticast = remedies.at('on the worker', 'octaskly worker --dispatcher HOST');
@@ -186,25 +194,52 @@ function firewallFindings(facts: NetworkFacts): Finding[] {
     const help = remedies.here('sudo octaskly doctor net');
     return [{ name: 'firewall_unreadable', severity: 'note', about, sentence, remedies: help }];
   }
-  const isClosed = ({ opens, unclear }: FirewallFacts, port: string): boolean =>
-    !opens.includes(port) && !unclear.includes(port);
-  const closed = ports.filter((port) => active.some((each) => isClosed(each, portName(port))));
+  const closedBy = (family: IpFamily): Port[] =>
+    ports.filter((port) => active.some((each) => each.families.includes(family) && isClosed(each, port)));
+  const closed = closedBy(4);
+  const closed6 = closedBy(6).filter((port) => !closed.includes(port));
+  const isKnown = [...closed, ...closed6];
   const unclear = ports.filter(
-    (port) => !closed.includes(port) && active.some((each) => each.unclear.includes(portName(port))),
+    (port) => !isKnown.includes(port) && active.some((each) => each.unclear.includes(portName(port))),
   );
-  const findings = unclear.length === 0 ? [] : [unclearFirewall(active, unclear)];
-  if (closed.length === 0) return findings;
-  const closing = active.filter((each) => ports.some((port) => isClosed(each, portName(port))));
-  const sentence = `The firewall of this machine (${closing.map(({ tool }) => tool).join(' and ')}) is active, and does not let in ${listed(closed)}.`;
+  return [
+    ...closedFirewall(facts, active, { closed, by: null }),
+    ...closedFirewall(facts, active, { closed: closed6, by: 6 }),
+    ...(unclear.length === 0 ? [] : [unclearFirewall(active, unclear)]),
+  ];
+}
+
+function isClosed({ opens, unclear }: FirewallFacts, port: Port): boolean {
+  const name = portName(port);
+  return !opens.includes(name) && !unclear.includes(name);
+}
+
+/** Where IPv4 gets through, what is closed by IPv6 alone keeps nobody apart who has both. `by`: null = not by that alone. */
+function closedFirewall(
+  facts: NetworkFacts,
+  active: readonly FirewallFacts[],
+  { closed, by }: { readonly closed: readonly Port[]; readonly by: 6 | null },
+): Finding[] {
+  if (closed.length === 0) return [];
+  const closing = active.filter(
+    (each) => (by === null || each.families.includes(by)) && closed.some((port) => isClosed(each, port)),
+  );
+  const tools = [...new Set(closing.map(({ tool }) => tool))].join(' and ');
+  const used = facts.interfaces.filter(({ leftOut }) => leftOut === null);
+  const hasOther = used.some(({ addresses }) => addresses.some((address) => !address.includes(':')));
+  const severity = by === 6 && hasOther ? 'note' : 'warning';
+  const how = by === 6 ? ' by IPv6' : '';
+  const sentence = `The firewall of this machine (${tools}) is active, and does not let in ${listed(closed)}${how}.`;
   const help = remedies.openHere({ ...facts, firewalls: closing }, closed);
-  return [{ name: 'firewall_closed', severity: 'warning', about, sentence, remedies: help }, ...findings];
+  return [{ name: 'firewall_closed', severity, about: '', sentence, remedies: help }];
 }
 
 function unclearFirewall(active: readonly FirewallFacts[], ports: readonly Port[]): Finding {
   const doubtful = active.filter(({ unclear }) => unclear.length > 0);
-  const rules = doubtful.flatMap(({ notUnderstood }) => notUnderstood);
-  const sentence = `Whether the firewall of this machine (${doubtful.map(({ tool }) => tool).join(' and ')}) lets in ${listed(ports)} is not known: it has rules that this does not understand: ${rules.join('; ')}.`;
-  const help = doubtful.flatMap(({ tool }) => remedies.here(remedies.showRules(tool)));
+  const rules = [...new Set(doubtful.flatMap(({ notUnderstood }) => notUnderstood))];
+  const tools = [...new Set(doubtful.map(({ tool }) => tool))];
+  const sentence = `Whether the firewall of this machine (${tools.join(' and ')}) lets in ${listed(ports)} is not known: it has rules that this does not understand: ${rules.join('; ')}.`;
+  const help = tools.flatMap((tool) => remedies.here(remedies.showRules(tool)));
   return { name: 'firewall_unclear', severity: 'note', about: '', sentence, remedies: help };
 }
 

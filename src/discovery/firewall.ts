@@ -7,9 +7,9 @@
  */
 
 import { iptablesChain } from './iptables.ts';
-import type { FirewallFacts, FirewallTool, Port } from './network-facts.ts';
+import type { FirewallFacts, FirewallTool, IpFamily, Port } from './network-facts.ts';
 import { nftChains } from './nftables.ts';
-import { type BaseChain, outcomeOf, type Surroundings } from './packet-rules.ts';
+import { type BaseChain, familiesOf, outcomeOf, packetTo, type Surroundings } from './packet-rules.ts';
 
 /** What a tool wrote and how it ended. */
 export interface ToolAnswer {
@@ -33,8 +33,12 @@ const rulesToldMax = 8;
 /** The firewalls that rule over others only, as far as their tools tell. */
 export function firewallsIn(answers: readonly ToolAnswer[], wanted: Wanted): FirewallFacts[] {
   // iptables keeps its rules in nftables on most systems, and shows them better itself.
-  const told = answers.some(({ tool, status }) => tool === 'iptables' && status === 0);
-  const all = answers.map((answer) => firewallIn(answer, wanted, told ? ['ip filter INPUT'] : []));
+  const tells = (tool: FirewallTool): boolean => answers.some((each) => each.tool === tool && each.status === 0);
+  const told = [...(tells('iptables') ? ['ip filter INPUT'] : []), ...(tells('ip6tables') ? ['ip6 filter INPUT'] : [])];
+  const all = answers
+    // A kernel without IPv6 has no rules for it either.
+    .filter(({ tool, status }) => tool !== 'ip6tables' || status === 0 || !tells('iptables'))
+    .flatMap((answer) => firewallIn(answer, wanted, told));
   const fronts = all.filter(({ tool, state }) => (tool === 'ufw' || tool === 'firewalld') && state === 'active');
   if (fronts.length > 0) return fronts;
   const active = all.filter(({ state }) => state === 'active');
@@ -42,11 +46,11 @@ export function firewallsIn(answers: readonly ToolAnswer[], wanted: Wanted): Fir
 }
 
 /** `toldElsewhere`: chains of nftables that another tool shows. */
-function firewallIn(answer: ToolAnswer, wanted: Wanted, toldElsewhere: readonly string[]): FirewallFacts {
+function firewallIn(answer: ToolAnswer, wanted: Wanted, toldElsewhere: readonly string[]): FirewallFacts[] {
   const { tool, status, texts } = answer;
   const text = texts.join('\n');
-  const facts = (state: FirewallFacts['state'], opens: readonly string[] = []): FirewallFacts => {
-    return { tool, state, opens, unclear: [], notUnderstood: [], chain: null };
+  const facts = (state: FirewallFacts['state'], opens: readonly string[] = []): FirewallFacts[] => {
+    return [{ tool, families: [4, 6], state, opens, unclear: [], notUnderstood: [], chain: null }];
   };
   switch (tool) {
     case 'ufw':
@@ -58,11 +62,12 @@ function firewallIn(answer: ToolAnswer, wanted: Wanted, toldElsewhere: readonly 
     case 'nftables': {
       const chains = status === 0 ? nftChains(text) : null;
       const own = chains?.filter(({ name }) => !toldElsewhere.includes(name)) ?? null;
-      return byRules(tool, own, wanted) ?? facts('unreadable');
+      return own === null ? facts('unreadable') : byRules(tool, own, wanted);
     }
-    case 'iptables': {
-      const chain = status === 0 ? iptablesChain(text) : null;
-      return byRules(tool, chain === null ? null : [chain], wanted) ?? facts('unreadable');
+    case 'iptables':
+    case 'ip6tables': {
+      const chain = status === 0 ? iptablesChain(text, tool) : null;
+      return chain === null ? facts('unreadable') : byRules(tool, [chain], wanted);
     }
     case 'macos':
       if (!/State = \d/.test(text)) return facts('unreadable');
@@ -105,11 +110,25 @@ function firewalldOpens(text: string): string[] {
   return opens;
 }
 
+/** By family, as far as others can reach us by it; as one where both fare alike. */
+function byRules(tool: FirewallTool, chains: readonly BaseChain[], wanted: Wanted): FirewallFacts[] {
+  const used = familiesOf(wanted);
+  const ruled = used.filter((family) => chains.some((chain) => chain.families.includes(family)));
+  const families = ruled.length === 0 ? used : ruled;
+  const each = families.map((family) => byRulesOf(tool, family, { chains, wanted }));
+  const [both, ...others] = new Set(each.map((facts) => JSON.stringify({ ...facts, families })));
+  return both !== undefined && others.length === 0 ? each.slice(0, 1).map((facts) => ({ ...facts, families })) : each;
+}
+
 /** What becomes of packets to our ports; inactive where nothing stands in their way. */
-function byRules(tool: FirewallTool, chains: readonly BaseChain[] | null, wanted: Wanted): FirewallFacts | null {
-  if (chains === null) return null;
+function byRulesOf(
+  tool: FirewallTool,
+  family: IpFamily,
+  { chains: all, wanted }: { readonly chains: readonly BaseChain[]; readonly wanted: Wanted },
+): FirewallFacts {
+  const chains = all.filter(({ families }) => families.includes(family));
   const outcomes = wanted.ports.map((port) => {
-    return { name: `${port.protocol} ${port.number}`, ...outcomeOf(chains, port, wanted) };
+    return { name: `${port.protocol} ${port.number}`, ...outcomeOf(chains, packetTo(port, family, wanted)) };
   });
   const named = (verdict: string): string[] =>
     outcomes.filter((each) => each.verdict === verdict).map(({ name }) => name);
@@ -117,6 +136,7 @@ function byRules(tool: FirewallTool, chains: readonly BaseChain[] | null, wanted
   const closing = chains.find(({ policy }) => policy === 'drop');
   return {
     tool,
+    families: [family],
     state: opens.length === outcomes.length && closing === undefined ? 'inactive' : 'active',
     ...{ opens, unclear: named('unclear') },
     notUnderstood: [...new Set(outcomes.flatMap(({ notUnderstood }) => notUnderstood))].slice(0, rulesToldMax),

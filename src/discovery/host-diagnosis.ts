@@ -6,6 +6,7 @@
  */
 
 import { clockDifferenceMsMax, type Finding } from './finding.ts';
+import { familyOf, isLinkLocal6, withoutZone } from './mdns/networks.ts';
 import type { HandshakeFacts, HostFacts, NetworkFacts, Port } from './network-facts.ts';
 import * as remedies from './remedies.ts';
 
@@ -21,6 +22,11 @@ export function diagnoseHost(facts: NetworkFacts, host: HostFacts): Finding[] {
     ...beaconsFiltered(facts, host),
     ...aboveTcp,
   ];
+}
+
+/** Whether one of these addresses, as others tell them, is that one. */
+function holds(addresses: readonly string[], address: string): boolean {
+  return addresses.includes(withoutZone(address));
 }
 
 /** With its address, where that is not how it was given. */
@@ -58,6 +64,7 @@ function reachFinding(facts: NetworkFacts, given: HostFacts): Finding | null {
   const ports: readonly Port[] = [{ protocol: 'tcp', number: port, purpose: peerOf === null ? 'workers' : 'peers' }];
   switch (reach) {
     case 'unreachable': {
+      if (isLinkLocal6(host) && withoutZone(host) === host) return withoutItsZone(facts, about, host);
       const sentence = `This machine has no route to ${named(given)}: it is in none of its networks, and no router is known that leads there. Nothing was sent.`;
       const help = [
         ...remedies.here(remedies.showRoute(facts.platform, address ?? host)),
@@ -86,6 +93,14 @@ function reachFinding(facts: NetworkFacts, given: HostFacts): Finding | null {
     default:
       return null;
   }
+}
+
+/** An address of every link at once leads nowhere (RFC 4007 section 6). */
+function withoutItsZone({ interfaces }: NetworkFacts, about: string, host: string): Finding {
+  const used = interfaces.filter(({ leftOut }) => leftOut === null).map(({ name }) => name);
+  const sentence = `${host} is an address of one link alone, and does not say of which: the interface that leads there goes behind it.`;
+  const help = used.flatMap((name) => remedies.here(`octaskly doctor net '${host}%${name}'`));
+  return { name: 'no_route', severity: 'failure', about, sentence, remedies: help };
 }
 
 /** Nothing of the other side is there, not even below IP: off, elsewhere, or kept apart from us. */
@@ -148,13 +163,13 @@ function notOfRoster({ belonging }: NetworkFacts, { host, port, peerOf }: HostFa
 
 function announcementFindings(facts: NetworkFacts, given: HostFacts): Finding[] {
   const { host, address, port, isSelf, sameNetwork, handshake } = given;
-  const { discovery, found, platform } = facts;
+  const { discovery, found, platform, peerPort } = facts;
   const isDispatcher =
     handshake !== null && ['open', 'wrong_key', 'wrong_secret', 'refused'].includes(handshake.outcome);
   // To whom has nothing to show, a worker's port for peers looks the same.
-  const isPeers = given.peerOf !== null || facts.ports.some((each) => each.purpose === 'peers' && each.number === port);
+  const isPeers = given.peerOf !== null || port === peerPort;
   if (!discovery || isSelf || !isDispatcher || address === null || isPeers) return [];
-  if (found.some((each) => each.addresses.includes(address) && each.port === port)) return [];
+  if (found.some((each) => holds(each.addresses, address) && each.port === port)) return [];
   const dial = `octaskly worker --dispatcher ${port === 7878 ? host : `${host}:${port}`}`;
   if (sameNetwork === null) {
     const sentence = `${named(given)} is not in a network of this machine: Multicast DNS does not pass routers, so it is found only when it is named.`;
@@ -171,7 +186,7 @@ function announcementFindings(facts: NetworkFacts, given: HostFacts): Finding[] 
 function beaconsFiltered({ beaconPort, beacons, belonging }: NetworkFacts, given: HostFacts): Finding[] {
   const { host, address, isSelf, beaconAnswered, handshake } = given;
   if (beaconAnswered !== false || isSelf || beacons === null || address === null) return [];
-  const heard = beacons.heard.find(({ addresses }) => addresses.includes(address));
+  const heard = beacons.heard.find(({ addresses }) => holds(addresses, address));
   const isOurs = belonging !== null && handshake?.outcome === 'open' && handshake.fingerprint === belonging.fingerprint;
   if (heard === undefined && !isOurs) return [];
   const said =
@@ -193,12 +208,20 @@ function beaconsFiltered({ beaconPort, beacons, belonging }: NetworkFacts, given
 
 // --------------------------------------------------------------------------------------------------- API and clock
 
-function apiFinding({ host, apiPort, apiReach }: HostFacts): Finding[] {
+function apiFinding({ host, address, apiPort, apiReach, reach }: HostFacts): Finding[] {
   if (apiReach === null || apiReach === 'open') return [];
   const about = `${host}:${apiPort}`;
-  const how = apiReach === 'refused' ? 'is closed' : 'does not answer';
-  const sentence = `The API at ${about} ${how} from here. Workers do not need it; it is for its own machine only unless the dispatcher was told otherwise.`;
-  const help = [remedies.at(`on ${host}`, 'octaskly dispatcher --api-bind 0.0.0.0 --require-auth true')];
+  // `::` takes those of IPv4 as well, `0.0.0.0` none of IPv6.
+  const every = familyOf(address ?? host) === 6 ? '::' : '0.0.0.0';
+  const bind = remedies.at(`on ${host}`, `octaskly dispatcher --api-bind ${every} --require-auth true`);
+  // A port nobody listens at refuses: where the host answers otherwise, silence is a firewall's.
+  const isDropped = apiReach === 'filtered' && (reach === 'open' || reach === 'refused');
+  const how = isDropped
+    ? 'does not answer at all: a firewall drops what is sent to it, there or on the way.'
+    : `${apiReach === 'refused' ? 'is closed' : 'does not answer'} from here.`;
+  const sentence = `The API at ${about} ${how} Workers do not need it; it is for its own machine only unless the dispatcher was told otherwise.`;
+  const api: Port = { protocol: 'tcp', number: apiPort, purpose: 'the API' };
+  const help = isDropped ? [...remedies.openThere(host, [api]), bind] : [bind];
   return [{ name: 'api_not_reached', severity: 'note', about, sentence, remedies: help }];
 }
 

@@ -1,5 +1,5 @@
 /**
- * The rules of iptables for incoming packets, from what `iptables -S` writes: the options of each rule, in the order of
+ * The rules of iptables for incoming packets, from what `iptables -S` or `ip6tables -S` writes: the options of each rule, in the order of
  * iptables(8) and iptables-extensions(8). Pure; what is not known here becomes a condition not understood.
  */
 
@@ -19,15 +19,20 @@ import {
   type Verdict,
 } from './packet-rules.ts';
 
-/** The chain INPUT; null = that is no listing of rules. */
-export function iptablesChain(text: string): BaseChain | null {
+/** The chain INPUT of `iptables`, or of `ip6tables`, which writes the same; null = that is no listing of rules. */
+export function iptablesChain(text: string, tool: 'iptables' | 'ip6tables'): BaseChain | null {
   const policy = /^-P INPUT (\w+)/m.exec(text)?.[1];
   if (policy === undefined) return null;
   const chains = new Map<string, Rule[]>();
   for (const [line, name = '', rest = ''] of text.matchAll(/^-A (\S+)(.*)$/gm))
     chains.getOrInsertComputed(name, () => []).push(ruleIn(rest, line));
   const rules = chains.get('INPUT') ?? [];
-  return { name: 'iptables INPUT', policy: policy === 'ACCEPT' ? 'accept' : 'drop', rules, chains };
+  return {
+    name: `${tool} INPUT`,
+    families: [tool === 'iptables' ? 4 : 6],
+    policy: policy === 'ACCEPT' ? 'accept' : 'drop',
+    ...{ rules, chains },
+  };
 }
 
 /** `-p tcp -m tcp ! --dport 22 -m comment --comment "a b" -j DROP`. */

@@ -48,10 +48,16 @@ export interface NeighbourFacts {
   readonly answers: boolean | null;
 }
 
-export type FirewallTool = 'ufw' | 'firewalld' | 'nftables' | 'iptables' | 'macos' | 'windows';
+export type FirewallTool = 'ufw' | 'firewalld' | 'nftables' | 'iptables' | 'ip6tables' | 'macos' | 'windows';
 
+/** Of the Internet Protocol. */
+export type IpFamily = 4 | 6;
+
+/** One for each family where a tool has different rules for them. */
 export interface FirewallFacts {
   readonly tool: FirewallTool;
+  /** Whose packets all of this is about. */
+  readonly families: readonly IpFamily[];
   /** `unreadable`: the tool is there, and does not tell this account. */
   readonly state: 'active' | 'inactive' | 'unreadable';
   /** Ports it evidently lets in, `tcp 7878`. */
@@ -158,6 +164,8 @@ export interface NetworkFacts {
   readonly wantedInterfaces: readonly string[];
   /** UDP port of beacons. */
   readonly beaconPort: number;
+  /** TCP port at which workers take their peers, here and elsewhere. */
+  readonly peerPort: number;
   /** Ports of this machine that others must reach. */
   readonly ports: readonly Port[];
   readonly interfaces: readonly ListedInterface[];

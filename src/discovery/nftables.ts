@@ -3,6 +3,7 @@
  * that may be anything in, chains of `packet-rules.ts` out; what is not known here becomes a condition not understood.
  */
 
+import type { IpFamily } from './network-facts.ts';
 import {
   allOf,
   anyOf,
@@ -23,7 +24,10 @@ type Json = Readonly<Record<string, unknown>>;
 /** The elements of each named set or map, by family, table and name. */
 type Sets = ReadonlyMap<string, readonly unknown[]>;
 
-/** Chains where packets of IPv4 come in; null = that is no listing of rules. */
+/** Families by what a table is of; others' packets do not come to us. */
+const familiesOfTable: Readonly<Record<string, readonly IpFamily[]>> = { inet: [4, 6], ip: [4], ip6: [6] };
+
+/** Chains where packets come in; null = that is no listing of rules. */
 export function nftChains(text: string): BaseChain[] | null {
   const items = listing(text);
   if (items === null) return null;
@@ -38,13 +42,16 @@ export function nftChains(text: string): BaseChain[] | null {
   }
   const bases = of('chain').filter(
     ({ family, hook, type }) =>
-      (family === 'inet' || family === 'ip') && (hook === 'input' || hook === 'prerouting') && type === 'filter',
+      Object.hasOwn(familiesOfTable, String(family)) &&
+      (hook === 'input' || hook === 'prerouting') &&
+      type === 'filter',
   );
   return bases.map((chain) => {
     const home = `${chain.family} ${chain.table} `;
     const inTable = [...rules].filter(([place]) => place.startsWith(home));
     return {
       name: placeOf(chain, chain.name),
+      families: familiesOfTable[String(chain.family)] ?? [],
       policy: chain.policy === 'drop' ? 'drop' : 'accept',
       rules: rules.get(placeOf(chain, chain.name)) ?? [],
       chains: new Map(inTable.map(([place, each]) => [place.slice(home.length), each])),
@@ -184,11 +191,12 @@ function isPayload(packet: Packet, { protocol, field }: Json, value: unknown): T
     if (field === 'sport') return 'some';
     return field === 'dport' ? isNumber(packet.port, value) : 'unknown';
   }
-  if (typeof protocol === 'string' && ['ip6', 'icmp', 'icmpv6', 'sctp', 'dccp', 'igmp', 'esp', 'ah'].includes(protocol))
+  if (typeof protocol === 'string' && ['icmp', 'icmpv6', 'sctp', 'dccp', 'igmp', 'esp', 'ah'].includes(protocol))
     return false;
   if (protocol === 'ether') return 'some';
-  if (protocol !== 'ip') return 'unknown';
-  if (field === 'protocol') return value === packet.protocol;
+  if (protocol !== 'ip' && protocol !== 'ip6') return 'unknown';
+  if ((protocol === 'ip' ? 4 : 6) !== packet.family) return false;
+  if (field === 'protocol' || field === 'nexthdr') return value === packet.protocol;
   const network = networkIn(value);
   if (network === null) return 'unknown';
   if (field === 'saddr') return comesFrom(packet, network);
@@ -203,9 +211,9 @@ function isMeta(packet: Packet, key: string, value: unknown): Truth {
     case 'l4proto':
       return value === packet.protocol || value === (packet.protocol === 'tcp' ? 6 : 17);
     case 'nfproto':
-      return value === 'ipv4';
+      return value === (packet.family === 4 ? 'ipv4' : 'ipv6');
     case 'protocol':
-      return value === 'ip';
+      return value === (packet.family === 4 ? 'ip' : 'ip6');
     case 'pkttype':
       return isSentTo(packet, String(value));
     default:

@@ -2,16 +2,16 @@
  * What becomes of a packet that comes in, by rules as nftables and iptables have them: a walk through chains, with what is
  * not understood told rather than guessed. Pure; the rules themselves are read in `nftables.ts` and `iptables.ts`.
  *
- * The packet is the first of a connection, or a datagram, that some other host of our own network sends us by IPv4. So a
- * condition is true or false of it, or true of `some` such packets only (a sender's address, a rate), or not understood.
+ * The packet is the first of a connection, or a datagram, that some other host of our own network sends us, by IPv4 or by
+ * IPv6: each family is asked about by itself. So a condition is true or false of it, or true of `some` such packets only (a sender's address, a rate), or not understood.
  * A rule that lets in some packets is taken for one that lets them in; one that keeps out some is passed over; one that
  * is not understood and might decide otherwise is noted.
- * Not a model of: address translation, marks, rules of bridges and devices, rules for IPv6.
+ * Not a model of: address translation, marks, rules of bridges and devices.
  * Bounded: the depth of jumps and the number of rules looked at; beyond them nothing is understood.
  */
 
-import { inNetwork } from './mdns/networks.ts';
-import type { Port } from './network-facts.ts';
+import { familyOf, inNetwork } from './mdns/networks.ts';
+import type { IpFamily, Port } from './network-facts.ts';
 
 /** Whether a condition holds for the packet. */
 export type Truth = boolean | 'some' | 'unknown';
@@ -35,6 +35,8 @@ export interface Rule {
 export interface BaseChain {
   /** `inet filter input`. */
   readonly name: string;
+  /** Whose packets come by here. */
+  readonly families: readonly IpFamily[];
   readonly policy: 'accept' | 'drop';
   readonly rules: readonly Rule[];
   /** Chains that may be jumped to, by their names. */
@@ -45,11 +47,12 @@ export interface BaseChain {
 export interface Surroundings {
   /** Interfaces that are used. */
   readonly interfaceNames: readonly string[];
-  /** Our own IPv4 addresses with the bits of the network part. */
+  /** Our own addresses with the bits of the network part; of a packet, those of its family. */
   readonly networks: readonly string[];
 }
 
 export interface Packet extends Surroundings {
+  readonly family: IpFamily;
   readonly protocol: 'tcp' | 'udp';
   readonly port: number;
 }
@@ -65,13 +68,26 @@ export interface Outcome {
 const depthMax = 16;
 const rulesMax = 20_000;
 /** Groups that our datagrams go to: of Multicast DNS, of beacons. */
-const groups = ['224.0.0.251', '239.255.55.55'];
+const groups = { 4: ['224.0.0.251', '239.255.55.55'], 6: ['ff02::fb', 'ff02::6f63:7461'] } as const;
 
-/** What becomes of a packet to one of our ports: every chain has to let it in. */
-export function outcomeOf(chains: readonly BaseChain[], port: Port, surroundings: Surroundings): Outcome {
-  const packet: Packet = { ...surroundings, protocol: port.protocol, port: port.number };
+/** Families in which others of our networks can send us anything; that of IPv4 where no network is known. */
+export function familiesOf({ networks }: Surroundings): readonly IpFamily[] {
+  const families = [4, 6] as const;
+  const used = families.filter((family) => networks.some((network) => familyOf(network) === family));
+  return used.length === 0 ? [4] : used;
+}
+
+/** A packet to one of our ports. */
+export function packetTo(port: Port, family: IpFamily, { interfaceNames, networks }: Surroundings): Packet {
+  const own = networks.filter((network) => familyOf(network) === family);
+  return { family, interfaceNames, networks: own, protocol: port.protocol, port: port.number };
+}
+
+/** What becomes of a packet: every chain of its family has to let it in. */
+export function outcomeOf(chains: readonly BaseChain[], packet: Packet): Outcome {
   const doubts: string[] = [];
   for (const chain of chains) {
+    if (!chain.families.includes(packet.family)) continue;
     const walk: Walk = { chain, packet, doubts: [], left: rulesMax };
     const end = walked(walk, chain.rules, 0) ?? chain.policy;
     // Who would decide the same need not be understood.
@@ -154,9 +170,14 @@ export function comesBy({ interfaceNames }: Packet, pattern: string): Truth {
   return such === 0 ? false : such === interfaceNames.length || 'some';
 }
 
-/** From an address of this network, `10.0.0.0/8` or `10.0.0.7`. */
+/** An address alone is a network of one. */
+function asNetwork(text: string): string {
+  return text.includes('/') ? text : `${text}/${familyOf(text) === 4 ? 32 : 128}`;
+}
+
+/** From an address of this network, `10.0.0.0/8` or `fd00::7`. */
 export function comesFrom({ networks }: Packet, network: string): Truth {
-  const wanted = network.includes('/') ? network : `${network}/32`;
+  const wanted = asNetwork(network);
   const bits = Number(wanted.split('/')[1]);
   return anyOf(
     networks.map((own): Truth => {
@@ -168,9 +189,9 @@ export function comesFrom({ networks }: Packet, network: string): Truth {
 }
 
 /** To an address of this network: ours, or for datagrams a group of ours. */
-export function goesTo({ protocol, port, networks }: Packet, network: string): Truth {
-  const wanted = network.includes('/') ? network : `${network}/32`;
-  const group = protocol === 'udp' ? groups[port === 5353 ? 0 : 1] : undefined;
+export function goesTo({ family, protocol, port, networks }: Packet, network: string): Truth {
+  const wanted = asNetwork(network);
+  const group = protocol === 'udp' ? groups[family][port === 5353 ? 0 : 1] : undefined;
   const places = [...networks.map((own) => own.split('/')[0] ?? ''), ...(group === undefined ? [] : [group])];
   const such = places.filter((address) => inNetwork(address, wanted)).length;
   return such === 0 ? false : such === places.length || 'some';

@@ -25,6 +25,7 @@ const toolNames: Readonly<Record<FirewallTool, string>> = {
   firewalld: 'Linux, firewalld',
   nftables: 'Linux, nftables',
   iptables: 'Linux, iptables',
+  ip6tables: 'Linux, ip6tables',
   macos: 'macOS',
   windows: names.windows,
 };
@@ -58,9 +59,10 @@ function letIn(
           `sudo nft insert rule ${chain ?? usualChain} ${protocol} dport '{ ${numbers.join(', ')} }' accept`,
       );
     case 'iptables':
+    case 'ip6tables':
       return byProtocol.map(
         ([protocol, numbers]) =>
-          `sudo iptables -I INPUT -p ${protocol} -m multiport --dports ${numbers.join(',')} -j ACCEPT`,
+          `sudo ${tool} -I INPUT -p ${protocol} -m multiport --dports ${numbers.join(',')} -j ACCEPT`,
       );
     case 'macos':
       return [`sudo ${macosFirewall} --add "${program}"`, `sudo ${macosFirewall} --unblockapp "${program}"`];
@@ -80,9 +82,11 @@ export function openHere(facts: NetworkFacts, ports: readonly Port[]): Remedy[] 
   const readable = firewalls.filter(({ state }) => state === 'active');
   const active = readable.length > 0 ? readable : firewalls.filter(({ state }) => state === 'unreadable');
   const tools = active.length > 0 ? active : toolsOf(platform).map((tool) => ({ tool, chain: null }));
-  return tools.flatMap(({ tool, chain }) =>
+  const all = tools.flatMap(({ tool, chain }) =>
     letIn(tool, { ports, program, chain }).map((command) => ({ where: `here (${toolNames[tool]})`, command })),
   );
+  // A chain for both families is told of once for each.
+  return [...new Map(all.map((remedy) => [remedy.command, remedy])).values()];
 }
 
 function toolsOf(platform: Platform): readonly FirewallTool[] {
@@ -155,7 +159,7 @@ export function showNeighbour(platform: Platform, address: string): string {
 
 /** Shows the rules of a firewall of Linux. */
 export function showRules(tool: FirewallTool): string {
-  return tool === 'iptables' ? 'sudo iptables -S' : 'sudo nft -a list ruleset';
+  return tool === 'iptables' || tool === 'ip6tables' ? `sudo ${tool} -S` : 'sudo nft -a list ruleset';
 }
 
 /** Sends multicast by an interface; null where that is not for a command to change. */

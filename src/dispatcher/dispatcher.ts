@@ -14,18 +14,20 @@ import type { MetricFamily } from '../api/metrics.ts';
 import type { Stats, WorkerView } from '../api/schemas.ts';
 import { OctasklyError } from '../base/errors.ts';
 import { explain } from '../core/explain.ts';
+import type { RememberedWorker } from '../core/restore.ts';
 import type { SchedulerState } from '../core/state.ts';
 import type { TerminalSize } from '../core/task.ts';
 import type { Actor } from '../core/trust.ts';
 import type { DispatcherLink, LinkHandlers } from '../ports/links.ts';
 import type { OrphanedOutputs, TaskRow } from '../ports/store.ts';
-import type { Stream, WorkerMessage } from '../wire/messages.ts';
+import type { DispatcherMessage, Stream, WorkerMessage } from '../wire/messages.ts';
 import { CountedBlobs } from './counted-blobs.ts';
 import { Engine, type Outlets } from './engine.ts';
 import { Feed } from './feed.ts';
+import { type Fleet, fleetOf } from './fleet.ts';
 import { Intake } from './intake.ts';
 import { Interaction } from './interaction.ts';
-import { Introductions } from './introductions.ts';
+import { type Introductions, introductionsOf } from './introductions.ts';
 import { KeptFiles } from './kept.ts';
 import { KnownWorkers } from './known-workers.ts';
 import { metricsOf } from './metrics.ts';
@@ -37,8 +39,10 @@ import { Sessions } from './sessions.ts';
 import type { StdinChunk } from './stdin.ts';
 import { DispatcherTrust } from './trust/trust.ts';
 import type { Turn } from './turn.ts';
-import { explanationView, feedEvent, offlineView, statsView, workerView } from './views.ts';
+import { explanationView, feedEvent, statsView, workerViews } from './views.ts';
+import { type Waking, wakingOf } from './waking.ts';
 import { WorkerLogs } from './worker-logs.ts';
+import { WorkerOrders } from './worker-orders.ts';
 
 /** Workers are asked for a sign of life this often, or thrice within the silence limit. */
 const heartbeatMsMax = 5000;
@@ -51,9 +55,13 @@ export class Dispatcher implements Backend {
   readonly #intake: Intake;
   readonly #introductions: Introductions | null;
   readonly #kept: KeptFiles;
+  readonly #waking: Waking | null;
+  readonly #orders: WorkerOrders;
   readonly #feed: Feed;
   /** Null where it was not given the means. */
   readonly notifications: Notifications | null;
+  /** Likewise. */
+  readonly fleet: Fleet | null;
   readonly #watch = new OutputWatch();
   readonly #logs: WorkerLogs;
   readonly #interaction: Interaction;
@@ -93,6 +101,7 @@ export class Dispatcher implements Backend {
       engine: () => this.#engine,
       stdin: this.#interaction.stdin,
       logs: () => this.#logs,
+      fleet: () => this.fleet,
       heartbeatMs: Math.min(heartbeatMsMax, silenceMs / 3),
       silenceMs,
       remembered: (id) => this.#known.get(id) ?? null,
@@ -104,16 +113,23 @@ export class Dispatcher implements Backend {
     this.notifications?.restore(this.state);
     this.#trust = new DispatcherTrust({
       ...{ setup: parts.trust, clock: parts.clock, log: parts.log, store: parts.store, stored: this.#engine.stored },
-      engine: () => this.#engine,
+      ...around,
       keyOf: (workerId) => this.#known.get(workerId)?.publicKey ?? null,
       joined: () => this.#sessions.joined(),
       dismiss: (state, workerId, refusal) => this.#sessions.dismiss(state, workerId, refusal),
       onAsked: (turn, device) => this.notifications?.asked(turn, device),
-      inTurn: (action) => this.#inTurn(action),
     });
     this.#kept = this.#keep();
-    this.#introductions = parts.peersAllowed ? this.#introduce() : null;
-    if (!parts.peersAllowed) parts.roster.save([]);
+    const whom = { state: () => this.state, away: () => this.#away() };
+    this.#waking = wakingOf(parts, { ...whom, feed: this.#feed });
+    this.#orders = new WorkerOrders({
+      ...{ state: () => this.state, known: this.#known, kept: () => this.#kept, waking: this.#waking },
+      inTurn: (action) => this.#inTurn(action),
+    });
+    const send = (workerId: string, message: DispatcherMessage) => this.#sessions.send(this.state, workerId, message);
+    const setDraining: Dispatcher['setDraining'] = (...order) => this.setDraining(...order);
+    this.fleet = fleetOf(parts, { ...whom, ...around, send, setDraining }, this.#feed);
+    this.#introductions = introductionsOf(parts, this.#trust, (blob) => this.#kept.keepersOf(blob));
     this.#intake = new Intake({
       ...{ store: parts.store, blobs: parts.blobs, queueMax: parts.policy.queueMax },
       ...{ engine: this.#engine, kept: this.#kept },
@@ -141,16 +157,6 @@ export class Dispatcher implements Backend {
         this.notifications?.restore(this.state);
       },
     };
-  }
-
-  #introduce(): Introductions {
-    const { clock, node, trust, roster: kept } = this.#parts;
-    const roster = {
-      ...{ clock, kept, own: { ...node, publicKey: trust.publicKey } },
-      members: () => this.#trust.members(),
-      changes: () => this.#trust.memberChanges,
-    };
-    return new Introductions(roster, (blob) => this.#kept.keepersOf(blob));
   }
 
   #keep(): KeptFiles {
@@ -190,6 +196,8 @@ export class Dispatcher implements Backend {
     this.#trust.close();
     this.#introductions?.close();
     this.notifications?.close();
+    this.fleet?.close();
+    this.#waking?.close();
     this.#engine.stop();
     this.#sessions.broadcast({ kind: 'closing' });
     this.#sessions.closeAll('the dispatcher is shutting down');
@@ -216,19 +224,12 @@ export class Dispatcher implements Backend {
     return this.#intake.retry(id, actor);
   }
 
-  async setDraining(workerId: string, draining: boolean, actor: Actor): Promise<void> {
-    await this.#inTurn((turn) => {
-      const record = this.#known.get(workerId);
-      if (record === undefined) throw new OctasklyError('not_found', `There is no worker ${workerId}.`);
-      if (!this.state.workers.has(workerId)) {
-        const changed = { ...record, draining };
-        turn.change({ kind: 'worker', record: changed });
-        turn.afterwards(() => this.#known.remember(changed));
-      }
-      turn.apply({ kind: 'drainRequested', workerId, draining });
-      if (draining) turn.afterwards(() => this.#kept.relieve(workerId));
-      putOnRecord(turn, { eventType: draining ? 'worker_drained' : 'worker_undrained', actor, workerId });
-    });
+  setDraining(...asked: Parameters<Backend['setDraining']>): Promise<void> {
+    return this.#orders.setDraining(...asked);
+  }
+
+  wakeWorker(...asked: Parameters<Backend['wakeWorker']>): Promise<number> {
+    return this.#orders.wakeWorker(...asked);
   }
 
   async setPaused(paused: boolean, actor: Actor): Promise<void> {
@@ -318,15 +319,13 @@ export class Dispatcher implements Backend {
   explain(id: string): ReturnType<Backend['explain']> {
     const task = this.state.tasks.get(id) ?? this.#parts.store.task(id)?.task;
     if (task === undefined) return null;
-    return explanationView(task, explain(this.state, task, this.#parts.clock.steady()));
+    const sleepers = this.#waking?.sleepers(task) ?? [];
+    return explanationView(task, explain(this.state, task, { at: this.#parts.clock.steady(), sleepers }));
   }
 
   workers(): readonly WorkerView[] {
-    const kept = this.#parts.store.keptCounts();
-    const present = [...this.state.workers.values()].map((worker) => workerView(worker, kept.get(worker.id) ?? 0));
-    const offline = this.#known.absent().filter(({ publicKey }) => !this.#trust.isRevoked(publicKey));
-    const absent = offline.map((record) => offlineView(record, kept.get(record.declaration.id) ?? 0));
-    return [...present, ...absent].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+    const callsOf = (id: string) => this.#waking?.callsOf(id) ?? null;
+    return workerViews(this.state, this.#away(), { kept: this.#parts.store.keptCounts(), callsOf });
   }
 
   workerLog(...asked: Parameters<Backend['workerLog']>): ReturnType<Backend['workerLog']> {
@@ -350,6 +349,7 @@ export class Dispatcher implements Backend {
       ...{ version, state: this.state, tally: this.#engine.tally, blobs: this.#traffic },
       offline: Math.max(0, this.#known.size - this.state.workers.size),
       ready: this.ready().ready,
+      wakeCalls: this.#waking?.total ?? 0,
       linksEnded: linksEnded?.() ?? {},
       discovery: discovery?.() ?? {},
       notifications: this.notifications?.counts ?? null,
@@ -379,10 +379,16 @@ export class Dispatcher implements Backend {
     return this.#engine.inTurn(action);
   }
 
+  /** Members on record that the scheduler does not know. */
+  #away(): RememberedWorker[] {
+    return this.#known.absent().filter(({ publicKey }) => !this.#trust.isRevoked(publicKey));
+  }
+
   #deliver(turn: Turn): void {
     for (const record of turn.savedWorkers()) this.#known.remember(record);
     this.#sessions.deliver(turn);
     this.#introductions?.turned();
+    this.#waking?.turned();
     const at = new Date(turn.wall).toISOString();
     for (const effect of turn.published) {
       this.#feed.publish(feedEvent(effect, at), effect.what === 'task' ? turn.ownerOf(effect.id) : null);

@@ -9,7 +9,10 @@ import type { SchedulerState } from '../core/state.ts';
 import type { DispatcherLink } from '../ports/links.ts';
 import type { DispatcherMessage } from '../wire/messages.ts';
 import { Holders } from './holders.ts';
+import type { DispatcherParts } from './parts.ts';
 import { Roster, type RosterParts } from './roster.ts';
+
+type IntroducedParts = Pick<DispatcherParts, 'clock' | 'node' | 'trust' | 'roster' | 'peersAllowed'>;
 
 export class Introductions {
   readonly #roster: Roster;
@@ -52,6 +55,20 @@ export class Introductions {
   close(): void {
     this.#roster.close();
   }
+}
+
+/** Null where there is to be no peer-to-peer traffic; then nobody is on record as a peer either. */
+export function introductionsOf(
+  { clock, node, trust: { publicKey }, roster: kept, peersAllowed }: IntroducedParts,
+  trust: { members(): ReturnType<RosterParts['members']>; readonly memberChanges: number },
+  keepers: (blob: string) => readonly string[],
+): Introductions | null {
+  if (!peersAllowed) {
+    kept.save([]);
+    return null;
+  }
+  const who = { members: () => trust.members(), changes: () => trust.memberChanges };
+  return new Introductions({ clock, kept, own: { ...node, publicKey }, ...who }, keepers);
 }
 
 function hasPeers(state: SchedulerState, workerId: string): boolean {

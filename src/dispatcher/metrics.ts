@@ -29,6 +29,8 @@ export interface Measured {
   /** Workers that are only on record. */
   readonly offline: number;
   readonly ready: boolean;
+  /** Sleeping workers called. */
+  readonly wakeCalls: number;
   readonly linksEnded: Numbers;
   readonly discovery: Numbers;
   /** Null = it sends none. */
@@ -139,7 +141,7 @@ function taskFamilies({ state, tally }: Measured): MetricFamily[] {
   ];
 }
 
-function clusterFamilies({ state, tally, offline, linksEnded, discovery }: Measured): MetricFamily[] {
+function clusterFamilies({ state, tally, offline, linksEnded, discovery, wakeCalls }: Measured): MetricFamily[] {
   const workers: Record<string, number> = { online: 0, draining: 0, silent: 0, offline };
   for (const worker of state.workers.values()) {
     const status = workerStatus(worker);
@@ -167,6 +169,7 @@ function clusterFamilies({ state, tally, offline, linksEnded, discovery }: Measu
       each('reason', frameErrors, linksEnded),
     ),
     counter('discovery_packets', 'What became of packets of mDNS', each('fate', Object.keys(packets), packets)),
+    counter('wake_calls', 'Sleeping workers called by Wake-on-LAN', wakeCalls),
     gauge('discovery_interfaces', 'Network interfaces in use for mDNS', interfaces === undefined ? [] : interfaces),
   ];
 }

@@ -16,12 +16,13 @@ import type { DispatcherMessage, WorkerMessage } from '../wire/messages.ts';
 import { takeAdopted } from './adoption.ts';
 import type { Engine } from './engine.ts';
 import { LinkFiles } from './files.ts';
+import type { Fleet } from './fleet.ts';
 import type { Introductions } from './introductions.ts';
 import type { KeptFiles } from './kept.ts';
 import { isCurrent, type ReportingLink, Reports } from './reports.ts';
 import type { LiveStdin } from './stdin.ts';
 import type { JoinRefusal } from './trust/members.ts';
-import type { Turn } from './turn.ts';
+import type { Fact, Turn } from './turn.ts';
 import type { WorkerLogs } from './worker-logs.ts';
 
 /** A worker that has not said who it is after this long is hung up on. */
@@ -66,6 +67,8 @@ interface Parts {
   readonly engine: () => Engine;
   readonly stdin: LiveStdin;
   readonly logs: () => WorkerLogs;
+  /** Null: workers are not updated from here. */
+  readonly fleet: () => Fleet | null;
   readonly heartbeatMs: number;
   readonly silenceMs: number;
   remembered(workerId: string): RememberedWorker | null;
@@ -267,15 +270,18 @@ export class Sessions {
         turn.apply({ kind: 'workerHeard', ...from, vitals: null });
         this.#parts.logs().answered(workerId, message);
         return;
+      case 'updating':
+        turn.apply({ kind: 'workerHeard', ...from, vitals: null });
+        this.#parts.fleet()?.reported(workerId, message);
+        return;
       case 'leaving':
-        turn.apply({ kind: 'workerLeaving', ...from });
         turn.afterwards(() => this.#parts.kept().relieve(workerId));
+        turn.apply(stateFact(message, from));
         return;
       case 'resting':
-        turn.apply({ kind: 'workerRests', ...from, why: message.why });
-        return;
+      case 'wakeable':
       case 'goodbye':
-        turn.apply({ kind: 'workerLeft', ...from });
+        turn.apply(stateFact(message, from));
         return;
       default:
         unreachable(message);
@@ -323,7 +329,10 @@ export class Sessions {
     session.files.close();
     this.#parts.introductions()?.left(session.link);
     this.#sessions.delete(session.number);
-    if (session.workerId !== null) this.#parts.logs().left(session.workerId);
+    if (session.workerId !== null) {
+      this.#parts.logs().left(session.workerId);
+      this.#parts.fleet()?.left(session.workerId);
+    }
     this.#parts.engine().put({
       handle: (turn) => {
         // Not `workerId`: it may have joined in this very turn.
@@ -332,6 +341,25 @@ export class Sessions {
       },
       abort: () => undefined,
     });
+  }
+}
+
+/** What a worker says of itself, as a fact. */
+function stateFact(
+  message: Extract<WorkerMessage, { kind: 'leaving' | 'resting' | 'wakeable' | 'goodbye' }>,
+  from: { readonly workerId: string; readonly session: number },
+): Fact {
+  switch (message.kind) {
+    case 'leaving':
+      return { kind: 'workerLeaving', ...from };
+    case 'resting':
+      return { kind: 'workerRests', ...from, why: message.why };
+    case 'wakeable':
+      return { kind: 'workerWakeable', ...from, by: message.by };
+    case 'goodbye':
+      return { kind: 'workerLeft', ...from };
+    default:
+      return unreachable(message);
   }
 }
 

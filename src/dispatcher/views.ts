@@ -7,6 +7,7 @@ import type { Isolation } from '../core/isolation.ts';
 import type { RememberedWorker } from '../core/restore.ts';
 import { type SchedulerState, waitingCount } from '../core/state.ts';
 import type { Task } from '../core/task.ts';
+import { type Calls, isWakeable } from '../core/waking.ts';
 import { type Worker, type WorkerDeclaration, workerStatus } from '../core/worker.ts';
 
 const iso = (wallMs: number): string => new Date(wallMs).toISOString();
@@ -34,8 +35,27 @@ function sandboxView({ least, levels, missing }: Isolation): SandboxView {
   };
 }
 
+/** All workers in the order of their names: those the scheduler knows, and those that are `away`. */
+export function workerViews(
+  state: SchedulerState,
+  away: readonly RememberedWorker[],
+  facts: {
+    /** Files that are there and nowhere else, by worker. */
+    readonly kept: ReadonlyMap<string, number>;
+    /** How often it was called since work waits for it, `lastAt` as wall-clock ms. */
+    callsOf(workerId: string): Calls | null;
+  },
+): WorkerView[] {
+  const present = [...state.workers.values()].map((worker) => workerView(worker, facts.kept.get(worker.id) ?? 0));
+  const absent = away.map((record) => {
+    const { id } = record.declaration;
+    return offlineView(record, facts.kept.get(id) ?? 0, facts.callsOf(id));
+  });
+  return [...present, ...absent].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}
+
 /** A worker the scheduler knows. `keptOutputs`: files that are there and nowhere else. */
-export function workerView(worker: Worker, keptOutputs: number): WorkerView {
+function workerView(worker: Worker, keptOutputs: number): WorkerView {
   const { declaration, vitals, reserved } = worker;
   const running = [...worker.assigned.values()].filter(({ task }) => task.phase === 'started').length;
   return {
@@ -52,6 +72,7 @@ export function workerView(worker: Worker, keptOutputs: number): WorkerView {
     charging: vitals?.charging ?? null,
     temperature_c: vitals?.temperatureC ?? null,
     resting: worker.resting,
+    wake: wakeView(worker, null),
     kept_outputs: keptOutputs,
     first_seen_at: iso(worker.firstSeenAt),
     last_seen_at: iso(worker.lastSeenAt),
@@ -59,7 +80,7 @@ export function workerView(worker: Worker, keptOutputs: number): WorkerView {
 }
 
 /** A worker that is only on record. */
-export function offlineView(record: RememberedWorker, keptOutputs: number): WorkerView {
+function offlineView(record: RememberedWorker, keptOutputs: number, calls: Calls | null): WorkerView {
   return {
     ...declared(record.declaration),
     name: record.name,
@@ -74,10 +95,18 @@ export function offlineView(record: RememberedWorker, keptOutputs: number): Work
     charging: null,
     temperature_c: null,
     resting: null,
+    wake: wakeView(record, calls),
     kept_outputs: keptOutputs,
     first_seen_at: iso(record.firstSeenAt),
     last_seen_at: iso(record.lastSeenAt),
   };
+}
+
+/** `lastAt` of `calls` is wall-clock ms. */
+function wakeView(worker: Pick<Worker, 'declaration' | 'draining'>, calls: Calls | null): WorkerView['wake'] {
+  if (worker.declaration.wake === undefined) return null;
+  const last_try_at = calls === null ? null : iso(calls.lastAt);
+  return { unasked: isWakeable(worker), tries: calls?.tries ?? 0, last_try_at };
 }
 
 /** Numbers at a glance; `offline` is how many workers are only on record. */

@@ -1,5 +1,6 @@
 /** How nodes find each other: by Multicast DNS, and by beacons. */
 
+import type { WakeAddress } from '../core/worker.ts';
 import type { ClockSkew } from '../discovery/beacon-ear.ts';
 import type { MdnsFound, MdnsNews, MdnsService } from '../discovery/mdns/contract.ts';
 import type { PeerAddress, PeerTableView } from '../discovery/peer-table.ts';
@@ -60,3 +61,6 @@ export interface BeaconNode {
   /** Says goodbye, then closes. Idempotent. */
   close(): Promise<void>;
 }
+
+/** Sends the packets that wake the machines with these network cards; resolves with how many left, and never rejects. */
+export type Waker = (by: readonly WakeAddress[]) => Promise<number>;

@@ -7,6 +7,8 @@ import type { TaskUser } from './files.ts';
 /** What to start. `env` is complete: nothing is inherited. */
 export interface LaunchPlan {
   readonly argv: readonly string[];
+  /** Windows: the words go to the program joined by spaces as they are, since it reads its command line in its own way. */
+  readonly isVerbatim?: boolean;
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   /**

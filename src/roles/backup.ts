@@ -8,12 +8,13 @@
  * says how far it is.
  */
 
-import { existsSync, linkSync, renameSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { accessSync, constants, existsSync, linkSync, lstatSync, realpathSync, renameSync, statSync } from 'node:fs';
+import { basename, dirname, join, sep } from 'node:path';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 import { note, type Terminal } from '../cli/context.ts';
 import type { BackupValues } from '../cli/options.ts';
 import { type Progress, withProgress } from '../cli/progress.ts';
+import { exitOfSignal } from '../cli/status.ts';
 import { formatBytes } from '../cli/text.ts';
 import { databaseEntry, type Manifest, type Source, stateEntries, writeArchive } from '../runtime/backup-archive.ts';
 import { freeBytesOf, hasCode } from '../runtime/file-bytes.ts';
@@ -30,6 +31,11 @@ const worthBytes = 64 * 2 ** 20;
 const lookEveryMs = 200;
 /** What is left free beside a backup, bytes: headers, the list, and others who write. */
 const slackBytes = 4 * 2 ** 20;
+/** What SQLite keeps beside a database. */
+const companions = ['-wal', '-shm', '-journal'];
+/** Of a data directory, beside its database and what goes into a backup. */
+const ownNames = ['api', 'dispatcher.lock', 'files.lock', 'restore.json'];
+const ownFolders = ['blobs', 'output', 'workers', 'restore.part'];
 
 interface Work {
   readonly dataDir: string;
@@ -39,20 +45,29 @@ interface Work {
   /** What exists there may be replaced. */
   readonly force: boolean;
   readonly terminal: Terminal;
+  /** Aborted by a signal, for what has to end with this process. */
+  readonly broken: AbortSignal;
 }
 
 /** Writes a backup to `file`. Exit status 0. Errors: `not_found`, `conflict`, `in_use`, `io`, `storage_*`. */
 export async function runBackup(values: BackupValues, file: string, terminal: Terminal): Promise<number> {
   if (file === '') throw new OctasklyError('usage', 'The name of the file to write is empty: octaskly backup FILE.');
+  if (file === '-') {
+    const why = 'A backup is not written to standard output, since it has its name only when it is whole';
+    throw new OctasklyError('usage', `${why}: octaskly backup FILE (./- for a file of that name).`);
+  }
   const dataDir = absolute(values.dataDir);
   const database = absolute(values.dbPath ?? join(dataDir, databaseEntry));
-  const work = { dataDir, database, target: absolute(file), force: values.force, terminal };
+  const broken = new AbortController();
+  const { force } = values;
+  const work: Work = { dataDir, database, target: absolute(file), force, terminal, broken: broken.signal };
   check(work);
-  const parts = [`${work.target}.part`, `${work.target}.part.db`];
+  const parts = ['.part', '.part.db', '.part.db.part'].map((suffix) => `${work.target}${suffix}`);
   const remove = (): void => parts.forEach(storeFiles.remove);
-  const deaf = terminal.onSignal(() => {
+  const deaf = terminal.onSignal((signal) => {
+    broken.abort();
     remove();
-    process.exit(130);
+    process.exit(exitOfSignal(signal));
   });
   try {
     await (values.databaseOnly ? copyAlone(work) : backUp(work));
@@ -63,12 +78,18 @@ export async function runBackup(values: BackupValues, file: string, terminal: Te
   }
 }
 
-/** Error: `not_found`, `conflict`, `io`. */
-function check({ database, target, force }: Work): void {
+/** Errors: `not_found`, `conflict`, `io`. */
+function check({ dataDir, database, target, force }: Work): void {
   if (!existsSync(database)) {
     throw new OctasklyError(
       'not_found',
       `There is no database "${database}" to back up; name it with --data-dir or --db-path.`,
+    );
+  }
+  if (isOwn(target, { dataDir, database })) {
+    throw new OctasklyError(
+      'conflict',
+      `Cannot write the backup to "${target}": that is the dispatcher's own, which a backup would destroy; name another file.`,
     );
   }
   if (existsSync(target) && !force) throw taken(target);
@@ -81,6 +102,37 @@ function check({ database, target, force }: Work): void {
       `There is no directory "${dirname(target)}"; make it and try again: mkdir -p ${dirname(target)}`,
     );
   }
+  try {
+    accessSync(dirname(target), constants.W_OK);
+  } catch (cause) {
+    throw new OctasklyError('io', `Cannot write "${target}": ${reasonOf(cause)}.`, { cause });
+  }
+}
+
+/** Whether the name `target` belongs to the dispatcher that is saved, whatever `--force` says. */
+function isOwn(target: string, { dataDir, database }: Pick<Work, 'dataDir' | 'database'>): boolean {
+  const files = ['', ...companions].map((suffix) => `${database}${suffix}`);
+  const names = [...stateEntries, ...ownNames].map((name) => join(dataDir, name));
+  const place = placeOf(target);
+  return (
+    [...files, ...names].some((file) => placeOf(file) === place || isSameFile(file, target)) ||
+    ownFolders.some((folder) => place.startsWith(placeOf(join(dataDir, folder)) + sep))
+  );
+}
+
+/** The path without links on the way to it. */
+function placeOf(file: string): string {
+  try {
+    return join(realpathSync(dirname(file)), basename(file));
+  } catch {
+    return file;
+  }
+}
+
+/** Also where names that differ mean one file, as on disks that do not tell `A` from `a`. */
+function isSameFile(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((file) => lstatSync(file, { throwIfNoEntry: false, bigint: true }));
+  return a !== undefined && b !== undefined && a.ino !== 0n && a.ino === b.ino && a.dev === b.dev;
 }
 
 function taken(target: string): OctasklyError {
@@ -95,6 +147,8 @@ async function copyAlone(work: Work): Promise<void> {
   const part = `${work.target}.part`;
   checkSpace(work, statSync(work.database).size);
   await copyShown(work, part);
+  // A signal that came while SQLite copied is heard now.
+  await Bun.sleep(0);
   place(work, part);
 }
 
@@ -129,8 +183,14 @@ async function backUp(work: Work): Promise<void> {
 /** Keeps others from deleting files of this data directory. Error: `in_use`. */
 function lockFiles(dataDir: string): Lock | null {
   if (!existsSync(dataDir)) return null;
-  const lock = acquireLock(filesLockPath(dataDir));
-  if (lock !== null) return lock;
+  try {
+    const lock = acquireLock(filesLockPath(dataDir));
+    if (lock !== null) return lock;
+  } catch (error) {
+    // From a disk that can only be read, a failing one perhaps, nobody deletes anything.
+    if (error instanceof OctasklyError && hasCode(error.cause, 'EROFS')) return null;
+    throw error;
+  }
   throw new OctasklyError(
     'in_use',
     `Files of the data directory "${dataDir}" are being backed up, or old ones deleted, just now; try again when that has ended.`,
@@ -156,21 +216,34 @@ function checkSpace({ target }: Work, bytes: number): void {
 }
 
 /** Copies the database to the new file `copy`. */
-async function copyShown({ database, terminal }: Work, copy: string): Promise<void> {
+async function copyShown({ database, terminal, broken }: Work, copy: string): Promise<void> {
   storeFiles.remove(copy);
   const { size } = statSync(database);
   if (!terminal.stderr.isTTY || size < worthBytes) {
-    copyDatabase(database, copy, storeFiles);
+    copyDatabase(database, copy, storeFiles, isStill(database));
     return;
   }
   const child = Bun.spawn([...ownProgram(), 'backup', copy, '--database-only', '--db-path', database], {
     env: { HOME: terminal.homeDir },
+    signal: broken,
+    killSignal: 'SIGKILL',
     ...({ stdin: 'ignore', stdout: 'ignore', stderr: 'pipe' } as const),
   });
   const said = new Response(child.stderr).text();
   await withProgress(terminal, { verb: 'Copying', total: size }, (progress) => watch(child, copy, progress));
   if ((await child.exited) === 0) return;
   throw new OctasklyError('io', (await said).trim().replace(/^octaskly: /, '') || 'The database cannot be copied.');
+}
+
+/** On a disk that can only be read SQLite cannot make the files by which it takes turns, and what is whole needs none. */
+function isStill(database: string): boolean {
+  if (existsSync(`${database}-wal`)) return false;
+  try {
+    accessSync(dirname(database), constants.W_OK);
+    return false;
+  } catch (error) {
+    return hasCode(error, 'EROFS');
+  }
 }
 
 async function watch(child: { readonly exited: Promise<number> }, copy: string, { moved }: Progress): Promise<void> {

@@ -74,7 +74,9 @@ export function onStopSignals(first: () => void, second: () => void): () => void
     else process.exit(interruptedStatus);
   };
   const hangUp = process.listenerCount('SIGHUP') === 0 ? (['SIGHUP'] as const) : [];
-  const signals = ['SIGINT', 'SIGTERM', ...hangUp] as const;
+  // Ctrl-Break of a console on Windows.
+  const ctrlBreak = process.platform === 'win32' ? (['SIGBREAK'] as const) : [];
+  const signals = ['SIGINT', 'SIGTERM', ...ctrlBreak, ...hangUp] as const;
   for (const signal of signals) process.on(signal, listener);
   return () => {
     for (const signal of signals) process.off(signal, listener);

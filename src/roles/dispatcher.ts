@@ -13,6 +13,7 @@ import type { Policy } from '../core/state.ts';
 import type { DispatcherFacts } from '../discovery/service.ts';
 import { clusterIdOf } from '../dispatcher/cluster.ts';
 import { Dispatcher } from '../dispatcher/dispatcher.ts';
+import { ProgramBlobs } from '../dispatcher/program-blobs.ts';
 import type { Keyring } from '../ports/keys.ts';
 import type { LinkListener } from '../ports/links.ts';
 import type { Log } from '../ports/time.ts';
@@ -33,6 +34,7 @@ import { processFigures } from '../runtime/process-figures.ts';
 import { finishRestore } from '../runtime/restoring.ts';
 import { rosterFile } from '../runtime/roster-file.ts';
 import { storeFiles } from '../runtime/store-files.ts';
+import { createWaker } from '../runtime/waker.ts';
 import { openStore } from '../store/store.ts';
 import { version } from '../version.ts';
 import { protocolVersion } from '../wire/messages.ts';
@@ -40,6 +42,7 @@ import { announceDispatcher } from './announcing.ts';
 import { absolute, checkName, givenSecret, logOf, nameFromHost, onStopSignals } from './common.ts';
 import { withDocs } from './docs-pages.ts';
 import { type Announcing, advertise } from './finding.ts';
+import { fleetPrograms } from './fleet-programs.ts';
 import { type Installing, openInstalling } from './installing.ts';
 import { notifySetup } from './notify.ts';
 import { loadStored, openApi } from './opening.ts';
@@ -99,15 +102,18 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
     const clusterId = clusterIdOf(store, systemRandom);
     const denyList = openDenyList({ file: absolute(values.denyList ?? join(dataDir, 'deny.toml')), log });
     closers.push(() => denyList.close());
-    const blobs = createBlobStore({ directory: join(dataDir, 'blobs'), log, reserveBytes });
-    const outputs = createOutputStore({ directory: dataDir, blobs, log });
+    const stored = createBlobStore({ directory: join(dataDir, 'blobs'), log, reserveBytes });
+    const outputs = createOutputStore({ directory: dataDir, blobs: stored, log });
     const installing = openInstalling({ values, dataDir, apiBind, apiPort: api.port, tls, log });
     closers.push(() => installing.close());
+    const programs = fleetPrograms(installing.handingOut);
+    const blobs = new ProgramBlobs(stored, programs);
     let listener: LinkListener | null = null;
     let seen: Announcing | null = null;
     const dispatcher = new Dispatcher({
       ...{ clock: systemClock, store, outputs, blobs, log, version, notify, clusterId },
       ...ownFacts(values, dataDir, log),
+      updates: { programs, blobs },
       trust: trustSetup({
         ...{ values, keyring, publicKey: staticKeypair.publicKey.toHex() },
         port: () => listener?.port ?? values.port,
@@ -124,7 +130,7 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
     const { bind: host, port, quic } = values;
     listener = await listenForWorkers(linking, { host, port, quic }, (link) => dispatcher.accept(link));
     closers.push(() => Promise.race([listener?.close(), Bun.sleep(stopGraceMs)]));
-    const pruning = new Pruning({ dataDir, store, blobs, dispatcher, log });
+    const pruning = new Pruning({ dataDir, store, blobs: stored, dispatcher, log });
     const { prune } = pruning;
     const rest = restOf(dispatcher, { values, apiBind, denied: denyList.denied, prune, installing, log });
     opening.serve((request, peer) => rest.fetch(request, peer));
@@ -171,6 +177,7 @@ function ownFacts(values: DispatcherValues, dataDir: string, log: Log) {
     node: { id: nodeId(dataDir), name: nameFromHost(hostname()) },
     roster: rosterFile(dataDir, log),
     process: processFigures,
+    waking: { wake: createWaker({ clock: systemClock, log, named: values.interfaces }), unasked: values.wake },
   };
 }
 
@@ -304,6 +311,7 @@ function restOf(
     submitRate: values.submitRate,
     page: withDocs(dashboardPages()),
     installs: installing.handingOut,
+    ...(dispatcher.fleet === null ? {} : { updates: dispatcher.fleet }),
   };
   installing.serve(dispatcher, dispatcher.trust, options);
   return createApi(dispatcher, dispatcher.trust, options);

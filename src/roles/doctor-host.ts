@@ -1,7 +1,7 @@
 /** What `doctor net HOST` finds out about one other host: name, ports, handshake, neighbour, beacons, clock. */
 
 import { isIP } from 'node:net';
-import { inNetwork } from '../discovery/mdns/networks.ts';
+import { inNetwork, withoutZone } from '../discovery/mdns/networks.ts';
 import type { HandshakeFacts, HeardNode, HostFacts, ListedInterface, Reach } from '../discovery/network-facts.ts';
 import { nativeCrypto } from '../runtime/crypto.ts';
 import { fingerprintOf, peerPsk } from '../runtime/keys.ts';
@@ -47,7 +47,8 @@ export async function examineHost(target: Target, means: Means): Promise<HostFac
   const { address, reach, apiReach } = await firstThatAnswers(addresses, target);
   const home = interfaces.find((each) => each.addresses.some((own) => isOfNetwork(address, own)));
   const isSelf =
-    isLoopback(address) || interfaces.some((each) => each.addresses.some((own) => own.startsWith(`${address}/`)));
+    isLoopback(address) ||
+    interfaces.some((each) => each.addresses.some((own) => own.startsWith(`${withoutZone(address)}/`)));
   const isQuiet = reach !== 'open' && apiReach !== 'open' && reach !== 'unreachable';
   const [spoken, ahead, neighbour, beaconAnswered] = await Promise.all([
     reach === 'open' ? speak({ host: address, port: target.port }, means) : null,
@@ -130,7 +131,7 @@ function workerAt(place: Place, listening: Listening): HeardNode | null {
 }
 
 function nodeAt({ host, port }: Place, { nodes }: Listening): HeardNode | null {
-  return nodes.find(({ addresses, peerPort }) => peerPort === port && addresses.includes(host)) ?? null;
+  return nodes.find(({ addresses, peerPort }) => peerPort === port && addresses.includes(withoutZone(host))) ?? null;
 }
 
 async function shakeHands(address: Place, proof: Proof, keypair: KeyPair): Promise<HandshakeFacts> {

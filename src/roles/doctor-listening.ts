@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import type { DoctorValues } from '../cli/options.ts';
 import type { MdnsFound } from '../discovery/mdns/contract.ts';
+import { isLinkLocal6, withoutZone } from '../discovery/mdns/networks.ts';
 import type { BeaconFacts, FoundDispatcher, HeardNode, MulticastFacts } from '../discovery/network-facts.ts';
 import type { Peer } from '../discovery/peer-table.ts';
 import type { BeaconNode, MdnsNode } from '../ports/discovery.ts';
@@ -37,7 +38,10 @@ export interface Listening {
   readonly nodes: readonly HeardNode[];
   /** Addresses of `box.local` by our own Multicast DNS, of dispatchers alone; none within `timeoutMs` = []. */
   resolve(name: string, timeoutMs: number): Promise<readonly string[]>;
-  /** Asks the node at an address for its beacon: whether it answered; null without a key. Takes 1.2 s at most. */
+  /**
+   * Asks the node at an address for its beacon: whether it answered; null without a key, and where an answer would not
+   * show whose it is: beacons tell no link-local address. Takes 1.2 s at most.
+   */
   ask(address: string): Promise<boolean | null>;
   /** Ends it, once it was long enough. */
   end(): Promise<HeardFacts>;
@@ -98,18 +102,19 @@ async function resolved(mdns: MdnsNode, name: string, timeoutMs: number): Promis
 async function answered(
   beacons: BeaconNode,
   to: { readonly address: string; readonly port: number },
-): Promise<boolean> {
+): Promise<boolean | null> {
+  const address = withoutZone(to.address);
   const has = (): boolean =>
-    beacons.peers.all().some((peer) => peer.roundTripMs !== null && placesOf(peer).includes(to.address));
+    beacons.peers.all().some((peer) => peer.roundTripMs !== null && placesOf(peer).includes(address));
   for (let asked = 0; asked < questions && !has(); asked += 1) {
     beacons.ask([to]);
     for (const until = performance.now() + questionMs; performance.now() < until && !has(); ) await Bun.sleep(lookMs);
   }
-  return has();
+  return has() || (isLinkLocal6(address) ? null : false);
 }
 
 function placesOf({ from, beacon }: Peer): readonly string[] {
-  return [...new Set([from.address, ...beacon.addresses])];
+  return [...new Set([withoutZone(from.address), ...beacon.addresses])];
 }
 
 function heardNode(peer: Peer): HeardNode {

@@ -9,6 +9,7 @@ import { OctasklyError } from '../base/errors.ts';
 import { parseAddress } from '../cli/option.ts';
 import type { DoctorValues } from '../cli/options.ts';
 import { mdnsPort } from '../discovery/finding.ts';
+import { isLinkLocal6 } from '../discovery/mdns/networks.ts';
 import type { ListedInterface, NeighbourFacts, NetworkFacts, Platform, Port } from '../discovery/network-facts.ts';
 import { isAndroid } from '../runtime/android.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -16,7 +17,7 @@ import { keysInDirectory } from '../runtime/cluster-keys.ts';
 import { readFirewalls } from '../runtime/firewall.ts';
 import { surveyInterfaces } from '../runtime/interfaces.ts';
 import { neighbourAnswers, readGateway, readNeighbours } from '../runtime/neighbours.ts';
-import { reachOf } from '../runtime/net-probe.ts';
+import { isListenedAt, reachOf } from '../runtime/net-probe.ts';
 import { givenEnvironment } from '../runtime/own-secrets.ts';
 import { protocolVersion } from '../wire/messages.ts';
 import { absolute } from './common.ts';
@@ -47,7 +48,7 @@ export async function examineNetwork(values: DoctorValues, target: Target | null
   const membership = membershipIn(dataDir);
   const keys = keysInDirectory(dataDir, givenEnvironment().OCTASKLY_SECRET || null, systemClock.wall());
   const interfaces = await listedInterfaces(values.interfaces);
-  const ports = portsOf(values, membership);
+  const ports = [...portsOf(values, membership), ...apiPortOf(values, membership, interfaces)];
   const listening = discovery ? await openListening(values, keys) : null;
   const [firewalls, host, around] = await Promise.all([
     readFirewalls(process.execPath, { ports, ...surroundingsOf(interfaces) }, toolMsMax),
@@ -64,6 +65,7 @@ export async function examineNetwork(values: DoctorValues, target: Target | null
     ...{ discovery, interfaces, firewalls, host, ...heard },
     wantedInterfaces: values.interfaces,
     beaconPort: discoveryPort,
+    peerPort: values.peerPort,
     ports,
     gateway: around.gateway,
     neighbours: withAnswers(neighbours, [...around.answering, ...answeringHost(host)]),
@@ -74,8 +76,7 @@ export async function examineNetwork(values: DoctorValues, target: Target | null
 /** Where packets of others come in, and from where. */
 function surroundingsOf(interfaces: readonly ListedInterface[]) {
   const used = interfaces.filter(({ leftOut }) => leftOut === null);
-  const networks = used.flatMap(({ addresses }) => addresses.filter((address) => !address.includes(':')));
-  return { interfaceNames: used.map(({ name }) => name), networks };
+  return { interfaceNames: used.map(({ name }) => name), networks: used.flatMap(({ addresses }) => addresses) };
 }
 
 function platformOf(): Platform {
@@ -103,6 +104,21 @@ function portsOf(values: DoctorValues, { belonging }: Membership): Port[] {
     if (protocol === 'udp') return discovery;
     return purpose === 'peers' ? p2pEnabled && belonging?.by !== 'secret' : belonging?.by !== 'credential';
   });
+}
+
+/** The port of the API of this data directory's dispatcher, where it is there for others. */
+function apiPortOf(
+  { apiPort }: DoctorValues,
+  { belonging }: Membership,
+  interfaces: readonly ListedInterface[],
+): Port[] {
+  if (belonging?.by !== 'secret') return [];
+  const addresses = interfaces
+    .filter(({ leftOut }) => leftOut === null)
+    .flatMap((each) => each.addresses.map((address) => address.split('/')[0] ?? ''))
+    .filter((address) => !isLinkLocal6(address));
+  const isForOthers = addresses.some((host) => isListenedAt({ host, port: apiPort }));
+  return isForOthers ? [{ protocol: 'tcp', number: apiPort, purpose: 'the API' }] : [];
 }
 
 /**

@@ -108,13 +108,15 @@ function outcomeOf({ failure, heardOwn }: MulticastFacts): string {
 function firewallLines({ firewalls, ports }: NetworkFacts, findings: readonly Finding[]): string[] {
   if (firewalls.length === 0) return [line('ok', 'no tool of a firewall is installed here')];
   const needed = ports.map(({ protocol, number }) => `${protocol} ${number}`);
-  return firewalls.map(({ tool, state, opens, unclear }) => {
+  const many = (tool: string): boolean => firewalls.filter((each) => each.tool === tool).length > 1;
+  return firewalls.map(({ tool, families, state, opens, unclear }) => {
     const open = needed.filter((port) => opens.includes(port));
     const doubt = unclear.length === 0 ? '' : `; not known of ${unclear.join(', ')}`;
     const detail = state === 'active' ? `; lets in ${open.join(', ') || 'none of our ports'}${doubt}` : '';
     const worst = markFor(findings, ['firewall_closed', 'firewall_unclear']);
     const mark = state === 'active' ? worst : state === 'inactive' ? 'ok' : '-';
-    return line(mark, `${tool}: ${state}${detail}`);
+    const which = many(tool) ? ` for IPv${families.join(' and IPv')}` : '';
+    return line(mark, `${tool}${which}: ${state}${detail}`);
   });
 }
 
@@ -171,9 +173,12 @@ function portLines(host: HostFacts, findings: readonly Finding[]): string[] {
   return [...lines, line(markFor(findings, names, `${host.host}:${port}`), `handshake: ${said}`)];
 }
 
-function beaconLine({ beaconPort, discovery }: NetworkFacts, host: HostFacts, findings: readonly Finding[]): string {
+function beaconLine(facts: NetworkFacts, host: HostFacts, findings: readonly Finding[]): string {
+  const { beaconPort, discovery, beacons } = facts;
   const where = `UDP ${beaconPort}, beacons`;
   if (host.isSelf) return line('-', `${where}: not asked, it is this machine`);
+  if (host.beaconAnswered === null && beacons !== null)
+    return line('-', `${where}: not known, beacons tell no link-local address`);
   if (host.beaconAnswered === null)
     return line(
       '-',

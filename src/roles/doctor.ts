@@ -7,6 +7,7 @@
  */
 
 import { OctasklyError } from '../base/errors.ts';
+import type { Sink } from '../cli/context.ts';
 import { type DoctorValues, workerOptions } from '../cli/options.ts';
 import type { HostIsolation } from '../core/host-isolation.ts';
 import type { Isolation } from '../core/isolation.ts';
@@ -36,9 +37,12 @@ interface Network {
 
 /**
  * Prints the report on `topic`, or on all in short; `host` goes with the topic net. Exit status 0 = nothing is wrong, 1 =
- * something is. Errors: `usage` for a topic or a host that is none; `io`, `forbidden` for a damaged data directory.
+ * something is. Errors: `usage` for a topic or a host that is none; `io` for an output that cannot be written; `io`, `forbidden` for a damaged data directory.
  */
-export async function runDoctor(values: DoctorValues, topic: string | null, host: string | null): Promise<number> {
+export async function runDoctor(
+  values: DoctorValues,
+  { topic, host, stdout }: { readonly topic: string | null; readonly host: string | null; readonly stdout: Sink },
+): Promise<number> {
   const known = topicIn(topic);
   if (host !== null && known !== 'net')
     throw new OctasklyError('usage', `"${host}" is one word too many: doctor ${known} takes no host, doctor net does.`);
@@ -47,17 +51,28 @@ export async function runDoctor(values: DoctorValues, topic: string | null, host
     known === 'net' ? null : sandboxOf(values),
     known === 'sandbox' ? null : examineNetwork(values, target).then((facts) => ({ facts, findings: diagnose(facts) })),
   ]);
-  const { output } = values;
-  const inShort = known === null;
-  if (output === 'json') process.stdout.write(`${JSON.stringify(jsonOf(known, sandbox, network), null, 2)}\n`);
-  else if (output === 'quiet')
-    process.stdout.write(
-      namesOf(known, sandbox, network)
-        .map((name) => `${name}\n`)
-        .join(''),
-    );
-  else process.stdout.write(reportOf({ inShort, sandbox, network }));
+  await stdout.write(shown(values.output, { topic: known, sandbox, network }));
   return isWrong(sandbox, network) ? 1 : 0;
+}
+
+interface Seen {
+  /** Null = all, in short. */
+  readonly topic: Topic | null;
+  readonly sandbox: Sandbox | null;
+  readonly network: Network | null;
+}
+
+function shown(output: DoctorValues['output'], { topic, sandbox, network }: Seen): string {
+  switch (output) {
+    case 'json':
+      return `${JSON.stringify(jsonOf(topic, sandbox, network), null, 2)}\n`;
+    case 'quiet':
+      return namesOf(topic, sandbox, network)
+        .map((name) => `${name}\n`)
+        .join('');
+    default:
+      return reportOf({ inShort: topic === null, sandbox, network });
+  }
 }
 
 function topicIn(topic: string | null): Topic | null {

@@ -101,6 +101,12 @@ export class HandingOut implements Installs {
     return this.#opened(file).read(at, max);
   }
 
+  /** The manifest that names these programs, with its signature; null where there is none, or nobody has signed it. */
+  get signed(): { readonly manifest: string; readonly signature: string } | null {
+    const { bytes, signature = null } = this.#release?.found ?? { bytes: new Uint8Array(0) };
+    return signature === null ? null : { manifest: new TextDecoder().decode(bytes), signature };
+  }
+
   close(): void {
     for (const file of this.#open.values()) file.close();
     this.#open.clear();
@@ -168,7 +174,7 @@ export class HandingOut implements Installs {
   async #bare({ target, sha256, archive }: Program): Promise<string> {
     const release = this.#release;
     if (archive !== null && release !== null) {
-      await this.#made(sha256, async (draft) => {
+      const unpack = async (draft: string): Promise<void> => {
         const copy = `${draft}.archive`;
         try {
           const packed = await release.archive(archive, copy);
@@ -181,7 +187,10 @@ export class HandingOut implements Installs {
         } finally {
           for (const left of [copy, `${copy}.zip`]) rmSync(left, { force: true });
         }
-      });
+      };
+      // A disk that lost power may have kept its name and not its content.
+      const isWhole = async (path: string): Promise<boolean> => (await sha256OfFile(path)) === sha256;
+      await this.#made(sha256, unpack, isWhole);
     }
     return sha256;
   }
@@ -194,12 +203,26 @@ export class HandingOut implements Installs {
   }
 
   /** Sees to it that this file is in `dist/`, once for all who ask at the same time. */
-  async #made(name: string, make: (draft: string) => Promise<void>): Promise<void> {
+  async #made(
+    name: string,
+    make: (draft: string) => Promise<void>,
+    isWhole: (path: string) => Promise<boolean> = async () => true,
+  ): Promise<void> {
+    if (this.#open.has(name)) return;
     const path = join(this.#directory, name);
-    if (this.#open.has(name) || statSync(path, { throwIfNoEntry: false }) !== undefined) return;
-    const making = this.#making.get(name) ?? this.#make(path, make).finally(() => this.#making.delete(name));
+    const making =
+      this.#making.get(name) ?? this.#provide(path, make, isWhole).finally(() => this.#making.delete(name));
     this.#making.set(name, making);
     await making;
+  }
+
+  async #provide(
+    path: string,
+    make: (draft: string) => Promise<void>,
+    isWhole: (path: string) => Promise<boolean>,
+  ): Promise<void> {
+    const isThere = statSync(path, { throwIfNoEntry: false }) !== undefined;
+    if (!(isThere && (await isWhole(path)))) await this.#make(path, make);
   }
 
   async #make(path: string, make: (draft: string) => Promise<void>): Promise<void> {

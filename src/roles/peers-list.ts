@@ -4,6 +4,7 @@
  */
 
 import { OctasklyError } from '../base/errors.ts';
+import type { Sink, Terminal } from '../cli/context.ts';
 import type { PeersValues } from '../cli/options.ts';
 import type { Peer } from '../discovery/peer-table.ts';
 import type { BeaconNode } from '../ports/discovery.ts';
@@ -22,17 +23,20 @@ const lookIntervalMs = 500;
 /** Asked again after this part of the time to listen: a datagram may be lost. */
 const secondAskAt = 0.4;
 
+/** Where it writes. */
+type Streams = Pick<Terminal, 'stdout' | 'stderr'>;
+
 /**
  * Prints who is there. Exit status 0, also when nobody is. Errors: `usage`; `not_found` without a key, or without the
- * interface that is named, unless what changes is waited for; `io`, `forbidden`.
+ * interface that is named, unless what changes is waited for; `io`, `forbidden`, `BrokenPipe`.
  */
-export async function runPeers(values: PeersValues): Promise<number> {
+export async function runPeers(values: PeersValues, terminal: Streams): Promise<number> {
   if (!values.watch) await checkInterfaces(values.interfaces);
   const node = openNode(values);
   try {
     await node.opened;
-    if (values.watch) await watch(node, values);
-    else await listOnce(node, values);
+    if (values.watch) await watch(node, values, terminal.stdout);
+    else await listOnce(node, values, terminal);
   } finally {
     await node.close();
   }
@@ -77,16 +81,16 @@ function openNode(values: PeersValues): BeaconNode {
   });
 }
 
-async function listOnce(node: BeaconNode, { waitMs, output }: PeersValues): Promise<void> {
+async function listOnce(node: BeaconNode, { waitMs, output }: PeersValues, { stdout, stderr }: Streams): Promise<void> {
   await elapsed(waitMs * secondAskAt);
   node.ask();
   await elapsed(waitMs * (1 - secondAskAt));
   const peers = node.peers.all();
-  if (output === 'json') process.stdout.write(peersJson(node, present()));
-  else if (output === 'quiet') process.stdout.write(peers.map(({ id }) => `${id}\n`).join(''));
-  else if (peers.length > 0) process.stdout.write(peersTable(peers, present(), widthOf()));
+  if (output === 'json') await stdout.write(peersJson(node, present()));
+  else if (output === 'quiet') await stdout.write(peers.map(({ id }) => `${id}\n`).join(''));
+  else if (peers.length > 0) await stdout.write(peersTable(peers, present(), stdout.columns));
   if (output !== 'json')
-    process.stderr.write(
+    await stderr.write(
       hindrances(node)
         .map(({ sentence }) => `octaskly: ${sentence}\n`)
         .join(''),
@@ -99,19 +103,19 @@ interface Shown {
 }
 
 /** Shows what changes until a signal ends it: redrawn on a terminal, else a line for each change. */
-async function watch(node: BeaconNode, { output }: PeersValues): Promise<void> {
-  const redraws = output === 'table' && process.stdout.isTTY === true;
+async function watch(node: BeaconNode, { output }: PeersValues, stdout: Sink): Promise<void> {
+  const redraws = output === 'table' && stdout.isTTY;
   const shown = new Map<string, Shown>();
   const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<'interrupted'>();
   const quietly = onStopSignals(
     () => interrupt('interrupted'),
     () => process.exit(130),
   );
-  if (redraws) process.stdout.write('\u001b[2J');
+  if (redraws) await stdout.write('\u001b[2J');
   let askedAt = systemClock.steady();
   do {
-    if (redraws) redraw(node);
-    else for (const line of changes(node, shown, output)) process.stdout.write(line);
+    if (redraws) await redraw(node, stdout);
+    else for (const line of changes(node, shown, output)) await stdout.write(line);
     if (systemClock.steady() - askedAt >= askIntervalMs) {
       askedAt = systemClock.steady();
       node.ask();
@@ -120,11 +124,11 @@ async function watch(node: BeaconNode, { output }: PeersValues): Promise<void> {
   quietly();
 }
 
-function redraw(node: BeaconNode): void {
+async function redraw(node: BeaconNode, stdout: Sink): Promise<void> {
   const peers = node.peers.all();
-  const body = peers.length === 0 ? 'Nobody was heard yet.\n' : peersTable(peers, present(), widthOf());
+  const body = peers.length === 0 ? 'Nobody was heard yet.\n' : peersTable(peers, present(), stdout.columns);
   // Home, then each line up to its end, then the rest of the screen: no flicker.
-  process.stdout.write(`\u001b[H${body.replaceAll('\n', '\u001b[K\n')}\u001b[J`);
+  await stdout.write(`\u001b[H${body.replaceAll('\n', '\u001b[K\n')}\u001b[J`);
 }
 
 /** Lines on what is different from `shown`, which is brought up to date. */
@@ -153,10 +157,6 @@ function changes(node: BeaconNode, shown: Map<string, Shown>, output: PeersValue
 
 function present(): Now {
   return { steady: systemClock.steady(), wall: systemClock.wall() };
-}
-
-function widthOf(): number | null {
-  return process.stdout.isTTY ? process.stdout.columns : null;
 }
 
 function elapsed(ms: number): Promise<void> {

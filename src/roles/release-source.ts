@@ -1,6 +1,6 @@
 /**
- * Where a dispatcher has the programs for other kinds of device: a directory of a release, or the address of one. Either
- * must be of the dispatcher's own version, so that what joins speaks as it does.
+ * Releases, in a directory or at an address. A dispatcher has the programs for other kinds of device from there; that
+ * release must be of its own version, so that what joins speaks as it does. `octaskly update` takes any.
  *
  * A directory is its owner's and is believed; what came over a network is believed when the key this file was built with
  * has signed it.
@@ -28,35 +28,81 @@ const signatureBytesMax = 1024;
 const manifestMsMax = 15_000;
 const archiveMsMax = 30 * 60_000;
 
+/** A manifest as it was found: exactly these bytes were signed, if at all. */
+export interface FoundManifest {
+  readonly bytes: Uint8Array;
+  /** Text of `manifest.json.sig`; null where there is none. */
+  readonly signature: string | null;
+}
+
 export interface ReleaseSource {
   readonly manifest: ReleaseManifest;
+  readonly found: FoundManifest;
   /** Path of an archive of it, which was copied to `to` where it had to be fetched. Errors: `unreachable`, `io`. */
   archive(file: ReleaseFile, to: string): Promise<string>;
 }
 
-/** What `text` says, if it is a manifest of this version. `of`: the directory or address. Error: `usage`. */
-function manifestOf(text: string, of: string): ReleaseManifest {
-  const reading = readManifest(text);
-  if (!reading.ok)
-    throw new OctasklyError('usage', `"${of}" holds no release: its ${manifestFile} is none, ${reading.reason}.`);
-  if (reading.manifest.version === version) return reading.manifest;
+/** What it says. `of`: the directory or address. Error: `usage` for what is no manifest. */
+export function manifestIn({ bytes }: FoundManifest, of: string): ReleaseManifest {
+  const reading = readManifest(new TextDecoder().decode(bytes));
+  if (reading.ok) return reading.manifest;
+  throw new OctasklyError('usage', `"${of}" holds no release: its ${manifestFile} is none, ${reading.reason}.`);
+}
+
+/** Likewise, of this version. */
+function ownManifest(found: FoundManifest, of: string): ReleaseManifest {
+  const manifest = manifestIn(found, of);
+  if (manifest.version === version) return manifest;
   throw new OctasklyError(
     'usage',
-    `"${of}" is the release ${reading.manifest.version}, and this dispatcher is ${version}: it hands out programs of its own version only. Name the release ${version}.`,
+    `"${of}" is the release ${manifest.version}, and this dispatcher is ${version}: it hands out programs of its own version only. Name the release ${version}.`,
   );
 }
 
-/** The release in a directory. Error: `usage`. */
-export function releaseIn(directory: string): ReleaseSource {
-  const path = join(directory, manifestFile);
-  let text: string;
+/** The manifest in a directory; `flag`: what named it. Error: `usage`. */
+export function findManifest(directory: string, flag: string): FoundManifest {
+  const [path, signaturePath] = [join(directory, manifestFile), join(directory, signatureFile)];
   try {
-    text = readFileSync(path, 'utf8');
+    const signature = existsSync(signaturePath) ? readFileSync(signaturePath, 'utf8') : null;
+    return { bytes: readFileSync(path), signature };
   } catch (cause) {
     const why = existsSync(path) ? reasonOf(cause) : `there is no ${manifestFile} in it`;
-    throw new OctasklyError('usage', `--dist "${directory}" is not the directory of a release: ${why}.`, { cause });
+    throw new OctasklyError('usage', `${flag} "${directory}" is not the directory of a release: ${why}.`, { cause });
   }
-  return { manifest: manifestOf(text, directory), archive: async ({ file }) => join(directory, file) };
+}
+
+/** The release of this version in a directory. Error: `usage`. */
+export function releaseIn(directory: string): ReleaseSource {
+  const found = findManifest(directory, '--dist');
+  return { manifest: ownManifest(found, directory), found, archive: async ({ file }) => join(directory, file) };
+}
+
+/** The manifest at an address without a slash at its end. Error: `unreachable`. */
+export async function fetchManifest(url: string): Promise<FoundManifest> {
+  const bytes = await fetched(`${url}/${manifestFile}`, manifestBytesMax);
+  return { bytes, signature: new TextDecoder().decode(await fetched(`${url}/${signatureFile}`, signatureBytesMax)) };
+}
+
+/** Copies a file of the release at an address to a new file `to`; tells of each piece. Error: `unreachable`. */
+export async function fetchArchive(
+  url: string,
+  { file, bytes }: ReleaseFile,
+  { to, onBytes = () => undefined }: { readonly to: string; readonly onBytes?: (count: number) => void },
+): Promise<void> {
+  const response = await asked(`${url}/${file}`, archiveMsMax);
+  try {
+    const pieces = atMost(response, bytes).pipeThrough(
+      new TransformStream<Uint8Array, Uint8Array>({
+        transform(piece, controller) {
+          onBytes(piece.length);
+          controller.enqueue(piece);
+        },
+      }),
+    );
+    await pipeline(Readable.from(pieces), createWriteStream(to, { flags: 'wx', mode: 0o600 }));
+  } catch (cause) {
+    throw new OctasklyError('unreachable', `Cannot fetch ${url}/${file}: ${reasonOf(cause)}.`, { cause });
+  }
 }
 
 interface Fetching {
@@ -71,34 +117,29 @@ interface Fetching {
 /** The release at an address, signed by `key`. Errors: `unreachable`, `usage`, `forbidden`. */
 export async function releaseAt({ url, key, cache }: Fetching): Promise<ReleaseSource> {
   const [manifestPath, signaturePath] = [join(cache, manifestFile), join(cache, signatureFile)];
-  let bytes: Uint8Array;
-  let signature: string;
+  let found: FoundManifest;
   try {
-    bytes = await fetched(`${url}/${manifestFile}`, manifestBytesMax);
-    signature = new TextDecoder().decode(await fetched(`${url}/${signatureFile}`, signatureBytesMax));
+    found = await fetchManifest(url);
   } catch (error) {
     if (!existsSync(manifestPath) || !existsSync(signaturePath)) throw error;
-    [bytes, signature] = [readFileSync(manifestPath), readFileSync(signaturePath, 'utf8')];
+    found = findManifest(cache, 'The copy in');
   }
-  if (!isSignedBy(key, bytes, signature)) {
+  const { bytes, signature } = found;
+  if (signature === null || !isSignedBy(key, bytes, signature)) {
     throw new OctasklyError(
       'forbidden',
       `The release at ${url} is not signed by the key of this program: nothing of it is used.`,
     );
   }
-  const manifest = manifestOf(new TextDecoder().decode(bytes), url);
+  const manifest = ownManifest(found, url);
   ensureDir(cache);
   keep(manifestPath, bytes);
   keep(signaturePath, signature);
   return {
     manifest,
-    async archive({ file, bytes: size }, to) {
-      const response = await asked(`${url}/${file}`, archiveMsMax);
-      try {
-        await pipeline(Readable.from(atMost(response, size)), createWriteStream(to, { flags: 'wx', mode: 0o600 }));
-      } catch (cause) {
-        throw new OctasklyError('unreachable', `Cannot fetch ${url}/${file}: ${reasonOf(cause)}.`, { cause });
-      }
+    found,
+    async archive(file, to) {
+      await fetchArchive(url, file, { to });
       return to;
     },
   };

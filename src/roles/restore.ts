@@ -14,6 +14,7 @@ import { OctasklyError, reasonOf } from '../base/errors.ts';
 import { note, type Terminal } from '../cli/context.ts';
 import type { RestoreValues } from '../cli/options.ts';
 import { withProgress } from '../cli/progress.ts';
+import { exitOfSignal } from '../cli/status.ts';
 import { formatBytes } from '../cli/text.ts';
 import { fenceBeyond, fenceIn, fenceSetting, fenceText } from '../core/fence.ts';
 import { databaseEntry, type Manifest, readArchive, stateEntries } from '../runtime/backup-archive.ts';
@@ -88,9 +89,9 @@ async function restore(work: Work): Promise<void> {
   const part = restorePart(dataDir);
   const total = statSync(file).size;
   checkSpace(dataDir, total);
-  const deaf = terminal.onSignal(() => {
+  const deaf = terminal.onSignal((signal) => {
     rmSync(part, { recursive: true, force: true });
-    process.exit(130);
+    process.exit(exitOfSignal(signal));
   });
   try {
     mkdirSync(part, { mode: 0o700 });

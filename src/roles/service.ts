@@ -6,10 +6,12 @@
 import { OctasklyError } from '../base/errors.ts';
 import type { Terminal } from '../cli/context.ts';
 import { note } from '../cli/context.ts';
-import type { ServiceRequest, ServiceWish } from '../cli/service.ts';
+import type { ServiceRequest, ServiceWish, UninstallRequest } from '../cli/service.ts';
 import { serviceName, shellQuoted } from '../core/service/definition.ts';
 import { checkScope, scopesOf, stepsOf } from '../core/service/plan.ts';
-import { carryOut, removeServiceFile, servicePlaces } from '../runtime/service-host.ts';
+import { startsProgram } from '../core/service/program.ts';
+import { ownProgram } from '../runtime/isolation.ts';
+import { carryOut, findInit, ownFile, removeServiceFile, servicePlaces } from '../runtime/service-host.ts';
 import { groundFor, online, type ServiceGround } from './service-ground.ts';
 import { installService } from './service-install.ts';
 import { type InstalledService, installedServices } from './service-list.ts';
@@ -18,6 +20,7 @@ import { showStatus } from './service-status.ts';
 
 /** Exit status as documented in `docs/SERVICE.md`. Errors: `usage`, `forbidden`, `conflict`, `io`, and those of joining. */
 export async function runService(request: ServiceRequest, terminal: Terminal): Promise<number> {
+  if (request.action === 'uninstall' && request.all) return uninstallAll(request, terminal);
   const ground = groundFor(request);
   switch (request.action) {
     case 'install':
@@ -53,22 +56,53 @@ function theOne(services: readonly InstalledService[], action: string): Installe
   throw new OctasklyError('usage', `Several services are meant: ${names}. Name one: ${how}.`);
 }
 
-async function uninstall(
-  request: ServiceWish & { readonly dryRun: boolean },
-  ground: ServiceGround,
-  terminal: Terminal,
-): Promise<number> {
+async function uninstall(request: UninstallRequest, ground: ServiceGround, terminal: Terminal): Promise<number> {
   const own = meant({ ...request, scope: ground.scope }, ground).filter(({ isOurs }) => isOurs);
   if (own.length === 0) {
     await note(terminal, `there is no such service of the scope ${ground.scope}; nothing was removed.`);
     return 0;
   }
-  const service = theOne(own, 'uninstall');
+  await remove(theOne(own, 'uninstall'), request, ground, terminal);
+  return 0;
+}
+
+/**
+ * Before the program goes: what would go on starting it. Each is tried, so that one that cannot be removed does not keep
+ * another. Errors: as `uninstall`, the first.
+ */
+async function uninstallAll(request: UninstallRequest, terminal: Terminal): Promise<number> {
+  const [program = ''] = ownProgram();
+  const found = request.init === null && findInit() === null ? null : groundFor(request);
+  const services = found === null ? [] : meant(request, found).filter((each) => each.isOurs && runs(each, program));
+  if (services.length === 0) await note(terminal, 'there is no service that runs this program; nothing was removed.');
+  const failures: unknown[] = [];
+  for (const service of services) {
+    try {
+      await remove(service, request, groundFor({ ...request, scope: service.scope }), terminal);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+  return 0;
+}
+
+function runs({ init, path }: InstalledService, program: string): boolean {
+  const text = ownFile(path);
+  return text !== null && startsProgram(init, text, program);
+}
+
+async function remove(
+  service: InstalledService,
+  { dryRun }: UninstallRequest,
+  ground: ServiceGround,
+  terminal: Terminal,
+): Promise<void> {
   const plan = stepsOf(ground.init, service, servicePlaces());
-  if (request.dryRun) {
+  if (dryRun) {
     const lines = [...plan.removal, ...plan.afterRemoval].map(({ argv }) => argv.map(shellQuoted).join(' '));
     await terminal.stdout.write(`${[`# removes ${service.path}`, ...lines].join('\n')}\n`);
-    return 0;
+    return;
   }
   await carryOut(online(plan.removal, ground), ground);
   removeServiceFile(service.path);
@@ -76,5 +110,4 @@ async function uninstall(
   await terminal.stdout.write(
     `Removed the service ${serviceName(service)} (${service.path}). Its data directory, and the account it ran as, stay.\n`,
   );
-  return 0;
 }

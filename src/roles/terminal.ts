@@ -46,9 +46,11 @@ export async function runTerminal(argv: readonly string[]): Promise<number> {
       },
       runOnPeer: async (task) => (await import('./p2p-run.ts')).runOnPeer(task),
       verifyRecord: async (file) => (await import('./record.ts')).verifyRecordIn(file),
-      doctor: async (values, topic, host) => (await import('./doctor.ts')).runDoctor(values, topic, host),
+      doctor: async (values, topic, host) =>
+        (await import('./doctor.ts')).runDoctor(values, { topic, host, stdout: terminal.stdout }),
+      update: async (request) => (await import('./update.ts')).runUpdate(request, terminal),
       service: async (request) => (await import('./service.ts')).runService(request, terminal),
-      peers: async (values) => (await import('./peers-list.ts')).runPeers(values),
+      peers: async (values) => (await import('./peers-list.ts')).runPeers(values, terminal),
       backup: async (values, file) => (await import('./backup.ts')).runBackup(values, file, terminal),
       restore: async (values, file) => (await import('./restore.ts')).runRestore(values, file, terminal),
     },

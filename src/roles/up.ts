@@ -13,13 +13,25 @@ import { type RunningWorker, startWorker, untilStopped } from './worker.ts';
 export async function runUp(values: UpValues): Promise<number> {
   const log = logOf(values);
   const dispatcher = await startDispatcher(values, log);
+  let deaf = (): void => {};
+  let isToStop = false;
   try {
     const worker = await startOwnWorker(values, dispatcher, log);
-    if ((await untilStopped(worker, log, values.leaveWithinMs)) === 0) return 0;
+    deaf = onStopSignals(
+      () => {
+        isToStop = true;
+      },
+      () => {},
+    );
+    const status = await untilStopped(worker, log, values.leaveWithinMs);
+    // A worker that was asked to end, and could not deliver its results, is no reason to stay.
+    if (status === 0 || isToStop) return 0;
+    deaf();
     log.warn('the worker of this process has ended; the dispatcher goes on without it');
     await untilSignalled();
     return 0;
   } finally {
+    deaf();
     await dispatcher.stop();
   }
 }
@@ -32,6 +44,7 @@ export function startOwnWorker(values: UpValues, { port }: RunningDispatcher, lo
       ...values,
       // By the secret that is kept now: a file given with an option can perhaps be read once only.
       ...{ secret: undefined, secretFile: undefined, join: undefined, newIdentity: false },
+      allowUpdate: 'false',
       id: undefined,
       dispatcher: [{ host, port }],
     },

@@ -8,7 +8,9 @@ import { isLoopbackHost } from '../base/place.ts';
 import type { WorkerValues } from '../cli/options.ts';
 import type { Isolation } from '../core/isolation.ts';
 import type { WorkerDeclaration } from '../core/worker.ts';
+import type { WorkerProgram } from '../ports/program.ts';
 import type { Log } from '../ports/time.ts';
+import { awakeWhileRunning } from '../runtime/awake.ts';
 import { createBlobCache } from '../runtime/blob-cache.ts';
 import { openCgroups } from '../runtime/cgroup.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
@@ -16,16 +18,19 @@ import { keptCredential, setIdentityAside } from '../runtime/credential.ts';
 import { nativeCrypto } from '../runtime/crypto.ts';
 import { ensurePrivateDir, nodeId, nodeKey, workerHome } from '../runtime/data-dir.ts';
 import { keepHardware, readHardware, wasCopied } from '../runtime/hardware.ts';
+import { createSlowdown } from '../runtime/heat.ts';
 import { detectResources, readVitals } from '../runtime/host.ts';
 import { keptOutputsFile } from '../runtime/kept-outputs-file.ts';
 import { createLauncher } from '../runtime/launcher.ts';
 import { goesWithout } from '../runtime/libc.ts';
 import { createLinks } from '../runtime/links.ts';
 import type { ProcessLog } from '../runtime/log.ts';
+import { isMetered } from '../runtime/metered.ts';
 import { shieldMemory } from '../runtime/own-secrets.ts';
 import { createTaskFiles } from '../runtime/task-files.ts';
 import { findTaskUser } from '../runtime/task-user.ts';
 import { untouchedSeconds } from '../runtime/untouched.ts';
+import { ownWakeAddresses } from '../runtime/waker.ts';
 import { createWorkspace } from '../runtime/workspace.ts';
 import { version } from '../version.ts';
 import { KeptOutputs } from '../worker/kept-outputs.ts';
@@ -40,8 +45,12 @@ import { findMembership, inviteIn, type Membership } from './membership.ts';
 import { openPeers } from './peers.ts';
 import { watchSpace } from './space.ts';
 import { dialTransport } from './transports.ts';
+import { fixedProgram, isTrial, OwnProgram, trialJoinMs } from './worker-program.ts';
 
 const mebibyte = 1024 * 1024;
+/** Of a trial: what its goodbye may take, and the time between two tries, ms. */
+const joinedMs = 200;
+const againMs = 1000;
 
 /** A worker that runs. */
 export interface RunningWorker {
@@ -50,11 +59,36 @@ export interface RunningWorker {
   stop(): void;
 }
 
-/** Runs a worker until a signal ends it. Exit status 0, or 1 when it could not go on. */
+/**
+ * Runs a worker until a signal ends it, or it is to run by another file of the program. Exit status 0, or 1 when it could
+ * not go on.
+ */
 export async function runWorker(values: WorkerValues): Promise<number> {
   const log = logOf(values);
   if (goesWithout !== null) log.info(goesWithout);
-  return untilStopped(await startWorker(values, log), log, values.leaveWithinMs);
+  if (isTrial()) return tryToJoin(values, log);
+  const program = new OwnProgram(values, log);
+  const status = await untilStopped(await startWorker(values, log, { program }), log, values.leaveWithinMs);
+  return status === 0 && program.isReady ? program.renew() : status;
+}
+
+/** Whether a worker started so can join: it leaves at once. Exit status 0, or 1 when it was not let in within a minute. */
+async function tryToJoin(values: WorkerValues, log: ProcessLog): Promise<number> {
+  const patience = AbortSignal.timeout(trialJoinMs);
+  let hasJoined = false;
+  while (!hasJoined && !patience.aborted) {
+    const joined = Promise.withResolvers<void>();
+    const worker = await startWorker(values, log, { program: null, onlyToJoin: () => joined.resolve() });
+    patience.addEventListener('abort', () => worker.stop(), { once: true });
+    void joined.promise.then(() => {
+      hasJoined = true;
+      setTimeout(() => worker.stop(), joinedMs);
+    });
+    const end = await worker.ended;
+    if (!end.ok) log.error(end.detail);
+    if (!hasJoined) await Bun.sleep(againMs);
+  }
+  return hasJoined ? 0 : 1;
 }
 
 /**
@@ -83,11 +117,21 @@ export async function untilStopped(
   return end.ok ? 0 : 1;
 }
 
+/** What is particular about how a worker is started. */
+interface Starting {
+  /** Null: not its own to replace. */
+  readonly program: WorkerProgram | null;
+  /** It is told to leave before it runs: it takes no work, goes when it is in, and tells that it was. */
+  onlyToJoin?(): void;
+}
+
+const alone: Starting = { program: null };
+
 /**
  * Starts a worker with settled options; one that still has to be let in asks for that while it "runs". Errors, also of
  * `ended`: `usage`, `in_use`, `io`, `forbidden`.
  */
-export async function startWorker(values: WorkerValues, log: ProcessLog): Promise<RunningWorker> {
+export async function startWorker(values: WorkerValues, log: ProcessLog, how = alone): Promise<RunningWorker> {
   checkValues(values);
   const secret = givenSecret(values);
   shieldMemory();
@@ -97,12 +141,13 @@ export async function startWorker(values: WorkerValues, log: ProcessLog): Promis
   const known = settleIdentity(home.directory, values.newIdentity, log);
   const id = values.id ?? nodeId(home.directory);
   const ground = await prepareGround(values, { id, dataDir, directory: home.directory, log });
-  const { root, kept, workspace, launcher, host, isolation } = ground;
+  const { kept, workspace, launcher, host, isolation } = ground;
   const { blobs, outputs } = openCache(kept, values.cacheMb * mebibyte, log);
   const key = nodeKey(home.directory);
   const transport = dialTransport(values.transport, log);
   const links = createLinks({ crypto: nativeCrypto, staticKeypair: key, log, transport });
-  const declared = await declare(values, id, isolation);
+  const own = how.program?.declared ?? fixedProgram('it is not a process of its own');
+  const declared = { ...(await declare(values, id, isolation)), program: own };
   const place = { dataDir, directory: home.directory, given: secret };
   const sharing = await openPeers({ ...declared, place, staticKeypair: key, blobs, values, log });
   const declaration = { ...declared, peerPort: sharing?.peers.port ?? null };
@@ -133,28 +178,53 @@ export async function startWorker(values: WorkerValues, log: ProcessLog): Promis
         launcher,
         workspace,
         blobs,
-        ...{ readVitals, conditions: values.when, untouchedS: untouchedSeconds },
+        ...hostOf(values),
         peers: sharing === null ? null : { ...sharing, table: beacons.peers },
         files: createTaskFiles({ cache: blobs, log }),
         kept: outputs,
         sandbox: createSandbox(host, { least: values.sandboxLevel, ownEnvironment: process.env }),
         onStatus: (sentence) => log.info(sentence),
         recentLog: (lines) => log.recent(lines),
+        program: how.program,
+        onAdmitted: alsoTelling(membership.onAdmitted, how.onlyToJoin),
       });
+      if (how.onlyToJoin !== undefined) started.leave();
       return started;
     },
     close: async () => {
       await beacons.stop();
       await sharing?.peers.close();
       await finder?.close();
-      launcher.close();
-      await workspace.settled();
-      ground.unwatch();
-      // Outside the data directory nobody would look for what is left of a worker.
-      if (kept !== root) rmSync(root, { recursive: true, force: true });
+      await leaveGround(ground);
       home.lock.release();
     },
   });
+}
+
+function alsoTelling(admitted: Membership['onAdmitted'], tell: Starting['onlyToJoin']): Membership['onAdmitted'] {
+  return (...how) => {
+    admitted(...how);
+    tell?.();
+  };
+}
+
+/** No task runs here any more. */
+async function leaveGround({ launcher, workspace, unwatch, kept, root }: Ground): Promise<void> {
+  launcher.close();
+  await workspace.settled();
+  unwatch();
+  // Outside the data directory nobody would look for what is left of a worker.
+  if (kept !== root) rmSync(root, { recursive: true, force: true });
+}
+
+type Ground = Awaited<ReturnType<typeof prepareGround>>;
+
+/** What the worker is told of this machine, and when it takes work on it. */
+function hostOf({ when, interfaces }: WorkerValues) {
+  return {
+    ...{ readVitals, conditions: when, untouchedS: untouchedSeconds, metered: isMetered, slowdown: createSlowdown() },
+    wakeAddresses: (remote: string) => ownWakeAddresses(interfaces, remote),
+  };
 }
 
 /**
@@ -196,7 +266,9 @@ async function prepareGround(
   const kept = values.workDir === undefined ? directory : root;
   if (kept !== root) log.info(`tasks run below ${root}: the data directory is closed to ${taskUser?.name}`);
   const unwatch = watchSpace(dataDir, log);
-  return { root, kept, workspace, launcher: createLauncher({ log, cgroups }), host, isolation, unwatch };
+  const plain = createLauncher({ log, cgroups });
+  const launcher = values.keepAwake ? awakeWhileRunning(plain, { clock: systemClock, log }) : plain;
+  return { root, kept, workspace, launcher, host, isolation, unwatch };
 }
 
 /** The files kept in the folder `directory`, with those among them that tasks want to stay here. */
@@ -246,7 +318,11 @@ function checkValues(values: WorkerValues): void {
   throw new OctasklyError('usage', '--new-identity makes a new id, and --id names one: give one of them.');
 }
 
-async function declare(values: WorkerValues, id: string, isolation: Isolation): Promise<WorkerDeclaration> {
+async function declare(
+  values: WorkerValues,
+  id: string,
+  isolation: Isolation,
+): Promise<Omit<WorkerDeclaration, 'program'>> {
   const detected = await detectResources();
   return {
     ...detected,

@@ -12,11 +12,12 @@
  */
 
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fsync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { createTarDecoder, createTarPacker } from 'modern-tar';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import { isDiskFull } from './file-bytes.ts';
+import { isDiskFull, Pace, readRange } from './file-bytes.ts';
 import { storeFiles, syncDirectory } from './store-files.ts';
 
 export const databaseEntry = 'octaskly.db';
@@ -70,6 +71,9 @@ export type ManifestFacts = Pick<Manifest, 'program' | 'createdAt' | 'schema'>;
 /** Bytes that moved. */
 type Moved = (bytes: number) => void;
 
+/** Waits for the disk beside everything else. */
+const onDisk = promisify(fsync);
+
 /**
  * Writes an archive of `sources`, in this order, to the new private file `target`, and waits until it is on disk. A blob
  * that is not there is noted as missing; anything else has to be. Errors: `io`, `conflict`; nothing is left then.
@@ -92,7 +96,7 @@ export async function writeArchive(
       for (let done = 0; done < chunk.length; ) done += writeSync(fd, chunk, done);
     }
     const manifest = await packing;
-    fsyncSync(fd);
+    await onDisk(fd);
     return manifest;
   } catch (cause) {
     storeFiles.remove(target);
@@ -114,9 +118,10 @@ async function pack(
   const files: Entry[] = [];
   const damaged: string[] = [];
   const missing: string[] = [];
+  const pace = new Pace();
   let blobs = 0;
   for (const source of sources) {
-    const entry = await packFile(controller, source, moved);
+    const entry = await packFile(controller, source, { moved, pace });
     const sum = sumOf(source.name);
     if (entry === null && sum === null) throw new Error(`"${source.file}" is gone`);
     if (entry === null) missing.push(source.name);
@@ -134,7 +139,11 @@ async function pack(
 }
 
 /** Null when the file is not there. */
-async function packFile(controller: Controller, { name, file }: Source, moved: Moved): Promise<Entry | null> {
+async function packFile(
+  controller: Controller,
+  { name, file }: Source,
+  { moved, pace }: { readonly moved: Moved; readonly pace: Pace },
+): Promise<Entry | null> {
   const source = Bun.file(file);
   if (!(await source.exists())) return null;
   const { size: bytes, lastModified } = source;
@@ -148,6 +157,7 @@ async function packFile(controller: Controller, { name, file }: Source, moved: M
     hash.update(part);
     await writer.write(part);
     moved(part.length);
+    await pace.breathe();
   }
   if (left > 0) throw new Error(`"${file}" became shorter while it was read`);
   await writer.close();
@@ -166,10 +176,13 @@ function sumOf(name: string): string | null {
  */
 export async function readArchive(file: string, folder: string, moved: Moved): Promise<Manifest> {
   const found = new Map<string, Entry>();
+  const pace = new Pace();
   let manifest: Manifest | null = null;
   const refuse = (why: string): OctasklyError =>
     new OctasklyError('invalid', `"${file}" is not a whole backup of Octaskly: ${why}. Nothing was changed.`);
   try {
+    const other = otherKindOf(file);
+    if (other !== null) throw refuse(other);
     const entries = Bun.file(file)
       .stream()
       .pipeThrough(createTarDecoder({ strict: true }));
@@ -182,7 +195,7 @@ export async function readArchive(file: string, folder: string, moved: Moved): P
         manifest = manifestIn(await new Response(body).text(), refuse);
       } else if (name === databaseEntry || stateEntries.includes(name) || blobPattern.test(name)) {
         if (found.has(name)) throw refuse(`"${name}" is in it twice`);
-        found.set(name, await unpack(name, { body, target: join(folder, name), moved }));
+        found.set(name, await unpack(name, { body, target: join(folder, name), moved, pace }));
       } else throw refuse(`it holds "${name}"`);
     }
   } catch (cause) {
@@ -196,6 +209,16 @@ export async function readArchive(file: string, folder: string, moved: Moved): P
     syncDirectory(directory);
   for (const name of manifest.damaged.filter((each) => found.has(each))) storeFiles.remove(join(folder, name));
   return manifest;
+}
+
+/** What people take for a backup, and what to do with it; null for anything else. */
+function otherKindOf(file: string): string | null {
+  const start = Buffer.from(readRange(file, 0, 16)).toString('latin1');
+  if (start.startsWith('SQLite format 3')) {
+    return `it is a database alone (backup --database-only); where no dispatcher runs, copy it to the place of ${databaseEntry}`;
+  }
+  const isCompressed = ['\x1f\x8b', '\x28\xb5\x2f\xfd', '\xfd7zXZ', 'BZh'].some((magic) => start.startsWith(magic));
+  return isCompressed ? 'it is compressed; undo that first (gunzip, zstd -d, xz -d, bunzip2) and try again' : null;
 }
 
 type Refuse = (why: string) => OctasklyError;
@@ -255,9 +278,10 @@ interface Unpacking {
   readonly body: ReadableStream<Uint8Array>;
   readonly target: string;
   readonly moved: Moved;
+  readonly pace: Pace;
 }
 
-async function unpack(name: string, { body, target, moved }: Unpacking): Promise<Entry> {
+async function unpack(name: string, { body, target, moved, pace }: Unpacking): Promise<Entry> {
   mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
   const fd = openSync(target, 'wx', 0o600);
   const hash = createHash('sha256');
@@ -268,8 +292,9 @@ async function unpack(name: string, { body, target, moved }: Unpacking): Promise
       hash.update(chunk);
       bytes += chunk.length;
       moved(chunk.length);
+      await pace.breathe();
     }
-    fsyncSync(fd);
+    await onDisk(fd);
   } finally {
     closeSync(fd);
   }

@@ -35,7 +35,9 @@ export function readPower(sysfs: string): Power {
   if (process.platform === 'darwin') return onMac.latest() ?? none;
   if (process.platform === 'win32') return windowsPower();
   const power = sysfsPower(join(sysfs, 'class/power_supply'));
-  return power.batteryPercent === null && isAndroid() ? (onPhone.latest() ?? none) : power;
+  if (power.batteryPercent !== null || !isAndroid()) return power;
+  const { batteryPercent, charging } = onPhone.latest() ?? none;
+  return { batteryPercent, charging };
 }
 
 /** Temperature of a phone's battery, °C, where its processor's is not to be read; null = not known. */

@@ -22,13 +22,14 @@ import {
 } from '../discovery/beacon-messages.ts';
 import { BeaconPace, BeaconReach } from '../discovery/beacon-pace.ts';
 import { type BeaconKey, bodyBytesMax, sealBeacon, type Way } from '../discovery/beacon-seal.ts';
+import { isLinkLocal6 } from '../discovery/mdns/networks.ts';
 import { type PeerAddress, PeerTable, type PeerTableView } from '../discovery/peer-table.ts';
 import type { BeaconNode } from '../ports/discovery.ts';
 import type { Clock, Random, Timer } from '../ports/time.ts';
 import { nativeCrypto } from './crypto.ts';
 import { type Multicast, type MulticastPacket, openMulticast } from './multicast.ts';
 import type { MulticastLink } from './multicast-links.ts';
-import { isLinkLocal6, isLoopback } from './networks.ts';
+import { isLoopback } from './networks.ts';
 
 /** Groups of beacons: of administrative scope (RFC 2365), and of the link (RFC 4291). */
 export const beaconGroups = { group4: '239.255.55.55', group6: 'ff02::6f63:7461' } as const;

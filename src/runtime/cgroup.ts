@@ -13,7 +13,7 @@
  */
 
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { reasonOf } from '../base/errors.ts';
 import type { LaunchLimits } from '../ports/processes.ts';
 import { openLinuxCalls } from './libc.ts';
@@ -29,10 +29,8 @@ export interface CgroupFacts {
   readonly why: string;
 }
 
-/** The group of one attempt. Values that cannot be read are null, counts 0. */
-export interface TaskCgroup {
-  /** For Bun.spawn. */
-  readonly dir: string;
+/** What holds the tree of one attempt together: a control group, or a job object. What cannot be read is null, counts 0. */
+export interface AttemptGroup {
   /** Processes killed for want of memory, and forks refused, in this group. */
   events(): { readonly kernelKills: number; readonly refusedForks: number };
   usage(): {
@@ -40,10 +38,18 @@ export interface TaskCgroup {
     readonly memoryPeakBytes: number | null;
     readonly writtenBytes: number | null;
   };
+  /** The main process's exit status, when it has ended and what started it does not tell it whole. */
+  exitStatus?(): number | null;
   /** Kills everything in it. */
   kill(): void;
   /** Removes it once it is empty; false when that does not come to be within 2 s. Never rejects. */
   remove(): Promise<boolean>;
+}
+
+/** The control group of one attempt. */
+export interface TaskCgroup extends AttemptGroup {
+  /** For Bun.spawn. */
+  readonly dir: string;
 }
 
 /** Where groups are made. */
@@ -80,7 +86,7 @@ export async function openCgroups(system: CgroupSystem = thisSystem()): Promise<
     const available = words(join(mount, 'cgroup.controllers'));
     if (!available.some((name) => name === 'memory' || name === 'pids'))
       return none('cgroup v2 has no controllers here; they are taken by cgroup v1 or switched off at boot');
-    let own = join(mount, ownPath(system.membership()) ?? '');
+    let own = aboveOurs(join(mount, ownPath(system.membership()) ?? ''), system);
     if (!isDelegated(own, system)) {
       if (!system.systemd) return none(`${own} is not delegated to this worker`);
       const scope = await askForScope(system, mount);
@@ -179,6 +185,13 @@ function ownPath(membership: string): string | null {
 }
 
 /** An ordinary user was given what he may write; root may write everything, so he goes by the mark. */
+/** The group of this worker: of one that started again in its own place that is above the one it went to before. */
+function aboveOurs(group: string, system: CgroupSystem): string {
+  const above = dirname(group);
+  if (basename(group) !== 'worker' || !isDelegated(above, system)) return group;
+  return words(join(above, 'cgroup.subtree_control')).length > 0 ? above : group;
+}
+
 function isDelegated(own: string, { root, systemd, isMarked }: CgroupSystem): boolean {
   if (root) return !systemd || isMarked(own);
   return ['', 'cgroup.procs', 'cgroup.subtree_control'].every((name) =>

@@ -29,6 +29,7 @@ import {
   blobOf,
   blobOfDescriptor,
   eachSlice,
+  freeBytesOf,
   hasCode,
   isDiskFull,
   Pace,
@@ -40,6 +41,12 @@ import { OpenDirectory } from './open-directory.ts';
 import { OutputPatterns } from './output-patterns.ts';
 import { smallBytesMax } from './placing.ts';
 import { storeFiles } from './store-files.ts';
+
+/**
+ * With less than this free on the disk, bytes, larger files are not kept: whoever is to be told of them may have their
+ * database on the same disk, and could not take what would free it.
+ */
+const reserveBytes = 8 * 2 ** 20;
 
 /** Directories below each other that are walked into; each is open meanwhile. */
 const depthMax = 64;
@@ -172,6 +179,7 @@ class Collecting {
     if (this.#bytes + bytes > this.#bytesMax) {
       throw new Refusal(`with its ${bytes} bytes the files are larger than the ${this.#bytesMax} bytes allowed in all`);
     }
+    if (bytes > smallBytesMax) this.#checkSpace();
     const blob =
       facts.nlink > 1n
         ? await this.#inputLinked(fd, facts)
@@ -250,6 +258,17 @@ class Collecting {
     } catch (error) {
       storeFiles.remove(copy);
       throw error;
+    }
+  }
+
+  #checkSpace(): void {
+    const { directory } = this.#cache;
+    for (;;) {
+      const free = freeBytesOf(directory);
+      if (free >= reserveBytes) return;
+      if (!this.#cache.evict(reserveBytes - free)) {
+        throw new Refusal(`the disk of the worker is full, with ${free} bytes free`);
+      }
     }
   }
 

@@ -9,7 +9,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 import type { Log } from '../ports/time.ts';
@@ -17,6 +17,7 @@ import type { KeyPair } from '../wire/noise.ts';
 import { nativeCrypto } from './crypto.ts';
 import { acquireLock, type Lock, lockHolder } from './lock.ts';
 import { storeFiles, syncDirectory } from './store-files.ts';
+import { closeToOthers } from './windows-rights.ts';
 
 /** Makes the directory, private to its owner, with those above it. Error: `io`. */
 export function ensureDir(path: string): void {
@@ -32,10 +33,15 @@ export function ensureDir(path: string): void {
  * others may change something (`secret`, `node.key` and `config.toml` are there) is refused. Errors: `io`, `forbidden`.
  */
 export function ensurePrivateDir(path: string, log: Log): void {
+  const isNew = !existsSync(path);
   ensureDir(path);
+  if (process.platform === 'win32') {
+    if (isNew) closeToOthers(path);
+    return;
+  }
   const { mode: bits, uid } = statSync(path);
   const mode = bits & 0o777;
-  if (process.platform === 'win32' || (mode & 0o077) === 0) return;
+  if ((mode & 0o077) === 0) return;
   const shown = mode.toString(8).padStart(3, '0');
   if ((mode & 0o022) !== 0) {
     throw new OctasklyError(

@@ -13,10 +13,10 @@
  */
 
 import { OctasklyError } from '../base/errors.ts';
+import { isLinkLocal6 } from '../discovery/mdns/networks.ts';
 import type { TransportListener } from '../ports/transport.ts';
 import type { Endpoint } from './endpoints.ts';
 import { surveyInterfaces, unnamedInterface } from './interfaces.ts';
-import { isLinkLocal6 } from './networks.ts';
 
 /** How often the addresses are read again, ms: a worker hears of a new one within a second, and comes at once. */
 const scanIntervalMs = 250;

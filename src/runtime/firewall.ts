@@ -27,6 +27,7 @@ const linuxQuestions: readonly Question[] = [
   },
   { tool: 'nftables', calls: [['nft', '-j', 'list', 'ruleset']] },
   { tool: 'iptables', calls: [['iptables', '-S']] },
+  { tool: 'ip6tables', calls: [['ip6tables', '-S']] },
 ];
 
 /** The rules that `doctor` itself proposes are known by their names. */

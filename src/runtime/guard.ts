@@ -9,7 +9,7 @@
  *     and `env -i` alike. The worker sets it on itself and every child inherits it; hardly anything uses such queues.
  * The guard itself carries neither: it is told both as arguments, so that it knows them however soon the worker dies.
  *
- * Deliberately not here: ending tasks while the worker lives (`process-tree.ts`), and keeping a task that wants to break
+ * Deliberately not here: ending tasks while the worker lives (`linux-trees.ts`), and keeping a task that wants to break
  * out from doing so; that is the sandbox's part.
  * Invariants: one guard a process; it never keeps the worker, its terminal or its output pipes open.
  */

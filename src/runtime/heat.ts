@@ -8,11 +8,10 @@
  *   macOS          the speed its processor is held to (`pmset -g therm`); its temperature only root may read
  *
  * Deliberately not here: what is too hot (`core/conditions.ts`). Invariants: what cannot be read is null, nothing throws
- * or waits, programs are asked in the background, and only where what they ask is there.
+ * or waits, programs are asked in the background, and only where files say nothing.
  * Reference: Documentation/ABI/testing/sysfs-class-thermal and -hwmon of the kernel; x86/thermal_throttle.
  */
 
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { phoneTemperature } from './battery.ts';
 import { boardTemperature, boardTrouble, macSpeedLimit } from './power-answers.ts';
@@ -20,6 +19,7 @@ import { slowReading } from './slow-reading.ts';
 import { namesIn, numberOf, textOf } from './small-files.ts';
 import { askTool } from './tool-answer.ts';
 
+const isLinux = process.platform === 'linux';
 const askEveryMs = 30_000;
 const toolMsMax = 3000;
 /** A processor that throttled itself is taken to be slowed down for this long. */
@@ -37,15 +37,10 @@ const boardHeat = slowReading(askEveryMs, async () => boardTemperature(await ask
 const boardSlowdown = slowReading(askEveryMs, async () => boardTrouble(await ask('vcgencmd', 'get_throttled')));
 const macLimit = slowReading(askEveryMs, async () => macSpeedLimit(await ask('/usr/bin/pmset', '-g', 'therm')));
 
-/** Where a Raspberry Pi's firmware can be spoken to. */
-function hasFirmware(): boolean {
-  return process.platform === 'linux' && (existsSync('/dev/vcio') || existsSync('/dev/vchiq'));
-}
-
 /** °C, as it was last read; null = not known. `sysfs` is where /sys is mounted. */
 export function readTemperature(sysfs: string): number | null {
   const folder = join(sysfs, 'class');
-  return zones(folder) ?? sensors(folder) ?? (hasFirmware() ? boardHeat.latest() : phoneTemperature());
+  return zones(folder) ?? sensors(folder) ?? phoneTemperature() ?? (isLinux ? boardHeat.latest() : null);
 }
 
 /** Why the machine is slower than it could be, as part of a sentence; null = it is not, or does not say. */
@@ -66,7 +61,7 @@ export function createSlowdown(sysfs = '/sys'): () => string | null {
     if (throttles()) return 'its processor throttles itself';
     const said = textOf(join(sysfs, firmware));
     if (said !== null) return boardTrouble(`throttled=0x${said.replace(/^0x/, '')}`);
-    return hasFirmware() ? boardSlowdown.latest() : null;
+    return isLinux ? boardSlowdown.latest() : null;
   };
 }
 

@@ -26,6 +26,7 @@ import { guardVariable } from './guard.ts';
 import { goesWithout } from './libc.ts';
 import { markerVariable } from './process-tree.ts';
 import { ownAccountName } from './task-user.ts';
+import { openJobCalls } from './windows-jobs.ts';
 
 /** A launch takes milliseconds; what has not ended after this does not work. */
 const trialTimeoutMs = 5000;
@@ -69,8 +70,15 @@ export async function readHostIsolation(given: {
     prlimit: linux ? Bun.which('prlimit') : null,
     countsPerNamespace: linux && isKernelAtLeast(5, 14),
     cgroup: given.cgroup,
-    watcher: existsSync('/proc/self/stat'),
+    jobObjects: openJobCalls() !== null,
+    watcher: canWatch(platform),
   };
+}
+
+/** By /proc; by `ps` on macOS; by job objects. */
+function canWatch(platform: string): boolean {
+  if (platform === 'darwin') return Bun.which('ps') !== null;
+  return platform === 'win32' ? openJobCalls() !== null : existsSync('/proc/self/stat');
 }
 
 /** How this program is started: the compiled file, or the runtime with the file it was given. */

@@ -21,18 +21,21 @@ import { isFed, type TerminalSize } from '../core/task.ts';
 import type { Launched, Launcher, LaunchPlan, LimitExceeded, ProcessEnd } from '../ports/processes.ts';
 import type { Log } from '../ports/time.ts';
 import type { Stream } from '../wire/messages.ts';
-import type { Cgroups, TaskCgroup } from './cgroup.ts';
+import type { AttemptGroup, Cgroups, TaskCgroup } from './cgroup.ts';
 import { Guard, guardVariable } from './guard.ts';
 import { goesWithout, type LinuxCalls, openLinuxCalls } from './libc.ts';
+import { LinuxTrees } from './linux-trees.ts';
 import { openInputPipe, openKernelPipe, openStreamPipe, quietMs } from './pipes.ts';
 import { ProcessCap } from './process-cap.ts';
 import { GroupTrees } from './process-groups.ts';
-import { LinuxTrees, markerVariable, type OrphansUse, type ProcessTrees } from './process-tree.ts';
+import { markerVariable, type OrphansUse, type ProcessTrees } from './process-tree.ts';
 import { readKilobytes, readText } from './procfs.ts';
 import { describe, type Pipes, spawn } from './spawning.ts';
 import { openTerminalPipes } from './terminal-pipes.ts';
 import { limitMet } from './verdict.ts';
 import { type Watch, Watcher } from './watcher.ts';
+import { openJobCalls } from './windows-jobs.ts';
+import { WindowsTrees } from './windows-trees.ts';
 
 /** What a process has once, however many launchers there are. */
 interface Nursery {
@@ -54,14 +57,17 @@ function openNursery(log: Log): Nursery {
   const calls = openLinuxCalls();
   calls?.protectMemory();
   const guard = new Guard(calls, log);
-  const trees =
-    calls === null
-      ? new GroupTrees(log)
-      : new LinuxTrees({ calls, log, queueBytes: guard.queueBytes, guardPid: () => guard.pid });
+  const trees = openTrees(calls, guard, log);
   const watcher = new Watcher(trees.survey, calls);
   // Where the kernel does not count what processes write (CONFIG_TASK_IO_ACCOUNTING), its sums are 0.
   const countsWrites = calls !== null && existsSync('/proc/self/io');
   return { calls, guard, trees, watcher, countsWrites, cap: new ProcessCap(calls), launchers: 0 };
+}
+
+function openTrees(calls: LinuxCalls | null, guard: Guard, log: Log): ProcessTrees {
+  if (process.platform === 'win32') return new WindowsTrees(openJobCalls(), log);
+  if (calls === null) return new GroupTrees(log);
+  return new LinuxTrees({ calls, log, queueBytes: guard.queueBytes, guardPid: () => guard.pid });
 }
 
 type Output = (stream: Stream, data: Uint8Array) => Promise<void> | undefined;
@@ -135,6 +141,7 @@ function launch(shared: Nursery, attempt: Attempt, onOutput: Output): Launched {
   const onExit = (code: number | null, signal: string | number | null) => exit.resolve({ code, signal });
   const child = spawn(plan, { calls, pipes, env, cap: shared.cap, cgroup: cgroup?.dir ?? null, onExit });
   const orphans = trees.add(child.pid, plan);
+  const group = cgroup ?? trees.groupOf?.(child.pid, plan.limits) ?? null;
   const firstBytes = highWaterBytes(child.pid);
   pipes.stdout.started(streamOf(child.stdout));
   pipes.stderr.started(streamOf(child.stderr));
@@ -144,7 +151,7 @@ function launch(shared: Nursery, attempt: Attempt, onOutput: Output): Launched {
     pipes.stdin.close();
   }
   const kill = (): void => {
-    cgroup?.kill();
+    group?.kill();
     trees.kill(child.pid);
   };
   let limit: LimitExceeded | null = null;
@@ -152,7 +159,7 @@ function launch(shared: Nursery, attempt: Attempt, onOutput: Output): Launched {
     limit = exceeded;
     kill();
   };
-  const watch = shared.watcher.add({ pid: child.pid, plan, orphans, cgroup, onExceeded });
+  const watch = shared.watcher.add({ pid: child.pid, plan, orphans, group, onExceeded });
   const following = setTimeout(() => {
     pipes.stdout.follow();
     pipes.stderr.follow();
@@ -166,11 +173,11 @@ function launch(shared: Nursery, attempt: Attempt, onOutput: Output): Launched {
     if (rest !== null) await rest;
     const outputs = [pipes.stdout.finish(), pipes.stderr.finish()].filter((output) => output !== null);
     if (outputs.length > 0) await Promise.all(outputs);
-    const used = usageOf(child, { shared, attempt, watch, orphans, peakBefore, firstBytes });
-    const how = { exitCode: code, signal: nameOf(signal) };
-    const met = limit ?? (hasLimits(plan) ? await limitAtEnd(attempt, { how, used, watch }) : null);
+    const used = usageOf(child, { shared, group, watch, orphans, peakBefore, firstBytes });
+    const how = { exitCode: group?.exitStatus?.() ?? code, signal: nameOf(signal) };
+    const met = limit ?? (hasLimits(plan) ? await limitAtEnd(plan, { how, used, watch, group }) : null);
     watch.stop();
-    if (cgroup !== null) await cgroup.remove();
+    if (group !== null) await group.remove();
     return { ...how, ...used, limitExceeded: met };
   };
 
@@ -196,10 +203,15 @@ type Used = Pick<ProcessEnd, 'cpuMs' | 'memoryPeakBytes' | 'writtenBytes'>;
 
 /** The limit an attempt ran into that nobody ended for it. */
 async function limitAtEnd(
-  { plan, cgroup }: Attempt,
-  end: { readonly how: Pick<ProcessEnd, 'exitCode' | 'signal'>; readonly used: Used; readonly watch: Watch },
+  plan: LaunchPlan,
+  end: {
+    readonly how: Pick<ProcessEnd, 'exitCode' | 'signal'>;
+    readonly used: Used;
+    readonly watch: Watch;
+    readonly group: AttemptGroup | null;
+  },
 ): Promise<LimitExceeded | null> {
-  const { how, used, watch } = end;
+  const { how, used, watch, group } = end;
   const disk = await watch.measureDisk();
   const measured = {
     cpuMs: used.cpuMs,
@@ -207,7 +219,7 @@ async function limitAtEnd(
     diskBytes: disk?.bytes ?? null,
     processes: watch.highest.processes,
   };
-  const events = cgroup?.events() ?? { kernelKills: 0, refusedForks: 0 };
+  const events = group?.events() ?? { kernelKills: 0, refusedForks: 0 };
   return limitMet(plan.limits, measured, { ...how, ...events, largestFileBytes: disk?.largestFileBytes ?? 0 });
 }
 
@@ -263,7 +275,7 @@ function usageOf(
   child: Bun.Subprocess,
   by: {
     readonly shared: Nursery;
-    readonly attempt: Attempt;
+    readonly group: AttemptGroup | null;
     readonly watch: Watch;
     readonly orphans: OrphansUse;
     /** The highest this process had been before the start. */
@@ -273,7 +285,7 @@ function usageOf(
   },
 ): Used {
   const { watch, orphans } = by;
-  const group = by.attempt.cgroup?.usage() ?? null;
+  const group = by.group?.usage() ?? null;
   const usage = child.resourceUsage();
   const looked = watch.highest.memoryBytes;
   const highest = looked === null ? by.firstBytes : Math.max(looked, by.firstBytes ?? 0);

@@ -9,6 +9,7 @@ import { dirname, join, resolve, sep } from 'node:path';
 import { OctasklyError } from '../base/errors.ts';
 import type { ContentHash, IncomingFacts, IncomingFile, LocalFile, LocalFiles, OpenFile } from '../cli/files.ts';
 import { filesMax } from '../core/files.ts';
+import { nameProblemOn } from '../core/platform/paths.ts';
 import { blobNameOf, blobOf, eachSlice, hasCode, sliceBytes, systemReason } from './file-bytes.ts';
 import { openFlock } from './libc.ts';
 
@@ -285,6 +286,8 @@ async function openAlone(directory: string, file: IncomingFacts): Promise<Partia
 async function create(directory: string, file: IncomingFacts): Promise<IncomingFile> {
   const parts = file.path.split('/');
   const name = parts.pop() ?? '';
+  const problem = nameProblemOn(process.platform, file.path);
+  if (problem !== null) throw new OctasklyError('refused', `Its path ${problem}.`);
   return onFile(`write ${join(directory, file.path)}`, async () => {
     await disk.mkdir(directory, { recursive: true });
     const root = await disk.realpath(directory);

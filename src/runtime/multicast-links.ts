@@ -1,8 +1,8 @@
 /** Which links a list of interfaces makes, and which of them a packet came by. Pure. */
 
-import { inNetwork } from '../discovery/mdns/networks.ts';
+import { inNetwork, isLinkLocal6 } from '../discovery/mdns/networks.ts';
 import type { NetworkInterface } from '../ports/discovery.ts';
-import { isLinkLocal6, zoned } from './networks.ts';
+import { zoned } from './networks.ts';
 
 /** One family on one interface. */
 export interface MulticastLink {

@@ -11,11 +11,12 @@
  * throws or rejects; every failure is counted, and what failed is tried again with the next scan.
  */
 
+import { isLinkLocal6 } from '../discovery/mdns/networks.ts';
 import type { NetworkInterface } from '../ports/discovery.ts';
 import type { Clock } from '../ports/time.ts';
 import { followInterfaces, unnamedInterface, usableInterfaces } from './interfaces.ts';
 import { linkOf, type MulticastLink, sameAddresses, type WantedLink, wantedLinks, zoneOf } from './multicast-links.ts';
-import { isLinkLocal6, zoned } from './networks.ts';
+import { zoned } from './networks.ts';
 import { openUdp, type UdpSocket } from './udp.ts';
 
 /** A datagram that was heard. */

@@ -65,6 +65,19 @@ export async function reachOf(
   return (await hasRoute(address)) ? connected(address, timeoutMs) : 'unreachable';
 }
 
+/**
+ * Whether a program of this machine listens at an address of it, or at all of them: then nobody else can. A firewall has
+ * no say in that. What cannot be told is false.
+ */
+export function isListenedAt({ host, port }: { readonly host: string; readonly port: number }): boolean {
+  try {
+    Bun.listen({ hostname: host, port, socket: { data() {} } }).stop(true);
+    return false;
+  } catch (error) {
+    return codeOf(error) === 'EADDRINUSE';
+  }
+}
+
 /** Whether the system knows a way to an address: tying a UDP socket to it looks that up, and sends nothing. */
 async function hasRoute({ host, port }: { readonly host: string; readonly port: number }): Promise<boolean> {
   try {

@@ -15,11 +15,6 @@ export function broadcastOf(address: string, prefix: number): string | null {
   return bytes.map((byte, index) => byte | (0xff >> Math.min(8, Math.max(0, prefix - index * 8)))).join('.');
 }
 
-/** True for IPv6 addresses that hold on one link alone. */
-export function isLinkLocal6(address: string): boolean {
-  return inNetwork(address, 'fe80::/10');
-}
-
 /** True for addresses of this machine alone. */
 export function isLoopback(address: string): boolean {
   return inNetwork(address, '127.0.0.0/8') || inNetwork(address, '::1/128');

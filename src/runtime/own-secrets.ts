@@ -27,6 +27,7 @@ export const secretFlags = ['--secret', '--secret-key', '--token', '--join'];
 const secretBeginnings = ['octa1', 'octa2', 'eyJ'];
 
 let given: Environment | null = null;
+let givenWords: readonly string[] | null = null;
 
 /** The environment as it was at the start, with the secrets. For what settles options only; nothing is started with it. */
 export function givenEnvironment(): Environment {
@@ -40,6 +41,7 @@ export function givenEnvironment(): Environment {
 export function takeOwnSecrets(): readonly string[] {
   const shown = process.argv.slice(2);
   const words = handedOver(shown) ?? shown;
+  givenWords = words;
   const { [wordsVariable]: handed, ...environment } = process.env;
   given = environment;
   for (const name of [...secretVariables, wordsVariable]) delete process.env[name];
@@ -53,6 +55,16 @@ export function takeOwnSecrets(): readonly string[] {
     // No /proc, or not as it should be.
   }
   return words;
+}
+
+/** How this process was started, for starting a program the same way; secrets go by variables, which it takes out of sight. */
+export function ownStart(): { readonly words: readonly string[]; readonly env: Readonly<Record<string, string>> } {
+  const words = givenWords ?? process.argv.slice(2);
+  const env = Object.entries(givenEnvironment()).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value]],
+  );
+  const handed = secretsInWords(words).length === 0 ? {} : { [wordsVariable]: JSON.stringify(words) };
+  return { words: masked(words), env: { ...Object.fromEntries(env), ...handed } };
 }
 
 /** Carries the words of the command line over the second start. */

@@ -25,6 +25,7 @@ import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OctasklyError } from '../base/errors.ts';
 import { filesProblem, type TaskFile } from '../core/files.ts';
+import { namesProblemOn } from '../core/platform/paths.ts';
 import type { TaskArea } from '../ports/files.ts';
 import type { FileBlobCache } from './blob-cache.ts';
 import { blobOf, fullDiskReason, hasCode, isDiskFull, Pace, systemReason, writeDescriptor } from './file-bytes.ts';
@@ -36,7 +37,8 @@ const { O_WRONLY, O_CREAT, O_EXCL, COPYFILE_EXCL, COPYFILE_FICLONE_FORCE } = con
 
 /** Puts `files` below the directory of `area`; see `TaskFiles.place`. */
 export async function placeFiles(cache: FileBlobCache, files: readonly TaskFile[], area: TaskArea): Promise<void> {
-  const wrong = filesProblem(files.map(({ path }) => path));
+  const paths = files.map(({ path }) => path);
+  const wrong = filesProblem(paths) ?? namesProblemOn(process.platform, paths);
   if (wrong !== null) throw cannotPlace(files[wrong.index]?.path ?? '', `it ${wrong.problem}`);
   const placing = new Placing(cache, area);
   const pace = new Pace();

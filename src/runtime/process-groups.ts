@@ -1,8 +1,7 @@
 /**
  * Ending trees of processes on systems without Linux's /proc and subreapers: best effort. Kills the process group, then
- * whatever still carries the attempt's marker in its environment, found with `ps -E` (macOS, BSD); on Windows
- * `taskkill /T`. A process that both leaves its group and scrubs its environment gets away; there is no way to find it.
- * Deliberately not here: anything exact; that is `process-tree.ts`.
+ * whatever still carries the attempt's marker in its environment, found with `ps -E` (macOS, BSD). A process that both leaves its group and scrubs its environment gets away; there is no way to find it.
+ * Deliberately not here: anything exact; that is `linux-trees.ts`.
  */
 
 import type { Log } from '../ports/time.ts';
@@ -33,30 +32,24 @@ export class GroupTrees implements ProcessTrees {
 
   terminate(pid: number, signals: readonly NodeJS.Signals[]): void {
     if (!this.#markers.has(pid)) return;
-    if (process.platform === 'win32') this.kill(pid);
-    else for (const name of signals) signal(-pid, name);
+    for (const name of signals) signal(-pid, name);
   }
 
   kill(pid: number): void {
     if (!this.#markers.has(pid)) return;
-    if (process.platform === 'win32') {
-      Bun.spawn(['taskkill', '/PID', String(pid), '/T', '/F'], {
-        env: process.env,
-        stdio: ['ignore', 'ignore', 'ignore'],
-      });
-    } else signal(-pid, 'SIGKILL');
+    signal(-pid, 'SIGKILL');
   }
 
   finish(pid: number): Promise<void> | null {
     const marker = this.#markers.get(pid);
     this.#markers.delete(pid);
-    if (marker === undefined || process.platform === 'win32') return null;
+    if (marker === undefined) return null;
     signal(-pid, 'SIGKILL');
     return this.#sweep(marker);
   }
 
   readonly survey: Survey = async (trees) => {
-    const all = process.platform === 'win32' ? new Map<number, ProcessFacts>() : await listProcesses();
+    const all = await listProcesses();
     return new Map(
       trees.map(({ pid }) => {
         const members = withDescendants(all, [pid]);

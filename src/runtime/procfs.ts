@@ -1,6 +1,6 @@
 /**
  * Linux's /proc as far as process trees need it: who is whose parent, in which group and session, with which
- * environment, and what it has used. Deliberately not here: decisions; they are in `process-tree.ts` and `watcher.ts`.
+ * environment, and what it has used. Deliberately not here: decisions; they are in `linux-trees.ts` and `watcher.ts`.
  * Invariant: a process may vanish between any two calls, so everything answers null or nothing instead of throwing.
  * Reference: proc(5).
  */

@@ -6,7 +6,16 @@
  */
 
 import { createHash } from 'node:crypto';
-import { closeSync, createReadStream, createWriteStream, existsSync, fstatSync, openSync, readSync } from 'node:fs';
+import {
+  closeSync,
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  fstatSync,
+  openSync,
+  readSync,
+  statSync,
+} from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
@@ -31,6 +40,8 @@ export function openProgram(path: string): OpenProgram {
   const failure = (cause: unknown): OctasklyError =>
     new OctasklyError('io', `Cannot read the program "${path}": ${reasonOf(cause)}.`, { cause });
   try {
+    // Opening a pipe would wait for whoever writes to it, and everything else here with it.
+    if (!statSync(path).isFile()) throw new OctasklyError('io', `Cannot read the program "${path}": it is no file.`);
     const fd = openSync(path, 'r');
     return {
       size: fstatSync(fd).size,
@@ -54,6 +65,7 @@ export function openProgram(path: string): OpenProgram {
       close: () => closeSync(fd),
     };
   } catch (cause) {
+    if (cause instanceof OctasklyError) throw cause;
     throw failure(cause);
   }
 }

@@ -51,7 +51,7 @@ export function spawn(plan: LaunchPlan, { calls, pipes, env, cap, cgroup, onExit
       cwd: plan.cwd,
       env,
       stdio: [stdin?.theirs ?? 'ignore', stdout.theirs, stderr.theirs, ...descriptors],
-      detached: true,
+      ...startOf(plan),
       ...(plan.user === null ? null : { uid: plan.user.uid, gid: plan.user.gid }),
       ...(cgroup === null ? null : { cgroup }),
       onExit: (_child, code, signal) => onExit(code, signal),
@@ -70,6 +70,15 @@ export function spawn(plan: LaunchPlan, { calls, pipes, env, cap, cgroup, onExit
     uncap?.(pid);
     for (const descriptor of descriptors) closeSync(descriptor);
   }
+}
+
+/**
+ * A session of its own. On Windows that would be a console without a window, of which every program it starts opens one:
+ * there it gets a console nobody sees, which all of them share.
+ */
+function startOf({ isVerbatim = false }: LaunchPlan) {
+  if (process.platform !== 'win32') return { detached: true };
+  return { windowsHide: true, windowsVerbatimArguments: isVerbatim };
 }
 
 /** How a plan is named in messages. */

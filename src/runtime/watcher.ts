@@ -17,7 +17,7 @@
 
 import { availableParallelism } from 'node:os';
 import type { LaunchPlan, LimitExceeded } from '../ports/processes.ts';
-import type { TaskCgroup } from './cgroup.ts';
+import type { AttemptGroup } from './cgroup.ts';
 import { DiskMeter } from './disk-use.ts';
 import type { LinuxCalls } from './libc.ts';
 import { exactBytes, hiddenBytesMax, residentBytes, SharedFiles } from './memory-use.ts';
@@ -50,7 +50,7 @@ export interface WatchedAttempt {
   readonly pid: number;
   readonly plan: Pick<LaunchPlan, 'limits' | 'directories' | 'wrappers' | 'user'>;
   readonly orphans: OrphansUse;
-  readonly cgroup: TaskCgroup | null;
+  readonly group: AttemptGroup | null;
   /** It went beyond `limit`: called at most once, and not after `stop`. */
   onExceeded(limit: LimitExceeded): void;
 }
@@ -238,7 +238,7 @@ export class Watcher {
     attempt.lostCpuMs += Math.max(0, vanishedMs - takenOverMs);
     attempt.orphansCpuMs = attempt.orphans.cpuMs;
     attempt.members = now;
-    attempt.cpuMs = Math.max(attempt.cpuMs, sum + attempt.lostCpuMs, attempt.cgroup?.usage().cpuMs ?? 0);
+    attempt.cpuMs = Math.max(attempt.cpuMs, sum + attempt.lostCpuMs, attempt.group?.usage().cpuMs ?? 0);
   }
 
   #memoryOf(attempt: Attempt, members: readonly ProcessFacts[]): number {

@@ -198,14 +198,24 @@ class DiskSpool implements Spool {
   }
 
   #writeToFile(data: Uint8Array): void {
-    if (this.#file === null) {
-      const file = openSync(this.#path, 'wx+', 0o600);
-      this.#file = file;
-      this.#named = !unlinkOpen(this.#path);
-      writeAll(file, this.#memory.subarray(0, this.#size), 0);
-      this.#memory = new Uint8Array(0);
-    }
+    this.#file ??= this.#moveToFile();
     writeAll(this.#file, data, this.#size);
+  }
+
+  /** What is in memory stays there until a file has all of it: the disk may be full. */
+  #moveToFile(): number {
+    const file = openSync(this.#path, 'wx+', 0o600);
+    const named = !unlinkOpen(this.#path);
+    try {
+      writeAll(file, this.#memory.subarray(0, this.#size), 0);
+    } catch (error) {
+      closeSync(file);
+      if (named) rmSync(this.#path, { force: true });
+      throw error;
+    }
+    this.#named = named;
+    this.#memory = new Uint8Array(0);
+    return file;
   }
 }
 

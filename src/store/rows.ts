@@ -293,7 +293,12 @@ export function workerOf({ id, declaration, ...columns }: WorkerRow): Remembered
   const known = parse<Partial<RememberedWorker['declaration']>>(declaration);
   return {
     ...columns,
-    declaration: { isolation: unknownIsolation, peerPort: null, ...known } as RememberedWorker['declaration'],
+    declaration: {
+      isolation: unknownIsolation,
+      peerPort: null,
+      program: null,
+      ...known,
+    } as RememberedWorker['declaration'],
   };
 }
 

@@ -15,10 +15,11 @@ const copiedBytesMax = 2 ** 30;
 
 /**
  * Copies the database at `file` to `target`, which must not exist; it is private and on disk when this returns.
- * Errors: `storage_*`, `conflict`, `io`; nothing is left then.
+ * `isStill`: nobody can write to it, as its disk can only be read. Errors: `storage_*`, `conflict`, `io`; nothing is left
+ * then.
  */
-export function copyDatabase(file: string, target: string, files: StoreFiles): void {
-  const connection = openForReading(file, 'read');
+export function copyDatabase(file: string, target: string, files: StoreFiles, isStill = false): void {
+  const connection = openForReading(file, isStill ? 'still' : 'read');
   try {
     copyTo(connection, target, files);
   } finally {

@@ -11,12 +11,14 @@ import {
 } from '../core/isolation.ts';
 import type { WorkerDeclaration } from '../core/worker.ts';
 import { amount, bool, fieldLimits, labels, list, nodeName, nullOr, oneOf, row, text, whole, word } from './fields.ts';
+import { packProgram, readProgram } from './update-messages.ts';
 
 /** Characters of a sentence a worker says of itself. */
 export const sentenceLengthMax = 1000;
 
-/** What a worker declares, as a row. */
-export function packDeclaration(worker: WorkerDeclaration): unknown[] {
+/** What a worker declares, as a row of that version of the protocol. */
+export function packDeclaration(worker: WorkerDeclaration, protocol: number): unknown[] {
+  const sinceSix = protocol < 6 ? [] : [packProgram(worker.program)];
   return [
     worker.id,
     worker.name,
@@ -31,12 +33,18 @@ export function packDeclaration(worker: WorkerDeclaration): unknown[] {
     worker.arch,
     packIsolation(worker.isolation),
     worker.peerPort,
+    ...sinceSix,
   ];
 }
 
+/** Fields of protocol 5, and how many there are now. */
+const fieldsOfFive = 13;
+const fieldsNow = 14;
+
 /** Throws `MalformedMessage`. */
-export function readDeclaration(value: unknown): WorkerDeclaration {
-  const fields = row(value, 13, 'worker');
+export function readDeclaration(value: unknown, protocol: number): WorkerDeclaration {
+  const isOfFive = protocol < 6;
+  const fields = row(value, isOfFive ? fieldsOfFive : fieldsNow, 'worker');
   return {
     id: nodeName(fields[0], 'id'),
     name: nodeName(fields[1], 'name'),
@@ -51,6 +59,7 @@ export function readDeclaration(value: unknown): WorkerDeclaration {
     arch: word(fields[10], 'arch'),
     isolation: readIsolation(fields[11]),
     peerPort: nullOr(fields[12], (port) => whole(port, 'peerPort', fieldLimits.port)),
+    program: isOfFive ? null : readProgram(fields[13], sentenceLengthMax),
   };
 }
 

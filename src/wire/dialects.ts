@@ -3,11 +3,16 @@
  * but the pairing.
  */
 
-import { checkDispatcherMessage, halveDispatcherMessage, packDispatcherMessage } from './dispatcher-messages.ts';
+import {
+  checkDispatcherMessage,
+  dispatcherMessageSince,
+  halveDispatcherMessage,
+  packDispatcherMessage,
+} from './dispatcher-messages.ts';
 import type { DispatcherMessage, WorkerMessage } from './messages.ts';
 import { checkPeerMessage, halvePeerMessage, type PeerMessage, packPeerMessage } from './peer-messages.ts';
 import type { Dialect } from './session.ts';
-import { checkWorkerMessage, halveWorkerMessage, packWorkerMessage } from './worker-messages.ts';
+import { checkWorkerMessage, halveWorkerMessage, packWorkerMessage, workerMessageSince } from './worker-messages.ts';
 
 /** How both ends of a kind of link speak. */
 export interface Dialects<Dials, Listens> {
@@ -18,6 +23,7 @@ export interface Dialects<Dials, Listens> {
 /** For the worker's end. */
 export const workerDialect: Dialect<WorkerMessage, DispatcherMessage> = {
   pack: packWorkerMessage,
+  since: workerMessageSince,
   check: checkDispatcherMessage,
   halve: halveWorkerMessage,
 };
@@ -25,6 +31,7 @@ export const workerDialect: Dialect<WorkerMessage, DispatcherMessage> = {
 /** For the dispatcher's end. */
 export const dispatcherDialect: Dialect<DispatcherMessage, WorkerMessage> = {
   pack: packDispatcherMessage,
+  since: dispatcherMessageSince,
   check: checkWorkerMessage,
   halve: halveDispatcherMessage,
 };

@@ -33,11 +33,13 @@ import {
   holdersMax,
   logLinesMax,
   outputChunkBytesMax,
+  protocolVersionMin,
   type RosterEntry,
   refusalCodes,
   rosterMax,
 } from './messages.ts';
 import { packAssignment, packBytes, packKey, readAssignment, readAttempt, readKey, readSize } from './shapes.ts';
+import { packOrder, readOrder } from './update-messages.ts';
 
 type Welcome = Extract<DispatcherMessage, { kind: 'welcome' }>;
 type Resume = Welcome['resume'][number];
@@ -52,6 +54,11 @@ const publicKeyDigits = 64;
 const clusterIdDigits = 16;
 /** Characters of an address or a host's name. */
 const hostLengthMax = 255;
+
+/** The version of the protocol that brought the message. */
+export function dispatcherMessageSince({ kind }: Pick<DispatcherMessage, 'kind'>): number {
+  return kind === 'update' ? 6 : protocolVersionMin;
+}
 
 /** The message as a row for CBOR. */
 export function packDispatcherMessage(message: DispatcherMessage): unknown[] {
@@ -98,6 +105,8 @@ export function packDispatcherMessage(message: DispatcherMessage): unknown[] {
       return packBlobMessage(message);
     case 'logWanted':
       return ['logWanted', message.request, message.lines];
+    case 'update':
+      return ['update', packOrder(message.order)];
     case 'alive':
     case 'closing':
       return [message.kind];
@@ -163,6 +172,8 @@ export function checkDispatcherMessage(value: unknown): DispatcherMessage {
       return checkBlobMessage(kind, value);
     case 'logWanted':
       return readLogWanted(value);
+    case 'update':
+      return { kind, order: readOrder(row(value, 2, kind)[1]) };
     case 'alive':
     case 'closing':
       row(value, 1, kind);
@@ -231,6 +242,7 @@ export function halveDispatcherMessage(
     case 'blobData':
     case 'blobRefused':
     case 'logWanted':
+    case 'update':
     case 'alive':
     case 'closing':
       return null;

@@ -13,10 +13,16 @@
 
 import type { AttemptKey, HeldAttempt, ReportEntry } from '../core/attempt.ts';
 import type { TaskSpec, TerminalSize } from '../core/task.ts';
-import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
+import type { UpdateOrder, UpdateReport } from '../core/update.ts';
+import type { WakeAddress, WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
 
-/** Spoken version and the oldest one still understood. Exchanged in clear before the handshake. */
-export const protocolVersion = 5;
+/**
+ * Spoken version and the oldest one still understood. Exchanged in clear before the handshake; on a link the newest is
+ * spoken that both sides know. What a version brought is not said to an older one (`…Since`, `packDeclaration`):
+ *
+ *   6   `resting`, `wakeable`, `update`, `updating`; of a declaration `program`
+ */
+export const protocolVersion = 6;
 export const protocolVersionMin = 5;
 
 /** Most entries in one `assign`, `report`, `recall`, `ack` or `join.held`. */
@@ -91,10 +97,14 @@ export type WorkerMessage =
   | { readonly kind: 'leaving' }
   /** Why it takes no new work at the moment, as part of a sentence; null = it does again. */
   | { readonly kind: 'resting'; readonly why: string | null }
+  /** The network cards by which its machine can be woken when it sleeps. */
+  | { readonly kind: 'wakeable'; readonly by: readonly WakeAddress[] }
   /** Given to a peer, which keeps these until they are granted to it: as `returned`, with a wish. */
   | { readonly kind: 'handedOver'; readonly entries: readonly (AttemptKey & { readonly to: string })[] }
   /** Runs, or has run, for a peer without having been told to from here. Reports of these follow as of any other. */
   | { readonly kind: 'adopted'; readonly tasks: readonly AdoptedTask[] }
+  /** How far it is with the `update` it was told to make, or the process before it was: said when that changes. */
+  | (UpdateReport & { readonly kind: 'updating' })
   /** Answers `logWanted`: the last lines of its log, oldest first, as it writes them. */
   | { readonly kind: 'logLines'; readonly request: number; readonly lines: readonly string[] }
   /** Holds nothing any more and hangs up. */
@@ -240,6 +250,8 @@ export type DispatcherMessage =
   | BlobMessage
   /** Somebody wants to read its log; `request` comes back with the answer, `lines` is at most `logLinesMax`. */
   | { readonly kind: 'logWanted'; readonly request: number; readonly lines: number }
+  /** Replace the program by another version, when what runs has ended, and come back. Answered with `updating`. */
+  | { readonly kind: 'update'; readonly order: UpdateOrder }
   /** Answers a heartbeat. */
   | { readonly kind: 'alive' }
   /** The dispatcher goes down; keep running, keep results, come back later. */

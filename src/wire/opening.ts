@@ -96,6 +96,8 @@ export interface Opened {
   /** The other's static public key, 32 bytes. */
   readonly remoteKey: Uint8Array;
   readonly admission: Admission;
+  /** The version of the protocol that is spoken: the newest that both sides know. */
+  readonly protocol: number;
 }
 
 /** It came to nothing; `detail` is a sentence for people. */
@@ -125,6 +127,7 @@ export class Opening {
   #nonce: Uint8Array = noBytes;
   #commitment: Uint8Array = noBytes;
   #candidates: readonly Candidate[] = [];
+  #protocol: number;
 
   constructor(options: OpeningOptions, transmit: (body: Uint8Array) => void) {
     const { side, versions } = options;
@@ -133,6 +136,7 @@ export class Opening {
     if (side.role === 'initiator') this.#claim = side.proof;
     this.#hello = { ...(versions ?? { version: protocolVersion, versionMin: protocolVersionMin }), claim: this.#claim };
     this.#helloBody = encodeHello(this.#hello);
+    this.#protocol = this.#hello.version;
   }
 
   /** The dialler speaks first; the listener has nothing to say yet. Call once, when connected. */
@@ -178,6 +182,7 @@ export class Opening {
     if (side.role === 'responder') this.#transmit(this.#helloBody);
     const mismatch = versionMismatch(this.#hello, theirs);
     if (mismatch !== null) return this.#decline('version_mismatch', 'version_mismatch', mismatch);
+    this.#protocol = Math.min(this.#hello.version, theirs.version);
     if (side.role === 'responder') {
       const { claim } = theirs;
       if (claim === null) return this.#decline('refused', 'refused', 'It asks to be admitted in an unknown way.');
@@ -289,6 +294,7 @@ export class Opening {
       channelsOf: (lane) => this.#channelsFrom(handshake.split(utf8.encode(`octaskly lane ${lane}`))),
       remoteKey: handshake.remoteStatic,
       admission,
+      protocol: this.#protocol,
     };
   }
 

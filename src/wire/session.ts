@@ -50,9 +50,12 @@ export interface SessionSink<Receives> {
 
 /** One direction's messages and how they become rows. Present: `workerDialect`, `dispatcherDialect`. */
 export interface Dialect<Sends, Receives> {
-  pack(message: Sends): unknown[];
-  /** Throws `MalformedMessage`. */
-  check(value: unknown): Receives;
+  /** As that version of the protocol has it; the default is this program's. */
+  pack(message: Sends, protocol?: number): unknown[];
+  /** Version of the protocol that brought this message; to an older one it is not said. Missing: all are as old as any. */
+  since?(message: Sends): number;
+  /** Likewise, what came in. Throws `MalformedMessage`. */
+  check(value: unknown, protocol?: number): Receives;
   /** Two messages that say the same in order, or null. */
   halve(message: Sends): readonly [Sends, Sends] | null;
 }
@@ -82,6 +85,8 @@ export class Session<Sends extends { readonly kind: string }, Receives> {
   /** The lanes of the connection; what belongs on one it does not have goes over `control`. */
   readonly #tracks: Map<Lane, Track>;
   #phase: Phase = 'opening';
+  /** What is spoken; 0 until it is open. */
+  #protocol = 0;
   /** Null once it is over. */
   #handshake: Opening | null;
 
@@ -136,7 +141,9 @@ export class Session<Sends extends { readonly kind: string }, Receives> {
     const wanted = laneOf(message);
     const lane = this.#tracks.has(wanted) ? wanted : 'control';
     const { sealing } = present(this.#tracks.get(lane)?.channels, 'an open session');
-    const row = this.#options.dialect.pack(message);
+    const { dialect } = this.#options;
+    if ((dialect.since?.(message) ?? 0) > this.#protocol) return;
+    const row = dialect.pack(message, this.#protocol);
     const tooMany = row.some((field) => Array.isArray(field) && field.length > entriesMax);
     // Messages of files are the ones with byte strings so large that it pays to look for them.
     const parts = tooMany ? null : wanted === 'blobs' ? encodeCborParts(row) : [encodeCbor(row)];
@@ -145,7 +152,7 @@ export class Session<Sends extends { readonly kind: string }, Receives> {
       this.#options.sink.transmit(withLength(sealing.seal(parts, frameHeaderBytes)), lane);
       return;
     }
-    const halves = this.#options.dialect.halve(message);
+    const halves = dialect.halve(message);
     if (halves === null) {
       const size = parts === null ? `more than ${entriesMax} entries` : `${encodedBytes} bytes`;
       this.#end('oversized', `Cannot send a message of ${size}; ${messageBytesMax} bytes are allowed.`);
@@ -205,6 +212,7 @@ export class Session<Sends extends { readonly kind: string }, Receives> {
       return;
     }
     this.#phase = 'open';
+    this.#protocol = outcome.protocol;
     this.#handshake = null;
     this.#openTracks(outcome);
     this.#options.sink.onOpen(outcome.remoteKey, outcome.admission);
@@ -229,7 +237,7 @@ export class Session<Sends extends { readonly kind: string }, Receives> {
     }
     let message: Receives;
     try {
-      message = this.#options.dialect.check(decodeCbor(encoded));
+      message = this.#options.dialect.check(decodeCbor(encoded), this.#protocol);
     } catch (error) {
       if (!(error instanceof MalformedMessage)) throw error;
       this.#end('malformed', `The other side sent no valid message: ${error.message}.`);

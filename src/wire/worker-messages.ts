@@ -7,7 +7,7 @@
 import { unreachable } from '../base/assert.ts';
 import type { AttemptKey, HeldAttempt, ReportEntry } from '../core/attempt.ts';
 import { filesMax, problemsMax } from '../core/files.ts';
-import type { WorkerVitals } from '../core/worker.ts';
+import { type WakeAddress, type WorkerVitals, wakeAddressesMax } from '../core/worker.ts';
 import { checkBlobMessage, packBlobMessage } from './blob-messages.ts';
 import { packDeclaration, readDeclaration, sentenceLengthMax } from './declaration.ts';
 import {
@@ -35,6 +35,8 @@ import {
   logLengthMax,
   logLinesMax,
   outputChunkBytesMax,
+  protocolVersion,
+  protocolVersionMin,
   type WorkerMessage,
 } from './messages.ts';
 import {
@@ -51,17 +53,23 @@ import {
   readOutcome,
   readUsage,
 } from './shapes.ts';
+import { packUpdateReport, readUpdateReport } from './update-messages.ts';
 
 export const streams = ['stdout', 'stderr'] as const;
 const heldPhases = ['waiting', 'running', 'ended'] as const;
 
-/** The message as a row for CBOR. */
-export function packWorkerMessage(message: WorkerMessage): unknown[] {
+/** The version of the protocol that brought the message. */
+export function workerMessageSince({ kind }: Pick<WorkerMessage, 'kind'>): number {
+  return kind === 'resting' || kind === 'updating' || kind === 'wakeable' ? 6 : protocolVersionMin;
+}
+
+/** The message as a row for CBOR, as that version of the protocol has it. */
+export function packWorkerMessage(message: WorkerMessage, protocol = protocolVersion): unknown[] {
   switch (message.kind) {
     case 'join':
       return [
         'join',
-        packDeclaration(message.worker),
+        packDeclaration(message.worker, protocol),
         message.held.map((held) => [held.taskId, held.attempt, held.phase, held.adopted === true]),
       ];
     case 'enroll':
@@ -91,6 +99,10 @@ export function packWorkerMessage(message: WorkerMessage): unknown[] {
       return ['logLines', message.request, message.lines];
     case 'resting':
       return ['resting', message.why];
+    case 'wakeable':
+      return ['wakeable', message.by.map(({ mac, broadcast, armed }) => [mac, broadcast, armed])];
+    case 'updating':
+      return packUpdateReport(message);
     case 'leaving':
     case 'goodbye':
       return [message.kind];
@@ -100,12 +112,12 @@ export function packWorkerMessage(message: WorkerMessage): unknown[] {
 }
 
 /** The message in a decoded row. Throws `MalformedMessage`. */
-export function checkWorkerMessage(value: unknown): WorkerMessage {
+export function checkWorkerMessage(value: unknown, protocol = protocolVersion): WorkerMessage {
   const kind = kindOf(value, 'message');
   switch (kind) {
     case 'join': {
       const fields = row(value, 3, kind);
-      return { kind, worker: readDeclaration(fields[1]), held: list(fields[2], 'held', readHeld) };
+      return { kind, worker: readDeclaration(fields[1], protocol), held: list(fields[2], 'held', readHeld) };
     }
     case 'enroll': {
       const fields = row(value, 5, kind);
@@ -156,10 +168,12 @@ export function checkWorkerMessage(value: unknown): WorkerMessage {
       const fields = row(value, 3, kind);
       return { kind, request: count(fields[1], 'request'), lines: readLines(fields[2]) };
     }
-    case 'resting': {
-      const why = nullOr(row(value, 2, kind)[1], (each) => text(each, 'why', sentenceLengthMax));
-      return { kind, why };
-    }
+    case 'resting':
+      return { kind, why: nullOr(row(value, 2, kind)[1], (why) => text(why, 'why', sentenceLengthMax)) };
+    case 'updating':
+      return { kind, ...readUpdateReport(value) };
+    case 'wakeable':
+      return { kind, by: list(row(value, 2, kind)[1], 'by', readWakeAddress, wakeAddressesMax) };
     case 'leaving':
     case 'goodbye':
       row(value, 1, kind);
@@ -286,6 +300,19 @@ function readLines(value: unknown): readonly string[] {
     },
     logLinesMax,
   );
+}
+
+const macPattern = /^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/;
+
+function readWakeAddress(value: unknown): WakeAddress {
+  const fields = row(value, 3, 'address');
+  const mac = word(fields[0], 'mac');
+  if (!macPattern.test(mac)) throw wrong('mac', 'six bytes in hex with colons between', mac);
+  return {
+    mac,
+    broadcast: nullOr(fields[1], (each) => word(each, 'broadcast')),
+    armed: nullOr(fields[2], (each) => bool(each, 'armed')),
+  };
 }
 
 function readProblem(value: unknown): string {

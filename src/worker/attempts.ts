@@ -155,9 +155,15 @@ export class Attempts {
     this.#parts.kept.release([key]);
   }
 
-  /** The end is stored. */
-  stored(key: AttemptKey): void {
-    if (!this.isRunning(key)) this.#forget(key);
+  /** The ends of these are stored. */
+  stored(keys: readonly AttemptKey[]): void {
+    for (const key of keys) if (!this.isRunning(key)) this.#forget(key);
+  }
+
+  /** Passes on what the dispatcher sent for a task's stdin, and tells it how far that was taken. */
+  async feed({ taskId, attempt, ...chunk }: AttemptKey & StdinChunk, link: WorkerLink): Promise<void> {
+    const taken = await this.writeStdin({ taskId, attempt }, chunk);
+    link.send({ kind: 'stdinTaken', taskId, attempt, ...taken });
   }
 
   async writeStdin({ taskId, attempt }: AttemptKey, chunk: StdinChunk): Promise<StdinProgress> {

@@ -20,9 +20,14 @@ const passedOn = [
   'PREFIX',
   'ANDROID_ROOT',
   'ANDROID_DATA',
-  'SystemRoot',
-  'ComSpec',
-  'PATHEXT',
+];
+
+/** What programs on Windows look for; their case does not count there. */
+const passedOnWindows = [
+  ...['PATH', 'PATHEXT', 'ComSpec', 'SystemRoot', 'SystemDrive', 'windir', 'OS', 'TZ', 'LANG'],
+  ...['USERNAME', 'USERPROFILE', 'HOMEDRIVE', 'HOMEPATH', 'APPDATA', 'LOCALAPPDATA', 'ALLUSERSPROFILE', 'PUBLIC'],
+  ...['ProgramData', 'ProgramFiles', 'ProgramFiles(x86)', 'ProgramW6432', 'CommonProgramFiles', 'CommonProgramW6432'],
+  ...['NUMBER_OF_PROCESSORS', 'PROCESSOR_ARCHITECTURE', 'PROCESSOR_IDENTIFIER', 'COMPUTERNAME'],
 ];
 
 const pathDefault = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -38,10 +43,13 @@ export interface Surroundings {
   readonly person: { readonly name: string; readonly home: string } | null;
   /** Only language and time zone of the worker get through. */
   readonly minimal: boolean;
+  /** As `HostIsolation` has it. */
+  readonly platform: string;
 }
 
 /** The whole environment of an attempt. */
 export function taskEnvironment(assignment: Assignment, here: Surroundings): Record<string, string> {
+  if (here.platform === 'win32') return onWindows(assignment, here);
   const env: Record<string, string> = { PATH: pathDefault };
   for (const name of here.minimal ? neutral : passedOn) {
     const value = here.own[name];
@@ -55,10 +63,26 @@ export function taskEnvironment(assignment: Assignment, here: Surroundings): Rec
   }
   const { stdin } = assignment.spec;
   if (stdin.kind === 'terminal') env.TERM = stdin.term;
+  return { ...env, TMPDIR: here.temporary, ...assignment.spec.env, ...aboutItself(assignment, here) };
+}
+
+/** Two variables whose names differ in case alone are one there: the task's stands in the place of the worker's. */
+function onWindows(assignment: Assignment, here: Surroundings): Record<string, string> {
+  const env = new Map<string, readonly [name: string, value: string]>();
+  const set = (name: string, value: string) => env.set(name.toLowerCase(), [name, value]);
+  const own = new Map(Object.entries(here.own).map(([name, value]) => [name.toLowerCase(), value]));
+  for (const name of passedOnWindows) {
+    const value = own.get(name.toLowerCase());
+    if (value !== undefined) set(name, value);
+  }
+  for (const name of ['TEMP', 'TMP']) set(name, here.temporary);
+  for (const asked of [assignment.spec.env, aboutItself(assignment, here)])
+    for (const [name, value] of Object.entries(asked)) set(name, value);
+  return Object.fromEntries(env.values());
+}
+
+function aboutItself(assignment: Assignment, here: Surroundings): Record<string, string> {
   return {
-    ...env,
-    TMPDIR: here.temporary,
-    ...assignment.spec.env,
     OCTASKLY_TASK_ID: assignment.taskId,
     OCTASKLY_ATTEMPT: String(assignment.attempt),
     OCTASKLY_TASK_DIR: here.directory,

@@ -149,6 +149,7 @@ class Enrolment {
       case 'blobData':
       case 'blobRefused':
       case 'logWanted':
+      case 'update':
       case 'alive':
         link.close(`The dispatcher answered the request to join with "${message.kind}".`);
         return;

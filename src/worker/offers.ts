@@ -1,9 +1,6 @@
 /**
  * What a worker promises: its levels, by what each is made, and how each limit is kept; and for levels it cannot give, why
  * and how to get them. Pure; everything follows from what was found and tried on the machine.
- *
- * Honesty before shine: a sum over a tree that is looked at now and then is `watched`, though the kernel holds each process
- * to a limit of its own beside it; `hard` is said only where the whole tree can never pass.
  */
 
 import { unreachable } from '../base/assert.ts';
@@ -13,11 +10,10 @@ import {
   isAtLeast,
   type LevelLack,
   type LevelOffer,
-  type LimitName,
-  type LimitOffer,
   type SandboxLevel,
   sandboxLevels,
 } from '../core/isolation.ts';
+import { limitsKept } from '../core/platform/limits.ts';
 import { landlockCanHide } from './sandbox-launcher.ts';
 
 /** By what a level is made. */
@@ -89,18 +85,27 @@ export function offersOf(host: HostIsolation, least: SandboxLevel): Isolation {
         level,
         mechanism: describe(host, level, mechanism),
         network: level !== 'very-strict',
-        limits: limitsOf(host, mechanism),
+        limits: limitsKept(
+          host,
+          mechanism === 'bubblewrap' ? mechanism : mechanism === 'namespaces' ? 'launcher' : null,
+        ),
       });
     }
   }
   return { least, levels, missing };
 }
 
+function plainly({ platform, jobObjects }: HostIsolation, level: SandboxLevel): string {
+  if (platform === 'win32')
+    return `${jobObjects ? 'job object' : 'taskkill'}${level === 'none' ? '' : ', own environment and priority'}`;
+  return level === 'none' ? 'process group' : 'own environment, umask and priority';
+}
+
 function describe(host: HostIsolation, level: SandboxLevel, mechanism: Mechanism): string {
   const who = host.isRoot && host.taskUser !== null ? ` as ${host.taskUser.name}` : '';
   switch (mechanism) {
     case 'plain':
-      return level === 'none' ? 'process group' : 'own environment, umask and priority';
+      return plainly(host, level);
     case 'bubblewrap':
       return `bubblewrap ${host.bubblewrap?.version ?? ''}${level === 'strict' ? '' : '+seccomp'}${who}`;
     case 'namespaces':
@@ -112,29 +117,4 @@ function describe(host: HostIsolation, level: SandboxLevel, mechanism: Mechanism
     default:
       return unreachable(mechanism);
   }
-}
-
-const never: LimitOffer = { enforcement: 'none', mechanism: '' };
-
-function limitsOf(host: HostIsolation, mechanism: Mechanism): Record<LimitName, LimitOffer> {
-  const posix = host.platform !== 'win32';
-  const watched = (how: string): LimitOffer => (host.watcher ? { enforcement: 'watched', mechanism: how } : never);
-  const perProcess = (how: string): LimitOffer => (posix ? { enforcement: 'per-process', mechanism: how } : never);
-  const namespace = mechanism === 'bubblewrap' || mechanism === 'namespaces';
-  const setsLimits = host.prlimit !== null || mechanism === 'namespaces';
-  const countedAlone = namespace && host.countsPerNamespace && setsLimits;
-  const memory: LimitOffer = { enforcement: 'hard', mechanism: 'memory.max' };
-  const pids: LimitOffer = { enforcement: 'hard', mechanism: 'pids.max' };
-  const ownCount: LimitOffer = { enforcement: 'hard', mechanism: 'RLIMIT_NPROC' };
-  const counted = host.isRoot || !posix ? 'watcher' : 'watcher, RLIMIT_NPROC';
-  const sum = host.cgroup.cpu ? 'cpu.stat' : 'watcher';
-  return {
-    timeout: { enforcement: 'hard', mechanism: 'timer' },
-    max_output: { enforcement: 'hard', mechanism: 'reader' },
-    cpu_time_limit: host.watcher ? watched(`${sum}, RLIMIT_CPU`) : perProcess('RLIMIT_CPU'),
-    memory_limit_mb: host.cgroup.memory ? memory : watched('watcher'),
-    disk_limit_mb: watched('watcher, RLIMIT_FSIZE'),
-    max_open_files: perProcess('RLIMIT_NOFILE'),
-    max_processes: host.cgroup.processes ? pids : countedAlone ? ownCount : watched(counted),
-  };
 }

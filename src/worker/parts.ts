@@ -2,10 +2,11 @@
 
 import type { Condition } from '../core/conditions.ts';
 import type { Credential } from '../core/trust.ts';
-import type { WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
+import type { WakeAddress, WorkerDeclaration, WorkerVitals } from '../core/worker.ts';
 import type { PeerTableView } from '../discovery/peer-table.ts';
 import type { BlobCache, TaskFiles } from '../ports/files.ts';
 import type { Links, Proof } from '../ports/links.ts';
+import type { WorkerProgram } from '../ports/program.ts';
 import type { Clock, Log, Random } from '../ports/time.ts';
 import type { ExecutorParts } from './executor.ts';
 import type { KeptOutputs } from './kept-outputs.ts';
@@ -41,10 +42,14 @@ export interface WorkerParts extends Omit<ExecutorParts, 'workerName' | 'staging
   metered?(): boolean | null;
   /** Why it is slower than it could be, as part of a sentence; null = it is not, or not known. Does not throw. */
   slowdown?(): string | null;
+  /** The network cards by which the dispatcher at `remote` can wake this machine. Never rejects. */
+  wakeAddresses?(remote: string): Promise<readonly WakeAddress[]>;
   /** Its peers; null = it has none. */
   readonly peers: WorkerPeers | null;
   /** Shown to people: joined, lost, refused. */
   onStatus(sentence: string): void;
+  /** The program it runs, which it may be told to replace; null = that is not its own. */
+  readonly program: WorkerProgram | null;
   /** The last lines of its log, oldest first, at most `lines`; without it nobody can read them from elsewhere. */
   recentLog?(lines: number): readonly string[];
 }

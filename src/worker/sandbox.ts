@@ -23,6 +23,8 @@ import {
   isolationMismatches,
   type SandboxLevel,
 } from '../core/isolation.ts';
+import { isAbsoluteOn, joinOn } from '../core/platform/paths.ts';
+import { type ShellCommand, shellFor } from '../core/platform/shell.ts';
 import type { TaskArea, TaskUser } from '../ports/files.ts';
 import type { LaunchPlan } from '../ports/processes.ts';
 import type { Assignment } from '../wire/messages.ts';
@@ -113,27 +115,45 @@ function commonPlan({ assignment, around }: Request) {
   };
 }
 
-function commandOf({ spec }: Assignment): readonly string[] {
-  return spec.argv ?? ['/bin/sh', '-c', spec.command ?? ''];
+/** What the task starts. Error: `refused` for a command line that this system's shell cannot take. */
+function commandOf({ host, own, assignment: { spec } }: Request): ShellCommand {
+  if (spec.argv !== null) return { argv: spec.argv, isVerbatim: false };
+  const command = shellFor(host.platform, spec.command ?? '', own);
+  if (typeof command === 'string') throw new OctasklyError('refused', `Cannot run the task: ${command}.`);
+  return command;
 }
 
 function plainPlan(request: Request): LaunchPlan {
   const { host, own, assignment, around } = request;
   const { spec } = assignment;
   const { directory } = around.area;
-  const here = { own, directory, temporary: directory, workerName: around.workerName, person: null, minimal: false };
-  const argv = spec.stdin.kind === 'terminal' ? inTerminalOfLeader(commandOf(assignment)) : commandOf(assignment);
+  const here = {
+    own,
+    directory,
+    temporary: directory,
+    workerName: around.workerName,
+    person: null,
+    minimal: false,
+    platform: host.platform,
+  };
+  const asked = commandOf(request);
+  const argv = spec.stdin.kind === 'terminal' ? inTerminalOfLeader(asked.argv) : asked.argv;
   const command = { argv, env: taskEnvironment(assignment, here) };
   const bare = around.prepared.level === 'none';
   return {
     ...commonPlan(request),
     ...withResourceLimits(command, resourceLimits(spec.requires.isolation.limits, host, false), host),
     ...(bare ? { umask: null, nice: 0 } : {}),
-    cwd:
-      spec.workdir === null ? directory : spec.workdir.startsWith('/') ? spec.workdir : `${directory}/${spec.workdir}`,
+    ...(asked.isVerbatim ? { isVerbatim: true } : {}),
+    cwd: workdirOf(host.platform, directory, spec.workdir),
     descriptors: [],
     wrappers: 0,
   };
+}
+
+function workdirOf(platform: string, directory: string, workdir: string | null): string {
+  if (workdir === null) return directory;
+  return isAbsoluteOn(platform, workdir) ? workdir : joinOn(platform, directory, workdir);
 }
 
 function upperPlan(request: Request, mechanism: Exclude<Mechanism, 'plain'>): LaunchPlan {
@@ -162,10 +182,11 @@ function upperPlan(request: Request, mechanism: Exclude<Mechanism, 'plain'>): La
     workerName: around.workerName,
     person: { name, home: inside },
     minimal,
+    platform: host.platform,
   });
   const workdir = visibleWorkdir(assignment, inside, [inside, rebuilt ? '/tmp' : temporary, ...readable]);
   const isTerminal = assignment.spec.stdin.kind === 'terminal';
-  const asked = commandOf(assignment);
+  const asked = commandOf(request).argv;
   const command = { argv: isTerminal && rebuilt ? inTerminalOfOwn(asked) : asked, env };
   refuseNul([workdir, ...command.argv, ...Object.entries(env).flat()]);
   // The chain itself starts where it can always be: the task's directory may be one the worker's account cannot enter.

@@ -103,6 +103,11 @@ export class Staging {
     this.#server?.take(message);
   }
 
+  /** Fetches a blob from the dispatcher alone: what is no task's file, and peers need not have. */
+  fetch(blob: string, bytes: number): Fetch {
+    return this.#fetcher.fetch(blob, bytes);
+  }
+
   /** Keeps the blobs of an attempt's inputs until `release`. */
   hold(files: readonly TaskFile[]): void {
     for (const { blob } of files) this.#parts.blobs.hold(blob);

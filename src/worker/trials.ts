@@ -9,6 +9,7 @@ import type { TaskArea } from '../ports/files.ts';
 import type { LaunchPlan } from '../ports/processes.ts';
 import type { Mechanism } from './offers.ts';
 import { createSandbox, filterArch } from './sandbox.ts';
+import { landlockCanHide } from './sandbox-launcher.ts';
 import type { UpperLevel } from './sandbox-view.ts';
 
 /** One thing to try. */
@@ -38,7 +39,9 @@ export function secondCandidates(host: HostIsolation): Candidate[] {
     return [];
   const open = (level: UpperLevel) =>
     host.bubblewrap === null || !(level === 'strict' ? host.bubblewrap.strict : host.bubblewrap.veryStrict).works;
-  const candidates: Candidate[] = [...bothLevels('namespaces'), { mechanism: 'landlock', level: 'strict' }];
+  const hides = landlockCanHide({ level: 'strict', paths: host.paths });
+  const landlock: Candidate[] = hides ? [{ mechanism: 'landlock', level: 'strict' }] : [];
+  const candidates = [...bothLevels('namespaces'), ...landlock];
   return candidates.filter(({ level }) => open(level));
 }
 

@@ -24,6 +24,7 @@ import type { WorkerParts, WorkerPeers } from './parts.ts';
 import { PeerRuns } from './peer-runs.ts';
 import { Proofs } from './proofs.ts';
 import { type Address, Redial } from './redial.ts';
+import { Renewal } from './renewal.ts';
 import { Staging } from './staging.ts';
 import { Willingness } from './willingness.ts';
 
@@ -49,6 +50,7 @@ export class Worker {
   readonly #dialling: Dialling;
   readonly #proofs: Proofs;
   readonly #farewell: Farewell;
+  readonly #renewal: Renewal;
   readonly #willingness: Willingness;
   readonly #unlisten: () => void;
   #name: string;
@@ -77,6 +79,10 @@ export class Worker {
       isJoined: () => this.#joined !== null,
       goodbye: () => this.#joined?.link.send({ kind: 'goodbye' }),
       finish: (detail) => this.#finish(detail === null ? { ok: true } : { ok: false, detail }),
+    });
+    this.#renewal = new Renewal({
+      ...{ ...parts, fetch: (blob, bytes) => this.#staging.fetch(blob, bytes), leave: () => this.leave() },
+      isIdle: () => this.#attempts.isIdle && this.#attempts.backlog.waiting === 0 && this.#attempts.unstored === 0,
     });
     this.#handover = parts.peers === null ? null : this.#withPeers(parts.peers);
     const { whereabouts } = parts;
@@ -170,6 +176,7 @@ export class Worker {
     this.#attempts.detach();
     this.#handover?.lost();
     this.#staging.detach();
+    this.#renewal.detach();
     const detail = sentenceOn(end, this.#proofs.present);
     const searching = this.#parts.whereabouts.isSearching();
     const hopeless = this.#redial.isHopeless && this.standing !== 'member' && !searching;
@@ -236,14 +243,13 @@ export class Worker {
         this.#onAbandon(message.attempts);
         return;
       case 'ack':
-        this.#onAck(message.attempts);
-        return;
       case 'release':
-        this.#attempts.letGo(message.attempts);
+        if (message.kind === 'ack') this.#attempts.stored(message.attempts);
+        else this.#attempts.letGo(message.attempts);
         this.#endIfIdle();
         return;
       case 'stdin':
-        void this.#onStdin(link, message);
+        void this.#attempts.feed(message, link);
         return;
       case 'resize':
         this.#attempts.resize(message, message);
@@ -255,6 +261,9 @@ export class Worker {
         return;
       case 'logWanted':
         link.send(logAnswer(message, (lines) => this.#parts.recentLog?.(lines) ?? []));
+        return;
+      case 'update':
+        this.#renewal.obey(message.order);
         return;
       case 'alive':
         return;
@@ -284,11 +293,6 @@ export class Worker {
   #onAbandon(attempts: readonly AttemptKey[]): void {
     for (const key of attempts) this.#attempts.abandon(key);
     this.#attempts.startNext();
-  }
-
-  #onAck(attempts: readonly AttemptKey[]): void {
-    for (const key of attempts) this.#attempts.stored(key);
-    this.#endIfIdle();
   }
 
   #onRefused(link: WorkerLink, message: Extract<DispatcherMessage, { kind: 'refused' }>): void {
@@ -339,19 +343,16 @@ export class Worker {
       if (this.#willingness.look(vitals)) this.#onWillingness(link);
     };
     this.#willingness.forget();
+    const cards = this.#parts.wakeAddresses?.(link.remote);
+    void cards?.then((by) => by.length > 0 && link.send({ kind: 'wakeable', by }));
     this.#joined = { link, heartbeat: new Heartbeat({ clock, link, pace: message, beat }) };
     if (this.#leaving) link.send({ kind: 'leaving' });
     this.#attempts.attach(link, resume);
     this.#parts.peers?.peers.ban(message.peers ? null : 'the dispatcher wants no peer-to-peer traffic');
     this.#handover?.joined(link, message.peers);
     this.#staging.attach(link);
+    this.#renewal.attach(link);
     this.#endIfIdle();
-  }
-
-  async #onStdin(link: WorkerLink, message: Extract<DispatcherMessage, { kind: 'stdin' }>): Promise<void> {
-    const { taskId, attempt, ...chunk } = message;
-    const taken = await this.#attempts.writeStdin({ taskId, attempt }, chunk);
-    link.send({ kind: 'stdinTaken', taskId, attempt, ...taken });
   }
 
   #onGranted(entries: Extract<DispatcherMessage, { kind: 'granted' }>['entries']): void {
@@ -377,7 +378,8 @@ export class Worker {
   // -------------------------------------------------------------------------------------------------- the end
 
   #endIfIdle(): void {
-    if (this.#leaving && this.#end !== null) this.#farewell.look();
+    if (!this.#leaving) this.#renewal.look();
+    else if (this.#end !== null) this.#farewell.look();
   }
 
   #finish(end: WorkerEnd): void {

@@ -66,6 +66,7 @@ for (let n = 1; n <= Number(workers); n++) {
         isolation: unknownIsolation,
         // Nobody dials it: it is told of the others, as a worker that takes peers is.
         peerPort: 1,
+        program: null,
       },
     });
     return {

@@ -141,6 +141,7 @@ describe('Store.commit()', () => {
       declaration: {
         ...{ id: 'node', name: 'pi', processId: 'p', version: '1', slots: 4, cpuCores: 4, memoryMb: 1024, gpu: 0 },
         ...{ labels: { room: 'attic' }, platform: 'linux', arch: 'arm64', isolation: unknownIsolation, peerPort: 7879 },
+        program: { target: 'linux-arm64', refusal: null },
       },
       name: 'pi-2',
       publicKey: 'ff',

@@ -2,7 +2,17 @@
 
 import { Database } from 'bun:sqlite';
 import { afterEach, expect, test } from 'bun:test';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { AuditEntryView } from '../../src/api/trust-schemas.ts';
 import { closeSites, type Node, openSite, type Site } from './site.ts';
@@ -120,6 +130,26 @@ test('restore refuses a running dispatcher, one that is there, and a damaged fil
   expect(readFileSync(join(site.dataDir, aside, 'secret'), 'utf8')).toBe(secret);
   await site.dispatcher();
   expect((await site.allTasks()).map(({ name }) => name)).toEqual(['old']);
+}, 60_000);
+
+test("backup never replaces what is the dispatcher's own, and says what else is no place for it", async () => {
+  const site = openSite();
+  await site.dispatcher();
+  const id = await site.submit({ command: 'true' });
+  const link = site.path('link');
+  symlinkSync(site.dataDir, link);
+  const own = ['octaskly.db', 'octaskly.db-wal', 'secret', 'blobs/x', 'workers/x'];
+  mkdirSync(join(site.dataDir, 'workers'), { recursive: true });
+  for (const file of [...own.map((name) => join(site.dataDir, name)), join(link, 'node.key')]) {
+    const { status, stderr } = await site.run(['backup', '--force', file]);
+    expect([status, stderr]).toEqual([1, expect.stringContaining("the dispatcher's own")]);
+  }
+  const database = join(site.dataDir, 'octaskly.db');
+  expect((await site.run(['backup', '--force', '--database-only', database])).status).toBe(1);
+  expect(await site.run(['backup', '-'])).toMatchObject({ status: 2, stderr: expect.stringContaining('./-') });
+  await site.text(['backup', join(site.dataDir, 'mine.tar')]);
+  expect((await site.allTasks()).map((task) => task.id)).toEqual([id]);
+  expect(readFileSync(database, 'latin1')).toStartWith('SQLite format 3');
 }, 60_000);
 
 test('backup --database-only gives a file for sqlite3, and an older database is not moved forward by it', async () => {

@@ -177,3 +177,17 @@ test('up is a dispatcher and a worker in one, stopped by one Ctrl-C', async () =
   node.kill('SIGINT');
   expect(await node.ended).toEqual({ status: 0, signal: null });
 }, 60_000);
+
+test('up, asked to stop, stops also when its worker comes to a bad end meanwhile', async () => {
+  const site = openSite();
+  const ports = ['--bind', '127.0.0.1', '--port', `${site.port}`, '--api-port', `${site.apiPort}`];
+  const node = await site.start(['up', ...ports, '--name', 'a']);
+  await site.until('its worker has joined', () => node.log().includes('Joined the dispatcher'));
+  const running = await site.submit({ command: `sleep ${token()}` });
+  await site.reached(running, 'running');
+  node.kill('SIGTERM');
+  await site.until('that was heard', () => node.log().includes('stopping when'));
+  await site.text(['kick', 'a']);
+  expect(await node.ended).toMatchObject({ signal: null });
+  expect(node.log()).not.toContain('goes on without it');
+}, 30_000);

@@ -22,6 +22,7 @@ import { join } from 'node:path';
 import { tarGz, zip } from '../../scripts/release/archives.ts';
 import { inspect, problemsFor } from '../../scripts/release/inspect.ts';
 import { checkSignature } from '../../scripts/release/macho-signature.ts';
+import { missingTools, packageMakers } from '../../scripts/release/packages/makers.ts';
 import { differences, releaseElsewhere } from '../../scripts/release/reproducible.ts';
 import { hostTarget, packageOf, provideRuntime } from '../../scripts/release/runtimes.ts';
 import { problemsOfRelease } from '../../scripts/release/verify.ts';
@@ -42,6 +43,10 @@ const foreign = targetNamed(host.system === 'darwin' ? 'linux-x64' : 'darwin-x64
 const patienceMs = 120_000;
 /** The fastest compression: what is tested is the same at each. */
 const level = 1;
+/** Those that are made quickly; how all of them are made and used is tested in `test/platform`. */
+const packages = packageMakers
+  .filter((maker) => ['deb', 'run'].includes(maker.name) && maker.isFor(host) && missingTools(maker).length === 0)
+  .map(({ name }) => name);
 
 let key = '';
 let hasForeign = false;
@@ -69,7 +74,8 @@ beforeAll(() => {
   }
   const wanted = hasForeign ? `${host.name},bun-${foreign.name}` : host.name;
   const what = ['--commit', commit, '--date', date.toISOString(), '--level', String(level)];
-  const made = releaseCommand(...what, '--targets', wanted, '--key', keyPath, '--out', release);
+  const packing = ['--packages', packages.join(',') || 'none'];
+  const made = releaseCommand(...what, ...packing, '--targets', wanted, '--key', keyPath, '--out', release);
   if (made.status !== 0) throw new Error(`the release ended with ${made.status}: ${made.stdout}${made.stderr}`);
   const reading = readManifest(readFileSync(join(release, 'manifest.json'), 'utf8'));
   if (!reading.ok) throw new Error(reading.reason);
@@ -249,7 +255,7 @@ test(
 );
 
 test(
-  'made again from a copy elsewhere, by the public half of the key, the program is the same',
+  'made again from a copy elsewhere, by the public half of the key, the program and its packages are the same',
   async () => {
     const pem = join(release, 'release.pub.pem');
     const elsewhere = join(directory, 'a', 'longer', 'way');
@@ -259,10 +265,13 @@ test(
       targets: [host],
       keyPath: pem,
       level,
+      packages,
       base: null,
       directory: elsewhere,
     });
-    expect(differences(release, other)).not.toContain(archiveName(version, host));
+    const ours = manifest.files.filter(({ target, kind }) => target === host.name && kind !== 'program');
+    expect(ours).toHaveLength(1 + packages.length);
+    for (const { file } of ours) expect(differences(release, other)).not.toContain(file);
     expect(readdirSync(other)).not.toContain('manifest.json.sig');
   },
   patienceMs,
@@ -302,6 +311,7 @@ test(
     });
     expect(refused('--level', '0')).toMatchObject({ status: 1, stderr: expect.stringContaining('1 to 9') });
     expect(refused('--commit', 'main')).toMatchObject({ status: 1, stderr: expect.stringContaining('40 hexadecimal') });
+    expect(refused('--packages', 'deb,msi')).toMatchObject({ status: 1, stderr: expect.stringContaining('rpm') });
     expect(refused('--nonsense')).toMatchObject({ status: 2, stderr: expect.stringContaining('bun run release') });
     const inside = join(root, 'dist', 'release.pem');
     expect(refused(...what, '--key', inside)).toMatchObject({ status: 1, stderr: expect.stringContaining('outside') });

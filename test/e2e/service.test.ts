@@ -4,7 +4,7 @@
  */
 
 import { afterEach, describe, expect, test } from 'bun:test';
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { closeSites, openSite, type Site, until } from './site.ts';
 
@@ -70,6 +70,31 @@ describe('systemd', () => {
     expect(text).toContain(`"--work-dir=${site.directory}/w"`);
     expect(text).toContain('systemctl --user enable octaskly-worker.service');
     expect(existsSync(join(site.home, '.config'))).toBe(false);
+  });
+
+  test('service uninstall --all removes what runs this program, whatever its name, and nothing else', async () => {
+    const site = openSite();
+    const bin = site.path('bin');
+    mkdirSync(bin);
+    writeFileSync(join(bin, 'systemctl'), '#!/bin/sh\n', { mode: 0o755 });
+    const env = { PATH: `${bin}:${process.env.PATH}` };
+    for (const name of [[], ['--name', 'night']]) {
+      const { status, stderr } = await site.run(['service', 'install', 'worker', ...user, ...name, '--no-now'], {
+        env,
+      });
+      expect(status, stderr).toBe(0);
+    }
+    const directory = join(site.home, '.config/systemd/user');
+    const unit = readFileSync(join(directory, 'octaskly-worker.service'), 'utf8');
+    const others = unit.replace(/^ExecStart="[^"]*"/m, 'ExecStart="/opt/octaskly"');
+    writeFileSync(join(directory, 'octaskly-dispatcher.service'), others);
+    const all = ['service', 'uninstall', '--all', '--init', 'systemd'];
+    const planned = await site.run([...all, '--dry-run'], { env });
+    expect([planned.status, readdirSync(directory).length]).toEqual([0, 3]);
+    const { status, stdout } = await site.run(all, { env });
+    expect([status, stdout.toString().match(/octaskly-worker(-night)? /g)?.length]).toEqual([0, 2]);
+    expect(readdirSync(directory)).toEqual(['octaskly-dispatcher.service']);
+    expect(await site.run(all, { env })).toMatchObject({ status: 0 });
   });
 
   test('service install leaves a unit alone that is not its own', async () => {

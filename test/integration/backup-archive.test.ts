@@ -140,3 +140,24 @@ describe('readArchive()', () => {
     expect(await refusal(noise)).toContain('not a whole backup');
   });
 });
+
+test('others have their turn while a large archive is written and read: who looks, and a signal', async () => {
+  let turns = 0;
+  const timer = setInterval(() => {
+    turns += 1;
+  }, 5);
+  try {
+    const { file } = await write([source('config.toml', new Uint8Array(48 * 2 ** 20))]);
+    const written = turns;
+    await read(file);
+    expect(Math.min(written, turns - written)).toBeGreaterThan(1);
+  } finally {
+    clearInterval(timer);
+  }
+});
+
+test('readArchive() says what something is that people take for a backup', async () => {
+  const { file } = await write();
+  expect(await refusal(Bun.gzipSync(readFileSync(file)))).toContain('it is compressed');
+  expect(await refusal(new TextEncoder().encode('SQLite format 3\0'.padEnd(4096)))).toContain('a database alone');
+});

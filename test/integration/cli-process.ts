@@ -22,6 +22,7 @@ process.exit(
         restore: role,
         doctor: role,
         service: role,
+        update: role,
         peers: role,
         version: role,
         runOnPeer: role,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../../src/ports/time.ts';
 import { HandingOut } from '../../src/roles/handing-out.ts';
@@ -59,6 +59,22 @@ test('HandingOut hands out nothing that is not what the manifest says, and leave
   const given = handingOut({ dist: directory });
   await expect(given.program('linux-x64', 'bare')).rejects.toThrow('is not what the manifest of its release says');
   expect(existsSync(scene.path('data', 'dist')) ? readdirSync(scene.path('data', 'dist')) : []).toEqual([]);
+});
+
+test('HandingOut makes anew what it kept and is damaged, and waits for no pipe in place of an archive', async () => {
+  const text = program(version);
+  const { directory } = scene.release(text, version);
+  const kept = scene.path('data', 'dist', sha256Hex(text));
+  mkdirSync(scene.path('data', 'dist'), { recursive: true });
+  writeFileSync(kept, 'cut short');
+  const given = handingOut({ dist: directory });
+  const [{ file }] = await Promise.all([given.program('linux-x64', 'bare'), given.program('linux-x64', 'bare')]);
+  expect([file, readFileSync(kept, 'utf8')]).toEqual([sha256Hex(text), text]);
+  rmSync(kept);
+  const archive = join(directory, `octaskly-${version}-linux-x64.tar.gz`);
+  rmSync(archive);
+  expect(Bun.spawnSync(['mkfifo', archive], { env: { PATH: process.env.PATH ?? '/usr/bin' } }).exitCode).toBe(0);
+  await expect(handingOut({ dist: directory }).program('linux-x64', 'bare')).rejects.toThrow('it is no file');
 });
 
 test('HandingOut refuses at the start what is no release of its own version, and says what it takes', () => {

@@ -3,6 +3,7 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fillInstallScript } from '../../src/core/install-script.ts';
+import { sha256Hex } from '../../src/runtime/keys.ts';
 import { until } from '../e2e/site.ts';
 import { InstallScene, program, script, shells } from './install-scene.ts';
 
@@ -165,7 +166,7 @@ test('install.sh leaves nothing when it is stopped in the middle, and removes wh
   scene.files.set('download/linux-x64.gz', null);
   const downloading = (): boolean => scene.asked.includes('download/linux-x64.gz');
   const args = ['--from', scene.url, '--prefix', scene.prefix, '--no-completion'];
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGKILL'] as const) {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGPIPE', 'SIGKILL'] as const) {
     scene.asked.length = 0;
     const child = scene.start([...dash, script, ...args]);
     await until('it downloads', downloading);
@@ -283,6 +284,53 @@ test('install.sh takes a release that its key has signed, and refuses one that a
   expect(text).toContain('REFUSED: the signature of this release cannot be checked: the openssl here cannot check it');
 });
 
+test('install.sh of a release goes by no dispatcher unless a token, a sum or its user vouches for it', async () => {
+  const sums = scene.offer();
+  const key = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
+  const baked = scene.path('baked.sh');
+  writeFileSync(baked, fillInstallScript(readFileSync(script, 'utf8'), { key, version: '9.8.7', base: scene.url }));
+  const ran = (...args: string[]) =>
+    scene.runCommand([...dash, baked, '--prefix', scene.prefix, '--no-completion', ...args]);
+  const refused = await ran();
+  expect([refused.status, refused.text.includes('REFUSED'), scene.installed()]).toEqual([1, true, []]);
+  expect(existsSync(join(scene.prefix, 'bin'))).toBe(false);
+  for (const vouching of [['--join', scene.token(sums)], ['--sums', sha256Hex(sums)], ['--insecure-no-signature']])
+    expect(await ran(...vouching)).toMatchObject({ status: 0 });
+});
+
+test('install.sh --uninstall removes every service that runs the program, and says what it cannot remove', async () => {
+  scene.offer();
+  await scene.install(dash);
+  const args = ['--uninstall', '--prefix', scene.prefix];
+  await scene.run(dash, [...args, '--dry-run']);
+  await scene.run(dash, args);
+  const started = readFileSync(join(scene.home, 'started'), 'utf8');
+  expect(started).toBe('service uninstall --all --dry-run\nservice uninstall --all\n');
+  scene.offer(program().replace('*)', 'service) echo "no bus"; exit 1 ;;\n  *)'));
+  await scene.install(dash);
+  const { status, text } = await scene.run(dash, args);
+  expect([status, text]).toEqual([0, expect.stringContaining('Cannot remove the services that run it: no bus')]);
+});
+
+test('install.sh leaves what another machine that shares the disk is about to install', async () => {
+  scene.put('uname', 'case $1 in -n) echo here ;; -m) echo x86_64 ;; *) echo Linux ;; esac');
+  scene.offer();
+  for (const name of ['there.99999999', 'here.99999999'])
+    mkdirSync(join(scene.prefix, 'bin', `.octaskly-install.${name}`), { recursive: true });
+  expect(await scene.install(dash)).toMatchObject({ status: 0 });
+  expect(scene.installed().sort()).toEqual(['.octaskly-install.there.99999999', 'octaskly']);
+});
+
+test('install.sh asks once where nobody answers, and tells the C library without ldd', async () => {
+  scene.put('curl', `echo "$*" >>"$HOME/asked"; exec ${Bun.which('curl')} "$@"`);
+  const args = ['--from', 'http://127.0.0.1:1', '--prefix', scene.prefix];
+  expect((await scene.run(dash, args)).text).toContain('Cannot fetch http://127.0.0.1:1/download/SHA256SUMS');
+  expect(readFileSync(join(scene.home, 'asked'), 'utf8').trim().split('\n')).toHaveLength(1);
+  scene.put('ldd', 'exit 127');
+  if (readFileSync('/bin/sh').includes('ld-linux'))
+    expect((await scene.install(dash, '--dry-run')).text).toContain('This device: linux-x64\n');
+});
+
 test('install.sh refuses wrong options and places with what should be', async () => {
   const says = async (...args: string[]): Promise<string> => {
     const { status, text } = await scene.run(dash, args);
@@ -291,6 +339,8 @@ test('install.sh refuses wrong options and places with what should be', async ()
   expect(await says('--form', 'x')).toBe('2 octaskly-install: There is no option "--form".');
   expect(await says('--join')).toBe('2 octaskly-install: --join needs a value.');
   expect(await says('--join', 'hello', '--from', scene.url)).toContain('1 octaskly-install: This is not a join token');
+  for (const one of ['--service=no', '--dry-run=no', '--uninstall=x'])
+    expect(await says(one)).toBe(`2 octaskly-install: ${one.split('=')[0]} takes no value.`);
   expect(await says('--purge')).toBe('2 octaskly-install: --purge goes with --uninstall.');
   expect(await says()).toContain('2 octaskly-install: Say where to install from');
   expect(await says('--from', './nowhere')).toContain('is neither an address nor a directory');

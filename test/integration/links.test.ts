@@ -7,7 +7,7 @@ import { dispatcherGate, invitePsk, keySet } from '../../src/runtime/keys.ts';
 import { createLinks } from '../../src/runtime/links.ts';
 import { dispatcherDialect } from '../../src/wire/dialects.ts';
 import { encodeFrame } from '../../src/wire/frame.ts';
-import type { WorkerMessage } from '../../src/wire/messages.ts';
+import { protocolVersion, type WorkerMessage } from '../../src/wire/messages.ts';
 import {
   bySecret,
   cleanUp,
@@ -173,7 +173,7 @@ describe('a listener among hostile peers', () => {
 
   test('old and new versions: both sides say so, and it serves on', async () => {
     const server = await serve();
-    const versions = { version: 7, versionMin: 6 };
+    const versions = { version: protocolVersion + 2, versionMin: protocolVersion + 1 };
     const end = await dial(server.listener.port, { versions });
     expect(end).toMatchObject({ code: 'version_mismatch' });
     await until('it is counted', () => server.listener.counts.version_mismatch === 1);

@@ -126,6 +126,17 @@ describe.skipIf(skipped)('octaskly doctor net', () => {
     30_000,
   );
 
+  test('of its own firewall that keeps out IPv6 alone it tells the command, and finds nothing wrong', async () => {
+    const { here } = twoHosts();
+    guard(here, 'meta nfproto ipv6 tcp dport 7878 drop');
+    const ran = await doctor(here, '-o', 'json');
+    const { ok, findings } = JSON.parse(ran.stdout);
+    const closed = findings.find((each: { name: string }) => each.name === 'firewall_closed');
+    expect({ ok, severity: closed?.severity }).toEqual({ ok: true, severity: 'note' });
+    expect(closed?.sentence).toContain('TCP 7878 for workers by IPv6.');
+    expect(closed?.remedies[0].command).toBe("sudo nft insert rule inet guard input tcp dport '{ 7878 }' accept");
+  }, 30_000);
+
   test.each(['10.99.1.1', 'fd99::1'])(
     'tells %s, to which there is no route, from a port that is closed',
     async (host) => {
@@ -190,6 +201,43 @@ describe.skipIf(skipped)('octaskly doctor net with nodes of its cluster', () => 
       expect(status).toBe(0);
     });
   }, 30_000);
+
+  test('finds nothing wrong with a dispatcher that is named by its link-local address', async () => {
+    await withWorker(async ({ here, there }) => {
+      const [, address] = /inet6 (fe80\S+)\//.exec(here.ip('-6', 'addr', 'show', 'dev', 'eth0')) ?? [];
+      const ran = await doctor(there, `${address}%eth0`, '-o', 'quiet');
+      expect({ names: names(ran), status: ran.status }).toEqual({ names: [], status: 0 });
+      expect((await doctor(there, `${address}`)).stdout).toContain(`octaskly doctor net '${address}%eth0'`);
+    });
+  }, 40_000);
+
+  test('tells of its own firewall before the API, where that is there for others', async () => {
+    const { here } = twoHosts();
+    const octaskly = await executable();
+    guard(here, 'tcp dport 3000 reject');
+    const data = ['--data-dir', join(here.directory, 'data')];
+    const run = async (...bind: readonly string[]): Promise<string[]> => {
+      const node = here.start([octaskly, 'dispatcher', ...data, ...bind], secret);
+      await node.line(/dispatcher ready/);
+      const found = names(await doctor(here, '-o', 'quiet'));
+      await node.end();
+      return found;
+    };
+    expect(await run()).toEqual([]);
+    expect(await run('--api-bind', '0.0.0.0', '--require-auth', 'true')).toEqual(['firewall_closed']);
+  }, 40_000);
+
+  test('output that cannot be written is no success, of doctor, peers and peers --watch', async () => {
+    await withWorker(async ({ here }) => {
+      const octaskly = await executable();
+      const data = join(here.directory, 'data');
+      for (const command of ['doctor net', 'peers', 'peers --watch']) {
+        const ran = here.run('sh', '-c', `exec "${octaskly}" ${command} --data-dir "${data}" >/dev/full`);
+        expect({ command, status: ran.status }).toEqual({ command, status: 1 });
+        expect(ran.stderr).toContain('Cannot write to standard output');
+      }
+    });
+  }, 40_000);
 
   test('finds that beacons are dropped there, although those from there are heard', async () => {
     await withWorker(async ({ there }, run) => {

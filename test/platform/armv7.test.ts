@@ -6,7 +6,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { closeSites, openSite, type Site } from '../e2e/site.ts';
-import { type Armv7File, openArmv7File, whyNotHere } from './armv7-file.ts';
+import { openArmv7File, whyNotHere } from './armv7-file.ts';
+import type { PlatformFile } from './file.ts';
 import { isThorough } from './thorough.ts';
 
 /** QEMU takes seconds to start it. */
@@ -15,7 +16,7 @@ setDefaultTimeout(120_000);
 const whyNot = whyNotHere();
 if (whyNot !== null) console.warn(`not tested: the file for 32-bit ARM, as ${whyNot}`);
 
-let file: Armv7File | null = null;
+let file: PlatformFile | null = null;
 let program: readonly string[] = [];
 
 afterEach(closeSites);

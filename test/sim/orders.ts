@@ -26,6 +26,7 @@ export function newDeclaration(dice: Dice, index: number, peering: number): Omit
     arch: dice.pick(['x64', 'arm64']),
     isolation: unknownIsolation,
     peerPort: dice.chance(peering) ? 1 : null,
+    program: null,
   };
 }
 

@@ -223,6 +223,7 @@ export class World {
       launcher: table,
       workspace: table,
       sandbox: plainSandbox(),
+      program: null,
       blobs,
       files: table.files,
       kept: new KeptOutputs({

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { generatedPages } from '../../scripts/pages.ts';
 import { sectionOf } from '../../src/cli/commands/docs.ts';
 import { commands } from '../../src/cli/commands.ts';
@@ -18,7 +18,8 @@ test('generatedPages() are what the files say: bun scripts/pages.ts writes them'
 });
 
 test('openLibrary() holds every page of docs/', () => {
-  const files = readdirSync(join(root, 'docs')).filter((file) => file.endsWith('.md'));
+  const all = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' });
+  const files = all.filter((file) => file.endsWith('.md') && file !== 'README.md').map((file) => basename(file));
   expect(pages.map(({ name }) => name).toSorted()).toEqual(
     files.map((file) => file.replace(/\.md$/, '').toLowerCase()).toSorted(),
   );

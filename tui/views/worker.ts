@@ -64,7 +64,13 @@ function head(worker: WorkerView, { now }: Model, look: Look): Row[] {
       ],
       look,
     ),
-    factRow([['labels', labelsOf(worker)]], look),
+    factRow(
+      [
+        ['rests', worker.resting],
+        ['labels', labelsOf(worker)],
+      ],
+      look,
+    ),
   ];
 }
 

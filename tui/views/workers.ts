@@ -93,7 +93,11 @@ function factsOf({ workers }: Model, look: Look): readonly Fact[] {
   const trendCells = columns >= vastColumns ? Math.min(samplesKept, columns - 150) : 16;
   const facts: (Fact | false)[] = [
     { column: { title: 'NAME', width: null }, cell: ({ name }) => name },
-    { column: { title: 'STATUS', width: 8, rank: 1 }, cell: ({ status }) => span(status, styleOf(status)) },
+    {
+      column: { title: 'STATUS', width: 8, rank: 1 },
+      cell: ({ status, resting }) =>
+        status === 'online' && resting !== null ? span('resting', 'warn') : span(status, styleOf(status)),
+    },
     barFact('SLOTS', look, 5, 2, (worker, cells) => {
       const taken = takenSlots(worker);
       return [bar({ used: taken, total: worker.slots }, cells, 'busy', look), `${taken}/${worker.slots}`];

@@ -8,11 +8,13 @@
 
 import { z } from 'zod';
 import { OctasklyError } from '../../base/errors.ts';
+import { manifestFile, signatureFile } from '../../core/release-manifest.ts';
 import { blobAnswer, blobRoute } from '../blob-answer.ts';
 import type { Installs } from '../installs.ts';
 import { noParams, noQuery, type Route, type RouteContext, route } from '../route.ts';
 
 const sumsName = 'SHA256SUMS';
+const signedNames: readonly string[] = [manifestFile, signatureFile];
 
 function installsOf({ options }: RouteContext): Installs {
   if (options.installs !== undefined) return options.installs;
@@ -46,7 +48,9 @@ const downloadParams = z.strictObject({
   target: z
     .string()
     .regex(/^[A-Za-z0-9.-]{1,64}$/, 'is no target')
-    .describe(`As linux-arm64, with or without bun- before it, and .gz behind it for the same gzipped; or ${sumsName}`),
+    .describe(
+      `As linux-arm64, with or without bun- before it, and .gz behind it for the same gzipped; or ${sumsName}, ${signedNames.join(', ')}`,
+    ),
 });
 
 /** Ends a download's place when its last byte is taken, or nobody wants it any more. */
@@ -94,6 +98,13 @@ async function handOut(
   }
 }
 
+/** The manifest that names the programs, or its signature. Error: `not_found`. */
+function signedText(name: string, { signed }: Installs): Response {
+  if (signed == null) throw new OctasklyError('not_found', 'The programs here are of no release that was signed.');
+  const text = name === manifestFile ? signed.manifest : signed.signature;
+  return new Response(text, { headers: { 'content-type': 'text/plain; charset=utf-8' } });
+}
+
 const download = route({
   name: 'download',
   method: 'GET',
@@ -107,6 +118,7 @@ const download = route({
   async handle({ params, headers, actor }, context) {
     const installs = installsOf(context);
     installs.places.ask(actor.from);
+    if (signedNames.includes(params.target)) return signedText(params.target, installs);
     if (params.target !== sumsName) return handOut(params.target, { headers, from: actor.from }, installs);
     return new Response(await installs.sums(), { headers: { 'content-type': 'text/plain; charset=utf-8' } });
   },

@@ -1,5 +1,5 @@
 /**
- * Routes of workers: list, show, drain, undrain and kick. A worker is named by its id or, unless that is also an id, its name.
+ * Routes of workers: list, show, drain, undrain, wake and kick. A worker is named by its id or, unless that is also an id, its name.
  */
 
 import { z } from 'zod';
@@ -92,6 +92,25 @@ const undrainWorker = route({
   handle: ({ params, actor }, context) => setDraining(params.id, { draining: false, actor }, context),
 });
 
+const wakeWorker = route({
+  name: 'wakeWorker',
+  method: 'POST',
+  path: '/api/v1/workers/{id}/wake',
+  access: 'cluster',
+  summary: 'Wake the machine of a worker that is away (Wake-on-LAN)',
+  description: 'Whether it heard the packets shows by its coming back.',
+  params: workerParams,
+  query: noQuery,
+  body: null,
+  answers: { 200: { description: 'The worker', schema: workerSchema } },
+  problems: ['not_found', 'conflict', 'shutting_down', 'storage_unavailable'],
+  async handle({ params, actor }, { backend }) {
+    const { id } = requireWorker(backend, params.id);
+    await backend.wakeWorker(id, actor);
+    return json(200, requireWorker(backend, id));
+  },
+});
+
 const kickWorker = route({
   name: 'kickWorker',
   method: 'DELETE',
@@ -110,4 +129,11 @@ const kickWorker = route({
   },
 });
 
-export const workerRoutes: readonly Route[] = [listWorkers, showWorker, drainWorker, undrainWorker, kickWorker];
+export const workerRoutes: readonly Route[] = [
+  listWorkers,
+  showWorker,
+  drainWorker,
+  undrainWorker,
+  wakeWorker,
+  kickWorker,
+];

@@ -1,9 +1,18 @@
 /** `workers`: the workers, what they have and what of it is in use. */
 
+import type { WorkerView } from '../../api/schemas.ts';
 import { formatDuration } from '../../base/duration.ts';
 import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { writeIds, writeJson, writeTable } from '../print.ts';
+
+/** What the status alone does not say: that it rests, sleeps, or is being woken. */
+function statusWord({ status, resting, wake }: WorkerView): string {
+  if (status === 'online' && resting !== null) return 'resting';
+  if (status !== 'offline' || wake === null) return status;
+  if (wake.tries > 0) return 'waking';
+  return wake.unasked ? 'asleep' : status;
+}
 
 export const workers: ClientAction<typeof lookOptions> = async ({ client, terminal }, values) => {
   const list = await client.workers();
@@ -16,7 +25,7 @@ export const workers: ClientAction<typeof lookOptions> = async ({ client, termin
   } else {
     const rows = list.workers.map((worker) => [
       worker.name,
-      worker.status === 'online' && worker.resting !== null ? 'resting' : worker.status,
+      statusWord(worker),
       `${worker.running}/${worker.slots}`,
       `${worker.reserved.cpu_cores}/${worker.cpu_cores}`,
       `${worker.reserved.memory_mb}/${worker.memory_mb}`,
@@ -24,6 +33,7 @@ export const workers: ClientAction<typeof lookOptions> = async ({ client, termin
       worker.load1 === null ? '' : worker.load1.toFixed(2),
       formatDuration(terminal.now() - Date.parse(worker.last_seen_at)),
       `${worker.platform}/${worker.arch}`,
+      worker.version,
       worker.id,
       Object.entries(worker.labels)
         .map(([key, value]) => `${key}=${value}`)
@@ -41,6 +51,7 @@ export const workers: ClientAction<typeof lookOptions> = async ({ client, termin
         { title: 'LOAD', align: 'right', spare: 2 },
         { title: 'SEEN', align: 'right', spare: 1 },
         { title: 'PLATFORM', spare: 4 },
+        { title: 'VERSION', spare: 4 },
         { title: 'ID', flexible: true, spare: 7 },
         { title: 'LABELS', flexible: true, spare: 6 },
       ],

@@ -64,6 +64,7 @@ function Worker({ live, worker, now }: { live: Live; worker: WorkerView; now: nu
         </p>
       )}
       <p class="note">
+        {worker.status === 'online' && worker.resting !== null && `takes no work for now: ${worker.resting}; `}
         {worker.address ?? 'not connected'}, seen {agoText(worker.last_seen_at, now)}
         {worker.kept_outputs > 0 && `, keeps ${worker.kept_outputs} files`}
       </p>

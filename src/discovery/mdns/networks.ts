@@ -12,6 +12,16 @@ export function isOfLink(link: MdnsLink, address: string): boolean {
   return networks.length === 0 || networks.some((network) => inNetwork(address, network));
 }
 
+/** `fe80::1` of `fe80::1%eth0`: which interface it is of says the zone, which others know nothing of. */
+export function withoutZone(address: string): string {
+  return address.replace(/%.*$/, '');
+}
+
+/** True for addresses that are one link's alone (RFC 4291 section 2.5.6), with or without a zone. */
+export function isLinkLocal6(address: string): boolean {
+  return inNetwork(address, 'fe80::/10');
+}
+
 /** 6 for whatever has a colon. */
 export function familyOf(address: string): 4 | 6 {
   return address.includes(':') ? 6 : 4;
@@ -53,7 +63,7 @@ export function isBroadcastOf(address: string, network: string): boolean {
 }
 
 function numberOf(address: string): bigint | null {
-  const text = address.replace(/%.*$/, '');
+  const text = withoutZone(address);
   return familyOf(text) === 4 ? joined(text.split('.'), /^\d{1,3}$/, '', 4) : numberOf6(text);
 }
 

@@ -5,7 +5,7 @@
  * description). Where there is no perl there are no calls at all, and tasks get what Node makes: pairs of sockets, which
  * cannot be opened by name. Named pipes would not do: whoever opens one whose writer has gone waits for ever.
  *
- * What none of them can do is not there, and said so by its absence: no subreaper, so that `process-tree.ts` looks for
+ * What none of them can do is not there, and said so by its absence: no subreaper, so that `linux-trees.ts` looks for
  * what has left its tree among all processes; no protection of memory; no limit on core dumps and processes of what is
  * started; no urgency; no files in memory. What a call would do at once costs a process here: a few milliseconds.
  * Invariant, as there: descriptors are close-on-exec, as all that Node opens are.

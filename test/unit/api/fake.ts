@@ -75,6 +75,7 @@ export const worker: WorkerView = {
   battery_percent: null,
   charging: null,
   resting: null,
+  wake: null,
   temperature_c: null,
   sandbox: { least: 'basic', levels: [], missing: [] },
   kept_outputs: 0,
@@ -274,6 +275,10 @@ export class FakeBackend implements Backend {
     this.actions.push(`${draining ? 'drain' : 'undrain'} ${workerId} by ${actor.name}`);
     const status = draining ? 'draining' : 'online';
     this.workerViews = this.workerViews.map((view) => (view.id === workerId ? { ...view, status } : view));
+  }
+  async wakeWorker(workerId: string, actor: Actor) {
+    this.actions.push(`wake ${workerId} by ${actor.name}`);
+    return 3;
   }
   async setPaused(paused: boolean, actor: Actor) {
     this.actions.push(`${paused ? 'pause' : 'resume'} by ${actor.name}`);

@@ -37,7 +37,7 @@ describe('the options', () => {
       ...{ verbose: false, quiet: false, logFile: undefined, logFormat: 'text' },
       ...{ logMaxBytes: 10_485_760, logKeep: 5 },
       ...{ allowHost: [], allowOrigin: [], allowWorker: [], approvals: true, submitRate: 100, denyList: undefined },
-      ...{ tls: 'off', tlsCert: undefined, tlsKey: undefined, quic: false, p2pEnabled: true },
+      ...{ tls: 'off', tlsCert: undefined, tlsKey: undefined, quic: false, p2pEnabled: true, wake: true },
       ...{ discovery: true, discoveryPort: 5555, interfaces: [], ui: false },
       ...{ notify: [], notifyOn: [...clusterEventsDefault], notifyAllow: [] },
     });

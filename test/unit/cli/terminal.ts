@@ -113,6 +113,7 @@ export class Shell {
         doctor: (values, topic, host) =>
           role('doctor')(values, [topic, host].filter((word) => word !== null).join(' ')),
         service: role('service'),
+        update: role('update'),
         version: role('version'),
       },
       parseToml: (text) => Bun.TOML.parse(text),

@@ -38,6 +38,15 @@ describe('Conditions.look()', () => {
     expect(said[1]).toBe('its battery is at 30 %, and it works above 30 %');
   });
 
+  test('battery: a threshold near the top can be reached again without charging', () => {
+    const said = looks('battery>97', [{ batteryPercent: 97 }, { batteryPercent: 99 }, { batteryPercent: 100 }]);
+    expect(said).toEqual([
+      'its battery is at 97 %, and it works above 97 %',
+      'its battery is at 99 %, and it works above 99 %',
+      null,
+    ]);
+  });
+
   test('cool: rests when hot, until it has cooled down', () => {
     const said = looks('cool', [
       { temperatureC: 84 },
@@ -46,6 +55,16 @@ describe('Conditions.look()', () => {
       { temperatureC: 74 },
     ]);
     expect(said).toEqual([null, 'it is 86 °C hot', 'it is 80 °C hot', null]);
+  });
+
+  test('cool: rests while it is slowed down, and says what of', () => {
+    const said = looks('cool', [{ slowdown: 'it is throttled', temperatureC: 60 }, { slowdown: null }]);
+    expect(said).toEqual(['it is throttled', null]);
+  });
+
+  test('unmetered: rests where volume costs, not where nobody knows', () => {
+    const said = looks('unmetered', [{ metered: true }, { metered: null }, { metered: false }, {}]);
+    expect(said).toEqual(['its network is paid for by volume', null, null, null]);
   });
 
   test('charging: rests on battery', () => {

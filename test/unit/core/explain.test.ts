@@ -16,11 +16,11 @@ function stateOf(...workers: Worker[]) {
 }
 
 function endedAs(status: Task['status'], outcome: AttemptOutcome, wanted: Partial<Task> = {}) {
-  return explain(stateOf(), task(id, { status, outcome, attempt: 1, ...wanted }), 0);
+  return explain(stateOf(), task(id, { status, outcome, attempt: 1, ...wanted }), { at: 0 });
 }
 
 test('explain() of a waiting task says what is missing altogether', () => {
-  expect(explain(stateOf(), task(id), 0)).toEqual({
+  expect(explain(stateOf(), task(id), { at: 0 })).toEqual({
     summary: 'No worker is connected.',
     workers: [],
     advice: ['Start one on any device with: octaskly worker --dispatcher HOST'],
@@ -31,7 +31,7 @@ test('explain() gives each worker its reasons, from the placement code', () => {
   const busy = worker('busy');
   hold(busy, task('000000000009'), 0);
   const large = task(id, { spec: spec({ requires: requirement({ cpuCores: 4 }) }) });
-  const { summary, workers } = explain(stateOf(busy, worker('tiny', { cpuCores: 1 })), large, 0);
+  const { summary, workers } = explain(stateOf(busy, worker('tiny', { cpuCores: 1 })), large, { at: 0 });
   expect(summary).toBe('It waits for room: 1 of 2 workers could run it and none has room now.');
   expect(workers).toEqual([
     { id: 'busy', name: 'busy', fits: true, reasons: ['all of its 1 slots are taken'] },
@@ -43,29 +43,31 @@ test('explain() names a full backlog where that is what keeps a task from being 
   const busy = worker('w');
   hold(busy, task('000000000008'), 0);
   hold(busy, task('000000000009'), 0);
-  const { workers } = explain(stateOf(busy), task(id), 0);
+  const { workers } = explain(stateOf(busy), task(id), { at: 0 });
   expect(workers[0]?.reasons).toEqual(['all of its 1 slots are taken', 'its backlog is full']);
 });
 
 test('explain() says so when no worker is made for the task', () => {
   const odd = task(id, { spec: spec({ requires: requirement({ platform: 'plan9' }) }) });
-  expect(explain(stateOf(worker('w')), odd, 0).summary).toBe('None of the 1 workers is made for it.');
+  expect(explain(stateOf(worker('w')), odd, { at: 0 }).summary).toBe('None of the 1 workers is made for it.');
 });
 
 test('explain() puts pause and closing before everything a worker could say', () => {
   const state = stateOf(worker('w'));
   state.paused = true;
-  expect(explain(state, task(id), 0).summary).toBe('Dispatching is paused.');
+  expect(explain(state, task(id), { at: 0 }).summary).toBe('Dispatching is paused.');
   state.closing = true;
-  expect(explain(state, task(id), 0).summary).toBe('The dispatcher is going down; it goes on after the restart.');
+  expect(explain(state, task(id), { at: 0 }).summary).toBe(
+    'The dispatcher is going down; it goes on after the restart.',
+  );
 });
 
 test('explain() counts down a backoff, and names at most five dependencies', () => {
   const delayed = task(id, { notBefore: 12_340, reason: 'attempt 1 failed' });
-  expect(explain(stateOf(), delayed, 10_000).summary).toBe('It is tried again in 2.3 s: attempt 1 failed.');
+  expect(explain(stateOf(), delayed, { at: 10_000 }).summary).toBe('It is tried again in 2.3 s: attempt 1 failed.');
   const waitingFor = new Set(['a', 'b', 'c', 'd', 'e', 'f', 'g']);
   const blocked = task(id, { status: 'blocked', waitingFor });
-  expect(explain(stateOf(), blocked, 0).summary).toBe(
+  expect(explain(stateOf(), blocked, { at: 0 }).summary).toBe(
     'It waits for 7 of its dependencies to end: a, b, c, d, e and 2 more.',
   );
 });
@@ -73,12 +75,12 @@ test('explain() counts down a backoff, and names at most five dependencies', () 
 test('explain() says where a handed-out task is, by the name of its worker', () => {
   const known = stateOf(worker('w', {}, { name: 'attic' }));
   const handed = { workerId: 'w', attempt: 2 };
-  expect(explain(known, task(id, { ...handed, phase: 'assigned' }), 0).summary).toBe(
+  expect(explain(known, task(id, { ...handed, phase: 'assigned' }), { at: 0 }).summary).toBe(
     'It was handed to worker attic and starts there when a slot is free.',
   );
   const running = task(id, { ...handed, phase: 'started', status: 'running' });
-  expect(explain(known, running, 0).summary).toBe('It is running on worker attic, attempt 2.');
-  expect(explain(stateOf(), running, 0).summary).toBe('It is running on worker w, attempt 2.');
+  expect(explain(known, running, { at: 0 }).summary).toBe('It is running on worker attic, attempt 2.');
+  expect(explain(stateOf(), running, { at: 0 }).summary).toBe('It is running on worker w, attempt 2.');
 });
 
 test('explain() of a completed task gives no advice', () => {
@@ -128,7 +130,7 @@ test('explain() of an end uses the reason on record, else describes the outcome'
     'It ended as failed after 1 attempt: exited with status 3.',
   );
   const cancelled = task(id, { status: 'cancelled', reason: 'its dependency x ended as failed' });
-  expect(explain(stateOf(), cancelled, 0).summary).toBe(
+  expect(explain(stateOf(), cancelled, { at: 0 }).summary).toBe(
     'It ended as cancelled after 0 attempts: its dependency x ended as failed.',
   );
 });
@@ -141,13 +143,40 @@ test('explain() names who could not isolate it, and where to read how to change 
   } as const;
   const requires = requirement({ isolation: { ...noDemand, level: 'strict' } });
   const waiting = task(id, { spec: spec({ requires }) });
-  const { workers, advice } = explain(stateOf(worker('w', { isolation: lacking })), waiting, 0);
+  const { workers, advice } = explain(stateOf(worker('w', { isolation: lacking })), waiting, { at: 0 });
   expect(workers[0]?.reasons).toEqual(['it cannot give sandbox level strict: no bubblewrap']);
   expect(advice[0]).toContain('octaskly doctor sandbox (on w)');
   const { advice: other } = explain(
     stateOf(worker('w')),
     task(id, { spec: spec({ requires: requirement({ gpu: 1 }) }) }),
-    0,
+    { at: 0 },
   );
   expect(other.join()).not.toContain('sandbox');
 });
+
+test('explain() names sleepers that are made for the task, and says so where nobody else is', () => {
+  const large = task(id, { spec: spec({ requires: requirement({ cpuCores: 8 }) }) });
+  const sleepers = [{ id: 's', name: 'office-pc', state: 'it is asleep, and was called once, the last time 5 s ago' }];
+  const alone = explain(stateOf(worker('w')), large, { at: 0, sleepers });
+  expect(alone.summary).toBe('It waits for a worker that is asleep or switched off, and is being woken: office-pc.');
+  expect(alone.advice).toEqual(['Call one at once with: octaskly wake office-pc']);
+  expect(alone.workers.at(-1)).toEqual({ id: 's', name: 'office-pc', fits: true, reasons: [sleepers[0]?.state ?? ''] });
+  const busy = worker('busy', { cpuCores: 8 }, { reserved: { cpuCores: 8, memoryMb: 0, gpu: 0 } });
+  const beside = explain(stateOf(busy), large, { at: 0, sleepers });
+  expect(beside.summary).toStartWith('It waits for room: 1 of 1 workers');
+  expect(beside.workers.length).toBe(2);
+});
+
+test('explain() says so when all that could run the task rest', () => {
+  const resting = worker('w', {}, { resting: 'it runs on battery' });
+  const { summary, workers } = explain(stateOf(resting, worker('tiny', { cpuCores: 1 })), needing(2), { at: 0 });
+  expect(summary).toBe('The 1 of 2 workers that could run it take no work for the time being (--when).');
+  expect(workers[0]?.reasons).toEqual(['it takes no work now: it runs on battery']);
+  expect(explain(stateOf(resting, worker('busy', {}, { draining: true })), needing(2), { at: 0 }).summary).toStartWith(
+    'It waits for room',
+  );
+});
+
+function needing(cpuCores: number): Task {
+  return task(id, { spec: spec({ requires: requirement({ cpuCores }) }) });
+}

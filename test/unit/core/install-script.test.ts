@@ -27,6 +27,12 @@ test('bakeInstallScripts() finds the places in the scripts as they are', async (
   expect(scripts['install.ps1']).toContain("\n$baked_version = '1.2.3'\n");
 });
 
+test('installLines() keep the brackets of an IPv6 address from the shell', () => {
+  const { sh, ps1 } = installLines({ base: 'http://[fd00::1]:3000', pin: null }, token);
+  expect(sh).toBe("curl -fsSL 'http://[fd00::1]:3000/install.sh' | sh -s -- --join octa2AbC");
+  expect(ps1).toContain("(irm 'http://[fd00::1]:3000/install.ps1')");
+});
+
 test('installLines() are plain where nothing is pinned, and take the script from the holder of the key alone otherwise', () => {
   expect(installLines({ base: 'http://192.0.2.1:3000', pin: null }, token)).toEqual({
     sh: 'curl -fsSL http://192.0.2.1:3000/install.sh | sh -s -- --join octa2AbC',

@@ -78,6 +78,7 @@ export function declaration(id: string, wanted: Partial<WorkerDeclaration> = {})
     arch: 'x64',
     isolation: unknownIsolation,
     peerPort: null,
+    program: null,
     ...wanted,
   };
 }

@@ -283,3 +283,16 @@ test('nextDeadline() does not come back to what was due already and nobody could
   bench.happen({ kind: 'timePassed', lateMs: 0 }).take(`recall ${b}#1 from w1`, `recall ${a}#1 from w1`).none();
   expect(nextDeadline(bench.state, 50)).toBe(policy.silenceMs);
 });
+
+test('step() remembers how a worker is woken, and that it is not to be, once it said goodbye', () => {
+  const by = [{ mac: '00:1a:2b:3c:4d:5e', broadcast: '192.168.1.255', armed: true }];
+  const bench = new Bench().join('w1').skip();
+  const { state } = bench;
+  bench.happen({ kind: 'workerWakeable', workerId: 'w1', session: 7, by }).none();
+  bench.happen({ kind: 'workerWakeable', workerId: 'w1', session: 1, by });
+  expect(state.workers.get('w1')?.declaration.wake).toEqual({ by, unasked: true });
+  bench.skip();
+  const worker = state.workers.get('w1');
+  bench.happen({ kind: 'workerLeft', workerId: 'w1', session: 1 }).skip();
+  expect(worker?.declaration.wake).toEqual({ by, unasked: false });
+});

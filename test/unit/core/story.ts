@@ -155,7 +155,7 @@ export class Story {
 
   #explain(id: string): string[] {
     const task = this.state.tasks.get(id) ?? present(this.#savedTasks.get(id), `saved task ${id}`);
-    const { summary, workers, advice } = explain(this.state, task, this.#at);
+    const { summary, workers, advice } = explain(this.state, task, { at: this.#at });
     const verdicts = workers.map(({ id: worker, fits, reasons }) => {
       return `${worker} ${fits ? 'fits' : 'does not fit'}: ${reasons.join('; ') || 'it has room'}`;
     });

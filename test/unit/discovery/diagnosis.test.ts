@@ -9,7 +9,14 @@ const platforms: readonly Platform[] = ['linux', 'macos', 'windows', 'termux'];
 const belonging = { by: 'credential', fingerprint: ownFingerprint } as const;
 const beacons = { heard: [], skews: [], foreign: 0 };
 const told = { unclear: [], notUnderstood: [] };
-const firewall = { tool: 'nftables', state: 'active', opens: [], ...told, chain: 'inet f in' } as const;
+const firewall = {
+  tool: 'nftables',
+  families: [4, 6],
+  state: 'active',
+  opens: [],
+  ...told,
+  chain: 'inet f in',
+} as const;
 const known = { address: '10.0.0.8', interfaceName: 'eth0', answers: null };
 const heardBox: HeardNode = {
   ...{ name: 'box', role: 'worker', addresses: ['10.0.0.7'] },
@@ -138,7 +145,7 @@ describe('diagnose() of this machine', () => {
   ] as const)('opens the ports of %s by its own commands', (tool, chain, commands) => {
     const platform = tool === 'windows' ? 'windows' : 'linux';
     const [finding] = diagnose(
-      healthy({ platform, firewalls: [{ tool, state: 'active', opens: [], ...told, chain }] }),
+      healthy({ platform, firewalls: [{ tool, families: [4, 6], state: 'active', opens: [], ...told, chain }] }),
     );
     expect(finding?.name).toBe('firewall_closed');
     expect(finding?.remedies.map(({ command }) => command)).toEqual([...commands]);
@@ -146,6 +153,54 @@ describe('diagnose() of this machine', () => {
 
   test('is content with a firewall that lets its ports in', () => {
     expect(diagnose(healthy({ firewalls: [{ ...firewall, opens: ['tcp 7878', 'udp 5353'] }] }))).toEqual([]);
+  });
+
+  test('tells what is closed by IPv6 alone, which is worse where there is nothing else', () => {
+    const closed = { ...firewall, tool: 'ip6tables', families: [6], opens: ['udp 5353'] } as const;
+    const [finding, ...others] = diagnose(healthy({ firewalls: [closed] }));
+    expect(others).toEqual([]);
+    expect(finding).toMatchObject({ name: 'firewall_closed', severity: 'note' });
+    expect(finding?.sentence).toContain('(ip6tables) is active, and does not let in TCP 7878 for workers by IPv6.');
+    expect(finding?.remedies.map(({ command }) => command)).toEqual([
+      'sudo ip6tables -I INPUT -p tcp -m multiport --dports 7878 -j ACCEPT',
+    ]);
+    const interfaces = [{ name: 'eth0', addresses: ['fe80::5/64'], leftOut: null }];
+    expect(diagnose(healthy({ firewalls: [closed], interfaces }))[0]?.severity).toBe('warning');
+  });
+
+  test('tells each port and each command once where both families are closed by one chain', () => {
+    const by4 = { ...firewall, families: [4] } as const;
+    const by6 = { ...firewall, families: [6], opens: ['udp 5353'] } as const;
+    const [finding, ...others] = diagnose(healthy({ firewalls: [by4, by6] }));
+    expect(others).toEqual([]);
+    expect(finding?.sentence).toContain('(nftables) is active, and does not let in TCP 7878 for workers, UDP 5353');
+    expect(finding?.remedies).toHaveLength(2);
+  });
+
+  test('knows a host by its link-local address, with a zone, as it is announced', () => {
+    const address = 'fe80::7%eth0';
+    const found = [{ ...announced, addresses: ['fe80::7'] }];
+    expect(diagnose(healthy({ found, host: reached({ host: address, address, addresses: [address] }) }))).toEqual([]);
+  });
+
+  test('says that a link-local address without a zone needs one', () => {
+    const [finding] = diagnose(host({ host: 'fe80::7', address: 'fe80::7', reach: 'unreachable', handshake: null }));
+    expect(finding).toMatchObject({ name: 'no_route', severity: 'failure' });
+    expect(finding?.remedies.map(({ command }) => command)).toEqual(["octaskly doctor net 'fe80::7%eth0'"]);
+  });
+
+  test('tells an API that a firewall keeps back from one that nobody may reach', () => {
+    const commandsOf = (changed: Parameters<typeof reached>[0]) => {
+      const finding = diagnose(host(changed)).find(({ name }) => name === 'api_not_reached');
+      return finding?.remedies.map(({ command }) => command) ?? [];
+    };
+    const bind = 'octaskly dispatcher --api-bind 0.0.0.0 --require-auth true';
+    expect(commandsOf({ apiReach: 'refused' })).toEqual([bind]);
+    const commands = commandsOf({ apiReach: 'filtered' });
+    expect(commands[0]).toBe('sudo ufw allow 3000/tcp');
+    expect(commands.at(-1)).toBe(bind);
+    const [bind6] = commandsOf({ host: 'fd00::7', address: 'fd00::7', apiReach: 'refused' });
+    expect(bind6).toContain('--api-bind :: ');
   });
 
   test('tells of hosts that answer when nobody is heard', () => {
@@ -201,8 +256,7 @@ describe('diagnose() of a host', () => {
     const closed = host({ port: 7879, peerOf: 'three', reach: 'refused', handshake: null });
     expect(diagnose(closed)[0]?.sentence).toContain('worker "three" says that it takes peers there');
     const stranger = healthy({ host: reached({ port: 7879, handshake: handshake('refused') }) });
-    const ports = [{ protocol: 'tcp', number: 7879, purpose: 'peers' }] as const;
-    expect(diagnose({ ...stranger, ports }).map(({ name }) => name)).toEqual(['not_admitted']);
+    expect(diagnose(stranger).map(({ name }) => name)).toEqual(['not_admitted']);
     const [finding] = diagnose(host({ port: 7879, peerOf: 'three', handshake: handshake('wrong_key') }));
     expect(finding?.name).toBe('other_cluster');
   });

@@ -16,6 +16,7 @@ export function healthy(changed: Partial<NetworkFacts> = {}): NetworkFacts {
   return {
     ...{ platform: 'linux', program: '/opt/octaskly', protocolVersion: 4, discovery: true, wantedInterfaces: [] },
     beaconPort: 5555,
+    peerPort: 7879,
     ports: [
       { protocol: 'tcp', number: 7878, purpose: 'workers' },
       { protocol: 'udp', number: 5353, purpose: 'Multicast DNS' },

@@ -36,10 +36,46 @@ describe('firewallsIn()', () => {
     const text = JSON.stringify({ nftables: [{ metainfo: {} }, { chain }] });
     const nftables = { tool: 'nftables', status: 0, texts: [text] } as const;
     expect(firewallsIn([nftables])).toEqual([
-      { tool: 'nftables', state: 'active', opens: [], unclear: [], notUnderstood: [], chain: 'ip filter INPUT' },
+      {
+        ...{ tool: 'nftables', families: [4], state: 'active', opens: [], unclear: [], notUnderstood: [] },
+        chain: 'ip filter INPUT',
+      },
     ]);
     const iptables = { tool: 'iptables', status: 0, texts: ['-P INPUT ACCEPT\n'] } as const;
     expect(firewallsIn([nftables, iptables]).map(({ state }) => state)).toEqual(['inactive', 'inactive']);
+  });
+
+  test('tells the families apart where they fare differently, and only then', () => {
+    const both = { ...wanted, networks: ['192.168.1.5/24', 'fe80::5/64'] };
+    const read = (...chains: readonly object[]) => {
+      const text = JSON.stringify({ nftables: chains.map((chain) => ({ chain })) });
+      return allFirewallsIn([{ tool: 'nftables', status: 0, texts: [text] }], both).map((each) => [
+        each.families,
+        each.state,
+        each.chain,
+      ]);
+    };
+    const base = { table: 'f', name: 'in', type: 'filter', hook: 'input', policy: 'drop' };
+    expect(read()).toEqual([[[4, 6], 'inactive', null]]);
+    expect(read({ ...base, family: 'inet' })).toEqual([[[4, 6], 'active', 'inet f in']]);
+    expect(read({ ...base, family: 'ip6' })).toEqual([[[6], 'active', 'ip6 f in']]);
+    expect(read({ ...base, family: 'ip' }, { ...base, family: 'inet', policy: 'accept' })).toEqual([
+      [[4], 'active', 'ip f in'],
+    ]);
+    expect(read({ ...base, family: 'bridge' })).toEqual([[[4, 6], 'inactive', null]]);
+  });
+
+  test('reads ip6tables beside iptables, where there is IPv6', () => {
+    const iptables = { tool: 'iptables', status: 0, texts: ['-P INPUT ACCEPT\n'] } as const;
+    const listed = { tool: 'ip6tables', status: 0, texts: ['-P INPUT DROP\n'] } as const;
+    const both = { ...wanted, networks: ['192.168.1.5/24', 'fe80::5/64'] };
+    expect(allFirewallsIn([iptables, listed], both)).toMatchObject([
+      { tool: 'ip6tables', families: [6], state: 'active', opens: [], chain: 'ip6tables INPUT' },
+    ]);
+    const without = { tool: 'ip6tables', status: 3, texts: ["can't initialize ip6tables table `filter'"] } as const;
+    expect(firewallsIn([iptables, without]).map(({ tool, state }) => [tool, state])).toEqual([
+      ['iptables', 'inactive'],
+    ]);
   });
 
   test('takes what is no listing of rules for unreadable', () => {

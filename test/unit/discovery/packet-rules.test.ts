@@ -2,9 +2,9 @@ import { describe, expect, test } from 'bun:test';
 import { iptablesChain } from '../../../src/discovery/iptables.ts';
 import type { Port } from '../../../src/discovery/network-facts.ts';
 import { nftChains } from '../../../src/discovery/nftables.ts';
-import { outcomeOf } from '../../../src/discovery/packet-rules.ts';
+import { familiesOf, outcomeOf, packetTo } from '../../../src/discovery/packet-rules.ts';
 
-const surroundings = { interfaceNames: ['eth0'], networks: ['192.168.1.5/24'] };
+const surroundings = { interfaceNames: ['eth0'], networks: ['192.168.1.5/24', 'fd00::5/64', 'fe80::5/64'] };
 const port = (name: string): Port => {
   const [protocol, number] = name.split(' ');
   return { protocol: protocol === 'tcp' ? 'tcp' : 'udp', number: Number(number), purpose: '' };
@@ -27,16 +27,17 @@ const prefix = (addr: string, len: number) => ({ prefix: { addr, len } });
 const [accept, drop, reject] = [{ accept: null }, { drop: null }, { reject: null }];
 const tcpDrop = (right: unknown, op = '==') => rule([match(dport('tcp'), right, op), drop]);
 
-/** What becomes of a packet to a port of a host with these rules. */
-function nft(items: readonly unknown[], to: string, policy = 'accept'): string {
+/** What becomes of a packet, of IPv4 unless told otherwise, to a port of a host with these rules. */
+function nft(items: readonly unknown[], to: string, policy = 'accept', family: 4 | 6 = 4): string {
   const chain = { family: 'inet', table: 'f', name: 'in', type: 'filter', hook: 'input', policy };
   const chains = nftChains(JSON.stringify({ nftables: [{ chain }, ...items] })) ?? [];
-  return outcomeOf(chains, port(to), surroundings).verdict;
+  return outcomeOf(chains, packetTo(port(to), family, surroundings)).verdict;
 }
 
-function iptables(rules: readonly string[], to: string, policy = 'ACCEPT'): string {
-  const chain = iptablesChain(`-P INPUT ${policy}\n-P FORWARD DROP\n${rules.join('\n')}\n`);
-  return outcomeOf(chain === null ? [] : [chain], port(to), surroundings).verdict;
+function iptables(rules: readonly string[], to: string, policy = 'ACCEPT', family: 4 | 6 = 4): string {
+  const listing = `-P INPUT ${policy}\n-P FORWARD DROP\n${rules.join('\n')}\n`;
+  const chain = iptablesChain(listing, family === 4 ? 'iptables' : 'ip6tables');
+  return outcomeOf(chain === null ? [] : [chain], packetTo(port(to), family, surroundings)).verdict;
 }
 
 describe('outcomeOf() by nftables', () => {
@@ -114,6 +115,50 @@ describe('outcomeOf() by nftables', () => {
       [{ vmap: {} }],
     ])
       expect(['accept', 'unclear']).toContain(nft([rule(expr)], 'tcp 7878'));
+  });
+});
+
+describe('outcomeOf() of packets of IPv6', () => {
+  const source6 = { payload: { protocol: 'ip6', field: 'saddr' } };
+
+  test.each([
+    ['a port of both families', [tcpDrop(7878)], 'drop'],
+    ['that port of IPv6', [rule([match(meta('nfproto'), 'ipv6'), match(dport('tcp'), 7878), drop])], 'drop'],
+    ['that port of IPv4', [rule([match(meta('nfproto'), 'ipv4'), match(dport('tcp'), 7878), drop])], 'accept'],
+    ['our network', [rule([match(source6, prefix('fd00::', 16)), reject])], 'drop'],
+    ['another network', [rule([match(source6, prefix('2001:db8::', 32)), reject])], 'accept'],
+    ['a network of IPv4', [rule([match(source, prefix('192.168.0.0', 16)), drop])], 'accept'],
+    ['one of our network', [rule([match(source6, 'fd00::9'), drop])], 'accept'],
+    ['neighbours alone let in', [rule([match(source6, prefix('fe80::', 10)), accept]), rule([drop])], 'accept'],
+    ['ICMP alone let in', [rule([match(meta('l4proto'), 'ipv6-icmp'), accept]), rule([drop])], 'drop'],
+    [
+      'TCP by the next header',
+      [rule([match({ payload: { protocol: 'ip6', field: 'nexthdr' } }, 'tcp'), drop])],
+      'drop',
+    ],
+  ] as const)('nftables: %s', (_, rules, verdict) => {
+    expect(nft(rules, 'tcp 7878', 'accept', 6)).toBe(verdict);
+  });
+
+  test('nftables: what goes to a group is told by its own address', () => {
+    const to = { payload: { protocol: 'ip6', field: 'daddr' } };
+    const rules = [rule([match(to, 'ff02::fb'), accept])];
+    expect(['udp 5353', 'udp 5555'].map((name) => nft(rules, name, 'drop', 6))).toEqual(['accept', 'drop']);
+    expect(nft(rules, 'udp 5353', 'drop', 4)).toBe('drop');
+  });
+
+  test.each([
+    ['-A INPUT -p tcp -m tcp --dport 7878 -j DROP', 'drop'],
+    ['-A INPUT -s fd00::9/128 -j DROP', 'accept'],
+    ['-A INPUT ! -s 2001:db8::/32 -p tcp -j REJECT --reject-with icmp6-port-unreachable', 'drop'],
+    ['-A INPUT -p ipv6-icmp -j DROP', 'accept'],
+  ])('ip6tables: %s', (rules, verdict) => {
+    expect(iptables([rules], 'tcp 7878', 'ACCEPT', 6)).toBe(verdict);
+  });
+
+  test('familiesOf() names those a network of ours is of', () => {
+    const of = (...networks: readonly string[]) => familiesOf({ interfaceNames: ['eth0'], networks });
+    expect([of('10.0.0.5/8', 'fe80::5/64'), of('10.0.0.5/8'), of('fe80::5/64'), of()]).toEqual([[4, 6], [4], [6], [4]]);
   });
 });
 

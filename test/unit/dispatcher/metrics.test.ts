@@ -19,6 +19,7 @@ function measured(wanted: Partial<Measured> = {}): Measured {
   const blobs = { workers: new CountedBlobs(new MemoryBlobs()), clients: new CountedBlobs(new MemoryBlobs()) };
   return {
     ...{ version: '1.2.3', state: emptyState(policy), tally: new Tally(), blobs, offline: 2, ready: true },
+    wakeCalls: 7,
     ...{ linksEnded: { forged: 3 }, discovery: { received: 4, interfaces: 1 }, storeWritten: 5 },
     notifications: { pending: 1, delivered: 2, failed_tries: 3, given_up: 4, dropped: 5, last_error: null },
     process: {

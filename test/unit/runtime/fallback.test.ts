@@ -123,6 +123,9 @@ test('an address of no use to the better way is dialled the other way, after tho
   const startedAt = performance.now();
   await transport().dial({ ...target, host: 'fe80::1%eth0' }, take);
   expect(performance.now() - startedAt).toBeGreaterThan(950);
-  expect(done).toEqual(['tcp 9000', 'taken tcp']);
+  // What is left of ten seconds after one that was waited for; a busy machine waits longer.
+  const [dialled, ...after] = done;
+  expect(dialled).toMatch(/^tcp (8\d00|9000)$/);
+  expect(after).toEqual(['taken tcp']);
   expect(said[0]).toContain('"reason":"not to such addresses"');
 });

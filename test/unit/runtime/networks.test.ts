@@ -1,7 +1,7 @@
 /** Addresses and networks as arithmetic. */
 
 import { describe, expect, test } from 'bun:test';
-import { broadcastOf, isLinkLocal6, isLoopback, zoned } from '../../../src/runtime/networks.ts';
+import { broadcastOf, isLoopback, zoned } from '../../../src/runtime/networks.ts';
 
 describe('broadcastOf()', () => {
   test.each([
@@ -28,11 +28,6 @@ describe('zoned()', () => {
     expect(zoned('fe80::1%eth0')).toEqual({ address: 'fe80::1', zone: 'eth0' });
     expect(zoned('10.0.0.1')).toEqual({ address: '10.0.0.1', zone: '' });
   });
-});
-
-test('isLinkLocal6() knows fe80::/10 and nothing else', () => {
-  expect(['fe80::1', 'febf::1%eth0'].map(isLinkLocal6)).toEqual([true, true]);
-  expect(['fec0::1', 'fd00::1', '::1', '169.254.1.1'].map(isLinkLocal6)).toEqual([false, false, false, false]);
 });
 
 test('isLoopback() knows this machine alone', () => {

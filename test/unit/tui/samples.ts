@@ -63,7 +63,15 @@ export function workerOf(facts: Partial<WorkerView> = {}): WorkerView {
     labels: { zone: 'attic' },
     sandbox: { least: 'basic', levels: [], missing: [] },
     kept_outputs: 0,
-    ...{ load1: 1.25, memory_free_mb: 2048, battery_percent: null, charging: null, resting: null, temperature_c: null },
+    ...{
+      load1: 1.25,
+      memory_free_mb: 2048,
+      battery_percent: null,
+      charging: null,
+      resting: null,
+      wake: null,
+      temperature_c: null,
+    },
     ...{ first_seen_at: ago(86_400), last_seen_at: ago(3) },
     ...facts,
   };

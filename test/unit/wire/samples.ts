@@ -165,6 +165,7 @@ export const workerMessages: readonly WorkerMessage[] = [
       arch: 'arm64',
       isolation,
       peerPort: 7879,
+      program: { target: 'linux-arm64', refusal: null },
     },
     held: [
       { ...key, phase: 'waiting' },
@@ -192,6 +193,10 @@ export const workerMessages: readonly WorkerMessage[] = [
   { kind: 'leaving' },
   { kind: 'resting', why: 'it runs on battery' },
   { kind: 'resting', why: null },
+  { kind: 'updating', version: '1.2.3', step: 'fetching', detail: null },
+  { kind: 'updating', version: '1.2.3-rc.1', step: 'failed', detail: 'no room' },
+  { kind: 'wakeable', by: [{ mac: '02:42:ac:11:00:02', broadcast: '192.168.1.255', armed: true }] },
+  { kind: 'wakeable', by: [{ mac: '02:42:ac:11:00:03', broadcast: null, armed: null }] },
   { kind: 'goodbye' },
 ];
 
@@ -239,6 +244,13 @@ export const dispatcherMessages: readonly DispatcherMessage[] = [
   { kind: 'resize', ...key, columns: 132, rows: 43 },
   ...blobMessages,
   { kind: 'logWanted', request: 7, lines: 200 },
+  {
+    kind: 'update',
+    order: {
+      ...{ version: '1.2.3', target: 'linux-x64', blob: `sha256:${'ab'.repeat(32)}`, bytes: 126_000_000 },
+      ...{ waitMs: 600_000, allowDowngrade: false, signed: { manifest: '{}', signature: 'c2ln' } },
+    },
+  },
   { kind: 'alive' },
   { kind: 'closing' },
 ];

@@ -2,7 +2,14 @@ import { expect, test } from 'bun:test';
 import { taskEnvironment } from '../../../src/worker/environment.ts';
 import { assignment } from './fakes.ts';
 
-const here = { directory: '/tasks/a', temporary: '/tasks/a.1', workerName: 'attic', person: null, minimal: false };
+const here = {
+  platform: 'linux',
+  directory: '/tasks/a',
+  temporary: '/tasks/a.1',
+  workerName: 'attic',
+  person: null,
+  minimal: false,
+};
 
 test('taskEnvironment() passes on what tools need, and nothing secret', () => {
   const own = {
@@ -59,4 +66,27 @@ test('taskEnvironment() shows another home and name, and of the worker only its 
     OCTASKLY_TASK_DIR: '/tasks/a',
     OCTASKLY_WORKER: 'attic',
   });
+});
+
+test('taskEnvironment() on Windows has what programs look for there, its own place for temporary files, and nothing secret', () => {
+  const own = {
+    Path: 'C:\\x',
+    SYSTEMROOT: 'C:\\Windows',
+    UserProfile: 'C:\\Users\\ada',
+    OCTASKLY_SECRET: 's',
+    PATHEXT: undefined,
+  };
+  const env = taskEnvironment(assignment('a'), { ...here, platform: 'win32', temporary: 'C:\\t', own });
+  expect(env).toEqual({
+    ...{ PATH: 'C:\\x', SystemRoot: 'C:\\Windows', USERPROFILE: 'C:\\Users\\ada', TEMP: 'C:\\t', TMP: 'C:\\t' },
+    ...{ OCTASKLY_TASK_ID: 'a', OCTASKLY_ATTEMPT: '1', OCTASKLY_TASK_DIR: '/tasks/a', OCTASKLY_WORKER: 'attic' },
+  });
+});
+
+test('taskEnvironment() on Windows has a variable once, however its name is written', () => {
+  const env = taskEnvironment(assignment('a', 1, { env: { Path: 'D:\\', temp: 'E:\\', octaskly_task_id: 'forged' } }), {
+    ...{ ...here, platform: 'win32', own: { PATH: 'C:\\' } },
+  });
+  expect([env.PATH, env.Path, env.TEMP, env.temp]).toEqual([undefined, 'D:\\', undefined, 'E:\\']);
+  expect([env.octaskly_task_id, env.OCTASKLY_TASK_ID]).toEqual([undefined, 'a']);
 });

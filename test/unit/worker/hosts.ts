@@ -41,6 +41,7 @@ export const debian: HostIsolation = {
   prlimit: '/usr/bin/prlimit',
   countsPerNamespace: true,
   cgroup: { memory: false, processes: false, cpu: false },
+  jobObjects: false,
   watcher: true,
 };
 

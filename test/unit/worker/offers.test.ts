@@ -68,7 +68,14 @@ describe('firstCandidates() and secondCandidates()', () => {
     expect(secondCandidates(debian)).toEqual([]);
     const half = withTrial(debian, { mechanism: 'bubblewrap', level: 'very-strict' }, failed('old'));
     expect(secondCandidates(half)).toEqual([{ mechanism: 'namespaces', level: 'very-strict' }]);
-    expect(secondCandidates({ ...debian, bubblewrap: null })).toHaveLength(3);
+    const open = { ...debian, bubblewrap: null, paths: { ...debian.paths, hidden: [] } };
+    expect(secondCandidates(open)).toHaveLength(3);
+  });
+
+  test('Landlock is not tried where it would lay private directories open', () => {
+    const host = { ...debian, bubblewrap: null, paths: { ...debian.paths, hidden: ['/etc/octaskly'] } };
+    expect(secondCandidates(host).map(({ mechanism }) => mechanism)).toEqual(['namespaces', 'namespaces']);
+    for (const candidate of secondCandidates(host)) expect(() => trialPlan(host, candidate, area)).not.toThrow();
   });
 
   test('nothing is tried on Android, nor by root without an account for tasks', () => {

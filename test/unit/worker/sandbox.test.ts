@@ -263,6 +263,19 @@ describe('seatbeltProfile()', () => {
 describe('prepare()', () => {
   const taskUser = { name: 'octaskly-task', uid: 990, gid: 990 };
 
+  test('a task on Windows is cmd.exe with its line as it was typed, in a directory written as there', () => {
+    const windows = { ...debian, platform: 'win32', bubblewrap: null, launcher: null, prlimit: null, jobObjects: true };
+    const where = { ...area, directory: 'C:\\tasks\\1', temporary: null };
+    const plan = planOf(windows, asking({}, { command: 'echo "a" & b', workdir: 'sub/x' }), where);
+    expect(plan.argv.slice(1)).toEqual(['/d', '/s', '/c', '"echo "a" & b"']);
+    expect([plan.isVerbatim, plan.cwd]).toEqual([true, 'C:\\tasks\\1\\sub\\x']);
+    expect(planOf(windows, asking({}, { workdir: 'D:\\data' }), where).cwd).toBe('D:\\data');
+    expect(planOf(windows, asking({}, { command: null, argv: ['x', 'a b'] }), where)).toMatchObject({
+      argv: ['x', 'a b'],
+    });
+    expect(refusal(() => planOf(windows, asking({}, { command: 'a\nb' }), where))).toContain('one line alone');
+  });
+
   test('a root worker runs the upper levels as the task account, the lower ones as itself', () => {
     const sandbox = createSandbox({ ...debian, isRoot: true, taskUser }, { least: 'basic', ownEnvironment: {} });
     expect(sandbox.prepare(noDemand)).toEqual({ level: 'basic', area: { isolated: false, user: null } });

@@ -27,6 +27,22 @@ describe('Willingness', () => {
     expect(look(37)).toEqual([false, null]);
   });
 
+  test('asks for nothing that no condition looks at', () => {
+    const asked: string[] = [];
+    const ask = <T>(what: string, answer: T) => {
+      return (): T => {
+        asked.push(what);
+        return answer;
+      };
+    };
+    const willingness = new Willingness({
+      ...{ clock: new ManualClock(), cpuCores: 4, conditions: [{ kind: 'unmetered' }, { kind: 'charging' }] },
+      ...{ untouchedS: ask('untouched', 1), metered: ask('metered', true), slowdown: ask('slowdown', 'x') },
+    });
+    willingness.look({ ...vitals, charging: true });
+    expect([asked, willingness.why]).toEqual([['metered'], 'its network is paid for by volume']);
+  });
+
   test('forget() has it said to whoever listens next, unless there is nothing in the way', () => {
     const willingness = start({ kind: 'charging' });
     expect(willingness.look(vitals)).toBe(true);

@@ -64,6 +64,7 @@ export class Bench {
       launcher,
       workspace,
       sandbox: plainSandbox(),
+      program: null,
       blobs: this.blobs,
       files: this.files,
       kept: this.kept,

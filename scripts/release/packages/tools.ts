@@ -1,0 +1,39 @@
+/**
+ * Runs the tools that packages are made with, away from whoever runs them: no home, no locale, no zone, and one time for
+ * all, by which reproducible-builds.org has them make the same of the same (SOURCE_DATE_EPOCH).
+ */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface ToolPlace {
+  /** Where it runs. */
+  readonly cwd: string;
+  /** The time of the commit. */
+  readonly date: Date;
+}
+
+/** Seconds since 1970, as tools want them. */
+export function epochOf(date: Date): string {
+  return String(Math.floor(date.getTime() / 1000));
+}
+
+/** Throws with what the tool said when it fails. */
+export function runTool(command: readonly [string, ...string[]], { cwd, date }: ToolPlace): void {
+  const env = { PATH: process.env.PATH ?? '', HOME: cwd, TMPDIR: cwd, LC_ALL: 'C', TZ: 'UTC' };
+  const { exitCode, stdout, stderr } = Bun.spawnSync([...command], {
+    ...{ cwd, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' },
+    env: { ...env, SOURCE_DATE_EPOCH: epochOf(date) },
+  });
+  if (exitCode !== 0) throw new Error(`${command[0]} ended with ${exitCode}: ${stdout}${stderr}`);
+}
+
+/** Does `work` in a directory of its own within `out`, which is gone afterwards whatever comes of it. */
+export function inWorkplace<T>(out: string, work: (place: string) => T): T {
+  const place = mkdtempSync(join(out, '.package-'));
+  try {
+    return work(place);
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * The file this program was started from, as something to be replaced: where it is and whose, a draft beside it that is
+ * tried before it counts, and the swap of names.
+ *
+ * Deliberately not here: where another version comes from and whether it is to be trusted (`roles/update.ts`); in which
+ * order names change (`core/program-steps.ts`). Processes that run go on with the file they were started from.
+ * Invariants: the program's name always leads to a whole program; a draft has the program's owner and mode, was tried,
+ * and is on the disk before it takes that name; one that was left behind is removed by whoever comes next.
+ */
+
+import {
+  accessSync,
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { OctasklyError, reasonOf } from '../base/errors.ts';
+import { type FileStep, mendSteps, type ProgramPlaces, rollbackSteps, swapSteps } from '../core/program-steps.ts';
+import { build, version } from '../version.ts';
+import { askTool } from './tool-answer.ts';
+
+/** Longest a new program may take to say its version, ms: a Pi reads 120 MB from a slow card first. */
+const tryMsMax = 120_000;
+const askOwnerMs = 5000;
+/** Left free beside a new program, bytes. */
+const reserveBytes = 4 * 2 ** 20;
+const isWindows = process.platform === 'win32';
+
+/** Path of the file that was started, links resolved. Error: `usage` where there is none, as it runs from its sources. */
+export function ownProgram(): string {
+  if (build.target !== null) return realpathSync(process.execPath);
+  throw new OctasklyError(
+    'usage',
+    'This runs from its sources, and there is no program to replace: update the sources (git pull), or build the file (bun run build) and start that.',
+  );
+}
+
+/** Names around `program`; drafts and spares are of this process. */
+export function placesOf(program: string): ProgramPlaces {
+  const [directory, name] = [dirname(program), basename(program)];
+  const [stem, end] = name.endsWith('.exe') ? [name.slice(0, -4), '.exe'] : [name, ''];
+  const own = (kind: string): string => join(directory, `.${stem}.${process.pid}.${kind}${end}`);
+  return { program, previous: join(directory, `${stem}.previous${end}`), draft: own('new'), spare: own('spare') };
+}
+
+/** Why this account cannot replace the program, as part of a sentence; null = it can. */
+export function writeRefusal(program: string): string | null {
+  const directory = dirname(program);
+  try {
+    accessSync(directory, constants.W_OK);
+    return null;
+  } catch (error) {
+    return `this account cannot write to ${directory}, where its program is: ${reasonOf(error)}`;
+  }
+}
+
+/** Error: `forbidden` where this account may not replace the program, or a package manager looks after it. */
+export async function requireReplaceable(program: string): Promise<void> {
+  const manager = await managerOf(program);
+  if (manager !== null) {
+    const message = `"${program}" belongs to the package ${manager.name}: update it by its package manager (${manager.how}).`;
+    throw new OctasklyError('forbidden', message);
+  }
+  const refusal = writeRefusal(program);
+  if (refusal === null) return;
+  const how = isWindows ? 'in a console of an administrator' : 'with sudo';
+  throw new OctasklyError('forbidden', `Cannot replace "${program}": ${refusal}. Run it ${how}.`);
+}
+
+async function managerOf(program: string): Promise<{ readonly name: string; readonly how: string } | null> {
+  if (process.platform !== 'linux') return null;
+  const deb = await askTool(['dpkg-query', '-S', program], askOwnerMs);
+  const debian = deb?.status === 0 ? /^([^:\s]+):/.exec(deb.text)?.[1] : undefined;
+  if (debian !== undefined) return { name: debian, how: `sudo apt install --only-upgrade ${debian}` };
+  const rpm = await askTool(['rpm', '-qf', '--queryformat', '%{NAME}', program], askOwnerMs);
+  const name = rpm?.status === 0 ? /^\S+$/.exec(rpm.text)?.[0] : undefined;
+  return name === undefined ? null : { name, how: `sudo dnf upgrade ${name}` };
+}
+
+/** Room for a draft of `bytes`, and for as many `besides` on the same disk. Error: `io`. */
+export function requireRoom(program: string, bytes: number): void {
+  const directory = dirname(program);
+  const { bavail, bsize } = statfsSync(directory);
+  const free = bavail * bsize;
+  if (free >= bytes + reserveBytes) return;
+  const mb = (count: number): string => `${Math.ceil(count / 2 ** 20)} MB`;
+  throw new OctasklyError(
+    'io',
+    `There is no room for the new program in ${directory}: ${mb(bytes + reserveBytes)} are needed, ${mb(free)} are free.`,
+  );
+}
+
+/** Gives a draft the mode and owner of the program, and sees to it that it is on the disk. Error: `io`. */
+export function finishDraft({ program, draft }: ProgramPlaces): void {
+  onDisk(`Cannot make "${draft}" ready`, () => {
+    const { mode, uid, gid } = statSync(program);
+    chmodSync(draft, mode & 0o777);
+    if (process.getuid?.() === 0) chownSync(draft, uid, gid);
+    const file = openSync(draft, 'r+');
+    try {
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+  });
+}
+
+/** Starts a program to hear whether it is that version. Error: `io` with what it said instead. */
+export async function tryProgram(path: string, wanted: string): Promise<void> {
+  const answer = await askTool([path, 'version'], tryMsMax);
+  if (answer?.status === 0 && answer.text.trim() === `octaskly ${wanted}`) return;
+  const said = answer?.text.trim().slice(0, 300) ?? '';
+  const ended =
+    answer === null
+      ? 'it cannot be started here'
+      : answer.status === null
+        ? `it did not end within ${tryMsMax / 1000} s`
+        : `it ended with ${answer.status}`;
+  throw new OctasklyError(
+    'io',
+    `The new program does not run here and was not taken: asked for its version (${wanted}), ${ended}${said === '' ? '.' : `, and said: ${said}`}`,
+  );
+}
+
+/** The draft becomes the program; what was there becomes the previous one. Error: `io`. */
+export function swapProgram(places: ProgramPlaces): void {
+  carryOut(swapSteps(places, isWindows), places);
+}
+
+/** Program and previous one change places. Errors: `not_found` where there is no previous one, `io`. */
+export function rollBackProgram(places: ProgramPlaces): void {
+  requirePrevious(places);
+  carryOut(rollbackSteps(places, isWindows), places);
+}
+
+/** Error: `not_found`. */
+export function requirePrevious({ program, previous }: ProgramPlaces): void {
+  if (existsSync(previous) && !isSameFile(program, previous)) return;
+  throw new OctasklyError(
+    'not_found',
+    `There is no version before this one: ${previous} is kept from the first 'octaskly update' on.`,
+  );
+}
+
+function carryOut(steps: readonly FileStep[], { program }: ProgramPlaces): void {
+  onDisk(`Cannot replace "${program}"`, () => {
+    for (const step of steps) obey(step);
+    syncDirectory(dirname(program));
+  });
+}
+
+function obey(step: FileStep): void {
+  switch (step.kind) {
+    case 'rename':
+      renameSync(step.from, step.to);
+      return;
+    case 'remove':
+      try {
+        rmSync(step.from, { force: true });
+      } catch {
+        // It runs, on Windows; whoever comes next removes it.
+      }
+      return;
+    case 'link':
+      rmSync(step.to, { force: true });
+      try {
+        linkSync(step.from, step.to);
+      } catch {
+        copyFileSync(step.from, step.to);
+      }
+  }
+}
+
+/** A name that was changed survives a loss of power; not every system opens directories. */
+function syncDirectory(path: string): void {
+  if (isWindows) return;
+  const directory = openSync(path, 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+/** Clears away what operations have left that broke off, or finishes them. Never throws. */
+export function mendProgram(program: string): void {
+  const own = placesOf(program);
+  try {
+    const name = basename(own.spare).replace(`.${process.pid}.spare`, '');
+    const stem = name.replace(/^\.|\.exe$/g, '');
+    for (const left of readdirSync(dirname(program))) {
+      const found = /^\.(.+)\.(\d+)\.(new|spare)(?:\.[a-z.]+)?$/.exec(left);
+      if (found === null || found[1] !== stem || isOthers(Number(found[2]))) continue;
+      const path = join(dirname(program), left);
+      if (found[3] === 'new') rmSync(path, { force: true });
+      else for (const step of mendSteps({ ...own, spare: path }, factsOf(own))) obey(step);
+    }
+  } catch {
+    // Somebody else's directory, or just being changed: the next one looks again.
+  }
+}
+
+function factsOf({ program, previous }: ProgramPlaces) {
+  const [hasProgram, hasPrevious] = [existsSync(program), existsSync(previous)];
+  return { hasProgram, hasPrevious, isPreviousPresent: hasProgram && hasPrevious && isSameFile(program, previous) };
+}
+
+function isSameFile(a: string, b: string): boolean {
+  const [left, right] = [statSync(a), statSync(b)];
+  return left.ino === right.ino && left.dev === right.dev;
+}
+
+/** Another process is at it; of this one nothing is under way when it looks. */
+function isOthers(pid: number): boolean {
+  if (pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+function onDisk(what: string, work: () => void): void {
+  try {
+    work();
+  } catch (cause) {
+    throw new OctasklyError('io', `${what}: ${reasonOf(cause)}. ${version} stays.`, { cause });
+  }
+}

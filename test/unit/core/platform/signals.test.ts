@@ -1,0 +1,12 @@
+import { expect, test } from 'bun:test';
+import { windowsStatusMeans } from '../../../../src/core/platform/signals.ts';
+
+test('windowsStatusMeans() knows what the system itself ends programs with, however its sign is read', () => {
+  expect(windowsStatusMeans(0xc0000005)).toBe('access violation');
+  expect(windowsStatusMeans(-1073741819)).toBe('access violation');
+  expect(windowsStatusMeans(0xc000013a)).toContain('Ctrl-C');
+});
+
+test('windowsStatusMeans() says nothing about a program\u2019s own status', () => {
+  for (const status of [0, 1, 137, 255, 300]) expect(windowsStatusMeans(status)).toBeNull();
+});
