@@ -6,9 +6,10 @@
  */
 
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { reasonOf } from '../../src/base/errors.ts';
 import { root } from '../steps.ts';
 
 export interface ReleaseKey {
@@ -33,19 +34,26 @@ export function openKey(file: string, say: (line: string) => void): ReleaseKey {
   if (!existsSync(file)) makeKey(file, say);
   refuseWithin(realpathSync(root), realpathSync(file));
   const pem = readFileSync(file, 'utf8');
-  if (pem.includes('BEGIN PUBLIC KEY')) return keyOf(createPublicKey(pem), null);
-  let privateKey: KeyObject;
   try {
-    privateKey = createPrivateKey(pem);
-  } catch {
-    throw new Error(`${file} is no key; it should be what this makes: openssl genpkey -algorithm ed25519 -out FILE`);
+    if (pem.includes('BEGIN PUBLIC KEY')) return keyOf(createPublicKey(pem), null);
+    const privateKey = createPrivateKey(pem);
+    warnOfReaders(file, say);
+    return keyOf(createPublicKey(privateKey), privateKey);
+  } catch (cause) {
+    const should = 'it should be what this makes: openssl genpkey -algorithm ed25519 -out FILE';
+    throw new Error(`${file} is no key to sign a release with (${reasonOf(cause)}); ${should}`, { cause });
   }
-  return keyOf(createPublicKey(privateKey), privateKey);
+}
+
+/** Windows has other rights than these. */
+function warnOfReaders(file: string, say: (line: string) => void): void {
+  if (process.platform === 'win32' || (statSync(file).mode & 0o077) === 0) return;
+  say(`Careful: others on this machine may read or change ${file}, by which programs take updates: chmod 600 it.`);
 }
 
 function keyOf(publicKey: KeyObject, privateKey: KeyObject | null): ReleaseKey {
   const kind = publicKey.asymmetricKeyType;
-  if (kind !== 'ed25519') throw new Error(`the release key is of ${kind ?? 'no kind'}, it should be of ed25519`);
+  if (kind !== 'ed25519') throw new Error(`its kind is ${kind ?? 'none'}, not ed25519`);
   return {
     publicKey: publicKey.export({ format: 'der', type: 'spki' }).toString('base64'),
     publicPem: publicKey.export({ format: 'pem', type: 'spki' }).toString(),
@@ -54,7 +62,8 @@ function keyOf(publicKey: KeyObject, privateKey: KeyObject | null): ReleaseKey {
 }
 
 function refuseWithin(repository: string, file: string): void {
-  if (relative(repository, file).startsWith('..')) return;
+  const [first] = relative(repository, file).split(sep);
+  if (first === '..') return;
   throw new Error(`the release key is ${file}: it should lie outside the repository, where nobody commits it`);
 }
 

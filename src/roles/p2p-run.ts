@@ -96,9 +96,9 @@ async function runOnOneOf(found: readonly KnownPeer[], { id, belonging, task, re
       }
       const run = new PeerRun(dialled.peer, task);
       peers.add(run);
-      const refusal = await run.begin();
-      if (refusal === null) return await run.finish();
-      reasons.add(`${name}: ${refusal}`);
+      const ended = await run.toEnd();
+      if ('status' in ended) return ended.status;
+      reasons.add(`${name}: ${ended.refusal}`);
     }
     return null;
   } finally {
@@ -134,20 +134,19 @@ class PeerRun implements PeerPart {
     this.#task = task;
   }
 
-  /** Why the peer does not run it; null = it does. */
-  begin(): Promise<string | null> {
-    this.#peer.send({ kind: 'run', task: { ...this.#key, spec: this.#task.spec } });
-    return this.#answer.promise;
-  }
-
-  async finish(): Promise<number> {
+  /** The exit status, or why the peer does not run it. */
+  async toEnd(): Promise<{ readonly status: number } | { readonly refusal: string }> {
     const { terminal, spec } = this.#task;
+    // From the request on it may run there.
     const stop = terminal.onSignal((signal) => this.#interrupt(signal));
     try {
+      this.#peer.send({ kind: 'run', task: { ...this.#key, spec } });
+      const refusal = await this.#answer.promise;
+      if (refusal !== null) return this.#signal === null ? { refusal } : { status: exitOfSignal(this.#signal) };
       if (spec.stdin.kind === 'stream') this.#feed().catch((error: unknown) => this.#lostInput(error));
       const end = await this.#end.promise;
       await this.#writing;
-      return await this.#settle(end?.outcome ?? null);
+      return { status: await this.#settle(end?.outcome ?? null) };
     } finally {
       stop();
     }
@@ -155,11 +154,13 @@ class PeerRun implements PeerPart {
 
   /** The first signal cancels the task and waits for its end, the second leaves. */
   #interrupt(signal: InterruptSignal): void {
-    if (this.#signal !== null) this.#end.resolve(null);
-    else
-      this.#tellNow(
-        `Cancelling task ${this.#key.taskId}${signal === 'SIGINT' ? ' (Ctrl-C again: leave at once)' : ''}.`,
-      );
+    if (this.#signal !== null) {
+      this.#answer.resolve('Nobody waits for its answer any more.');
+      this.#end.resolve(null);
+    } else {
+      const again = signal === 'SIGINT' ? ' (Ctrl-C again: leave at once)' : '';
+      this.#tellNow(`Cancelling task ${this.#key.taskId}${again}.`);
+    }
     this.#signal ??= signal;
     this.#cancel();
   }

@@ -12,24 +12,23 @@ import {
   accessSync,
   chmodSync,
   chownSync,
-  closeSync,
   constants,
   copyFileSync,
   existsSync,
-  fsyncSync,
   linkSync,
-  openSync,
   readdirSync,
   realpathSync,
   renameSync,
   rmSync,
-  statfsSync,
   statSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 import { type FileStep, mendSteps, type ProgramPlaces, rollbackSteps, swapSteps } from '../core/program-steps.ts';
 import { build, version } from '../version.ts';
+import { freeBytesOf, hasCode } from './file-bytes.ts';
+import { sha256OfFile } from './program-files.ts';
+import { syncDirectory, syncFile } from './store-files.ts';
 import { askTool } from './tool-answer.ts';
 
 /** Longest a new program may take to say its version, ms: a Pi reads 120 MB from a slow card first. */
@@ -41,11 +40,20 @@ const isWindows = process.platform === 'win32';
 
 /** Path of the file that was started, links resolved. Error: `usage` where there is none, as it runs from its sources. */
 export function ownProgram(): string {
-  if (build.target !== null) return realpathSync(process.execPath);
+  if (build.target !== null) return resolved(process.execPath);
   throw new OctasklyError(
     'usage',
     'This runs from its sources, and there is no program to replace: update the sources (git pull), or build the file (bun run build) and start that.',
   );
+}
+
+function resolved(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    // Where this account may not even look it cannot replace anything either, as `writeRefusal` then says.
+    return path;
+  }
 }
 
 /** Names around `program`; drafts and spares are of this process. */
@@ -77,7 +85,9 @@ export async function requireReplaceable(program: string): Promise<void> {
   const refusal = writeRefusal(program);
   if (refusal === null) return;
   const how = isWindows ? 'in a console of an administrator' : 'with sudo';
-  throw new OctasklyError('forbidden', `Cannot replace "${program}": ${refusal}. Run it ${how}.`);
+  // More rights than those of root, or on a disk that can only be read, are of no use.
+  const next = process.getuid?.() === 0 ? '' : ` Run it ${how}.`;
+  throw new OctasklyError('forbidden', `Cannot replace "${program}": ${refusal}.${next}`);
 }
 
 async function managerOf(program: string): Promise<{ readonly name: string; readonly how: string } | null> {
@@ -90,11 +100,10 @@ async function managerOf(program: string): Promise<{ readonly name: string; read
   return name === undefined ? null : { name, how: `sudo dnf upgrade ${name}` };
 }
 
-/** Room for a draft of `bytes`, and for as many `besides` on the same disk. Error: `io`. */
+/** Room for `bytes` beside the program, and a little more. Errors: `io`, the system's own. */
 export function requireRoom(program: string, bytes: number): void {
   const directory = dirname(program);
-  const { bavail, bsize } = statfsSync(directory);
-  const free = bavail * bsize;
+  const free = freeBytesOf(directory);
   if (free >= bytes + reserveBytes) return;
   const mb = (count: number): string => `${Math.ceil(count / 2 ** 20)} MB`;
   throw new OctasklyError(
@@ -109,12 +118,7 @@ export function finishDraft({ program, draft }: ProgramPlaces): void {
     const { mode, uid, gid } = statSync(program);
     chmodSync(draft, mode & 0o777);
     if (process.getuid?.() === 0) chownSync(draft, uid, gid);
-    const file = openSync(draft, 'r+');
-    try {
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
+    syncFile(draft);
   });
 }
 
@@ -135,9 +139,48 @@ export async function tryProgram(path: string, wanted: string): Promise<void> {
   );
 }
 
-/** The draft becomes the program; what was there becomes the previous one. Error: `io`. */
-export function swapProgram(places: ProgramPlaces): void {
+/** Which file a program's name leads to; what replaces it is another. */
+export type ProgramIdentity = string;
+
+/** Error: `io`. */
+export function identityOf(program: string): ProgramIdentity {
+  return onDisk(`Cannot look at "${program}"`, () => {
+    const { dev, ino, size, mtimeMs } = statSync(program);
+    return [dev, ino, size, mtimeMs].join(' ');
+  });
+}
+
+/**
+ * The draft becomes the program; what was there becomes the previous one. A draft that is the program already, as another
+ * process was faster, is dropped, so that the previous one stays what it was. `seen`: what may be replaced, null = whatever
+ * is there. Errors: `conflict` where it is another by now, `io`.
+ */
+export async function swapProgram(places: ProgramPlaces, seen: ProgramIdentity | null): Promise<void> {
+  const { program, draft } = places;
+  if (
+    statSync(program).size === statSync(draft).size &&
+    (await sha256OfFile(program)) === (await sha256OfFile(draft))
+  ) {
+    dropDraft(places);
+    return;
+  }
+  if (seen !== null && identityOf(program) !== seen) {
+    const message = `"${program}" was replaced by somebody else meanwhile, and stays as it is now: look at 'octaskly version', and do it again.`;
+    throw new OctasklyError('conflict', message);
+  }
   carryOut(swapSteps(places, isWindows), places);
+}
+
+/** Removes a draft, and what it was being made of. Never throws. */
+export function dropDraft({ draft }: ProgramPlaces): void {
+  try {
+    const directory = dirname(draft);
+    for (const left of readdirSync(directory)) {
+      if (left.startsWith(basename(draft))) rmSync(join(directory, left), { force: true });
+    }
+  } catch {
+    // The next one clears it away.
+  }
 }
 
 /** Program and previous one change places. Errors: `not_found` where there is no previous one, `io`. */
@@ -184,17 +227,6 @@ function obey(step: FileStep): void {
   }
 }
 
-/** A name that was changed survives a loss of power; not every system opens directories. */
-function syncDirectory(path: string): void {
-  if (isWindows) return;
-  const directory = openSync(path, 'r');
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
-  }
-}
-
 /** Clears away what operations have left that broke off, or finishes them. Never throws. */
 export function mendProgram(program: string): void {
   const own = placesOf(program);
@@ -230,13 +262,13 @@ function isOthers(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return hasCode(error, 'EPERM');
   }
 }
 
-function onDisk(what: string, work: () => void): void {
+function onDisk<T>(what: string, work: () => T): T {
   try {
-    work();
+    return work();
   } catch (cause) {
     throw new OctasklyError('io', `${what}: ${reasonOf(cause)}. ${version} stays.`, { cause });
   }

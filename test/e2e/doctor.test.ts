@@ -80,7 +80,7 @@ describe('octaskly doctor', () => {
     try {
       const { text } = await doctor(site, 'net', `127.0.0.1:${listener.port}`);
       expect(text).toContain(`FAIL version_differs (127.0.0.1:${listener.port})`);
-      expect(text).toMatch(/speaks protocol 5, the\s+other 3/);
+      expect(text).toMatch(/speaks protocol 5 to 6, the\s+other 3/);
     } finally {
       await listener.close();
     }

@@ -120,12 +120,14 @@ describe('checkWorkerMessage() and checkDispatcherMessage()', () => {
   test('refuse every message with any field enlarged beyond what any field may hold', () => {
     /** Numbers without a bound of their own: times and usages, finite and not negative. */
     const unbounded = Number.MAX_VALUE;
+    const longText = 'x'.repeat(2 * fieldLimits.stdinLengthMax);
+    const manyBytes = new Uint8Array(2 * blobDataBytesMax);
     const enlarged = (field: unknown): readonly unknown[] => {
       if (typeof field === 'number') return [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN];
-      if (typeof field === 'string') return ['x'.repeat(2 * fieldLimits.stdinLengthMax), `${field}\0${field}`];
-      if (field instanceof Uint8Array) return [new Uint8Array(2 * blobDataBytesMax)];
+      if (typeof field === 'string') return [longText, `${field}\0${field}`];
+      if (field instanceof Uint8Array) return [manyBytes];
       if (!Array.isArray(field)) return [[field]];
-      return [[...field, ...Array.from({ length: filesMax + 1 }, () => structuredClone(field[0] ?? 0))]];
+      return [[...field, ...new Array(filesMax + 1).fill(field[0] ?? 0)]];
     };
     const tried = new Map<string, number>();
     for (const { name, row, check } of cases) {

@@ -158,9 +158,7 @@ SectionEnd
 Section "Uninstall"
   SetShellVarContext current
   ; What goes wrong is that there is none.
-  nsExec::Exec '"$INSTDIR\octaskly.exe" service uninstall worker'
-  Pop $R0
-  nsExec::Exec '"$INSTDIR\octaskly.exe" service uninstall dispatcher'
+  nsExec::Exec '"$INSTDIR\octaskly.exe" service uninstall --all'
   Pop $R0
   Delete "$INSTDIR\octaskly.exe"
   ${If} ${FileExists} "$INSTDIR\octaskly.exe"
