@@ -24,7 +24,7 @@ export function callsOf(text: string): Call[] {
 
 /** Programs that write to the directory they are in, at most. */
 const harmless = new Set(
-  '. [ awk basename base64 cat cd chmod cp curl cut date echo eval export find grep head jq ls mkdir octaskly printf sed set sh sort tail tee test tr true umask wait xargs'.split(
+  '. [ awk basename base64 cat cd chmod cp curl cut date echo eval export find grep head jq ls mkdir octaskly printf sed set sh sort tail tee test tr true umask wait wc xargs'.split(
     ' ',
   ),
 );

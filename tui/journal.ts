@@ -9,7 +9,7 @@ export const entriesMax = 2000;
 /** Characters kept of an entry. */
 const textLengthMax = 1000;
 
-export const levels = ['debug', 'info', 'warn', 'error'] as const;
+const levels = ['debug', 'info', 'warn', 'error'] as const;
 export type Level = (typeof levels)[number];
 
 export interface Entry {

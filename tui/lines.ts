@@ -59,7 +59,7 @@ export type Cell = string | { readonly text: string; readonly style: Style } | R
 const gap = ' ';
 
 /** Cells of the column without a width. */
-export function flexibleWidth(columns: readonly Column[], look: Look): number {
+function flexibleWidth(columns: readonly Column[], look: Look): number {
   const fixed = columns.reduce((sum, { width }) => sum + (width ?? 0), gap.length * (columns.length + 1));
   return Math.max(0, look.columns - fixed);
 }

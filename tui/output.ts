@@ -22,7 +22,7 @@ export interface OutputRow {
 const plain = /^[ -~]*$/;
 
 /** `text` in pieces of at most `cells`, as a terminal would break it; at least one piece. */
-export function folded(text: string, cells: number, { ascii = false, textWidth }: Ruler): string[] {
+function folded(text: string, cells: number, { ascii = false, textWidth }: Ruler): string[] {
   const shown = harmless(text, ascii);
   const pieces: string[] = [];
   if (plain.test(shown)) {

@@ -10,7 +10,7 @@ import { statuses } from './filter.ts';
 /** Tasks that are sorted at most: one page of the API. */
 export const sortedMax = limits.pageMax;
 
-export const sortKeys = ['age', 'status', 'time', 'priority', 'exit', 'worker', 'name'] as const;
+const sortKeys = ['age', 'status', 'time', 'priority', 'exit', 'worker', 'name'] as const;
 export type SortKey = (typeof sortKeys)[number];
 
 export interface Sort {

@@ -33,8 +33,8 @@ export interface Frame {
 }
 
 /** Below this there is no sensible picture. */
-export const columnsMin = 40;
-export const rowsMin = 10;
+const columnsMin = 40;
+const rowsMin = 10;
 
 const tabTitles: Readonly<Record<Tab, string>> = {
   ...{ overview: 'Overview', workers: 'Workers', tasks: 'Tasks', logs: 'Logs', approvals: 'Approvals' },

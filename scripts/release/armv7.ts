@@ -20,6 +20,8 @@ import { provideRuntime } from './runtimes.ts';
 const scriptName = 'octaskly.cjs';
 /** The program of binutils that takes symbols out of files for 32-bit ARM. */
 export const stripper = 'arm-linux-gnueabihf-strip';
+/** Longest that takes, ms. */
+const stripMsMax = 120_000;
 const magic = 0x143da20;
 /** `kDisableExperimentalSeaWarning`. */
 const flags = 1;
@@ -31,7 +33,7 @@ const optionsName = '\0NODE_OPTIONS\0';
 const optionsOff = '\0\x01ODE_OPTIONS\0';
 
 /** The one target that Node is for. */
-export function armv7(): Target {
+function armv7(): Target {
   const target = targetNamed('linux-armv7');
   if (target === undefined) throw new Error('there should be a target linux-armv7');
   return target;
@@ -68,8 +70,11 @@ function strip(program: string): void {
       `there is no ${stripper}, which the program for 32-bit ARM is made with: install binutils-arm-linux-gnueabihf`,
     );
   }
-  const { exitCode, stderr } = Bun.spawnSync([stripper, program], { env: { PATH: process.env.PATH ?? '' } });
-  if (exitCode !== 0) throw new Error(`${stripper} ended with ${exitCode}: ${stderr}`);
+  const { exitCode, stderr } = Bun.spawnSync([stripper, program], {
+    env: { PATH: process.env.PATH ?? '' },
+    timeout: stripMsMax,
+  });
+  if (exitCode !== 0) throw new Error(`${stripper} ended with ${exitCode ?? 'a signal'}: ${stderr}`);
 }
 
 /** Throws where the name does not stand exactly once by itself: then it is not known what it means. */

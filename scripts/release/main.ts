@@ -115,7 +115,7 @@ function packagesOf(list: string | undefined): readonly string[] {
 /** Whether the release made again, elsewhere, is the same. */
 async function isReproducible(release: ReleaseOptions, keyPath: string): Promise<boolean> {
   const { source, targets: made, level, packages, out, base } = release;
-  const directory = mkdtempSync(join(dirname(out), '.elsewhere-'));
+  const directory = mkdtempSync(join(dirname(out), `.elsewhere-${process.pid}-`));
   try {
     say('Once more, from a copy elsewhere ...');
     const other = await releaseElsewhere({ source, targets: made, keyPath, level, packages, base, directory });

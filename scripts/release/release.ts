@@ -76,7 +76,8 @@ interface Making extends ReleaseOptions {
 export async function makeRelease(options: ReleaseOptions): Promise<ReleaseManifest> {
   refuseStrange(options.out);
   mkdirSync(dirname(options.out), { recursive: true });
-  const work = mkdtempSync(join(dirname(options.out), '.release-'));
+  removeLeftovers(dirname(options.out));
+  const work = mkdtempSync(join(dirname(options.out), `.release-${process.pid}-`));
   try {
     const files = join(work, 'files');
     mkdirSync(files);
@@ -94,6 +95,22 @@ export async function makeRelease(options: ReleaseOptions): Promise<ReleaseManif
     return manifest;
   } finally {
     rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** Removes what runs that were killed left in `directory`: hundreds of megabytes each. */
+export function removeLeftovers(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    const [, pid] = /^\.(?:release|elsewhere)-(\d+)-/.exec(name) ?? [];
+    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(directory, name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }
 

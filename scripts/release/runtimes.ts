@@ -22,6 +22,9 @@ import pins from './runtimes.json' with { type: 'json' };
 export const switchName = 'BUN_BE_BUN';
 const switchOff = '\x01UN_BE_BUN';
 
+/** Longest that fetching one may take, ms. */
+const fetchMsMax = 15 * 60_000;
+
 const pinnedDigests: Readonly<Record<string, string | undefined>> = pins.sha256;
 
 /** The package of the runtime for a target, as its registry names it, and its version. */
@@ -115,7 +118,7 @@ function fetchRuntime(target: Target, directory: string): void {
     const everywhere = ['--os=*', '--cpu=*', '--libc=*'];
     const install = Bun.spawnSync(
       [process.execPath, 'install', '--frozen-lockfile', '--ignore-scripts', '--backend=copyfile', ...everywhere],
-      { cwd: work, env: environment(), stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' },
+      { cwd: work, env: environment(), stdin: 'ignore', stdout: 'pipe', stderr: 'pipe', timeout: fetchMsMax },
     );
     if (install.exitCode !== 0 || !existsSync(programIn(join(work, 'node_modules'), target))) {
       throw new Error(`cannot fetch ${name} ${version}: ${install.stderr.toString().trim() || 'nothing came'}`);

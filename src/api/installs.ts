@@ -27,7 +27,7 @@ export interface Installs {
   program(target: string, form: 'bare' | 'gzip'): Promise<HandedOut>;
   /** At most `max` bytes from `at` on; fewer at the end. Error: `io`. */
   read(file: string, at: number, max: number): Uint8Array;
-  /** The manifest of the release these programs are of, and its signature; null or absent: nobody has signed it. */
-  readonly signed?: { readonly manifest: string; readonly signature: string } | null;
+  /** The manifest of the release these programs are of, and its signature; null = nobody has signed it. */
+  readonly signed: { readonly manifest: string; readonly signature: string } | null;
   readonly places: DownloadPlaces;
 }

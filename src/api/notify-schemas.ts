@@ -5,7 +5,7 @@ import { destinationLengthMax, destinationText, parseDestination } from '../core
 import { askedEvents, type NotifyTarget, noticeTextMax, targetsMax, taskEvents } from '../core/notification.ts';
 
 /** An address as somebody writes it. Messages repeat nothing of it: its path may be its secret. */
-export const destinationSchema = z
+const destinationSchema = z
   .string()
   .max(destinationLengthMax)
   .superRefine((text, context) => {

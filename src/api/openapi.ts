@@ -152,7 +152,7 @@ function answerOf({ description, schema, mediaType, headers }: AnswerRule): Json
 }
 
 /** Every code a route may answer with. */
-export function problemsOf(route: Route): ErrorCode[] {
+function problemsOf(route: Route): ErrorCode[] {
   const invalid: ErrorCode[] = route.body?.contents.some(({ schema }) => schema !== null) ? ['invalid'] : [];
   const body = route.body === null ? [] : withBody;
   // Of whoever shows tokens that do not hold.

@@ -29,7 +29,7 @@ const map = <K extends z.core.$ZodRecordKey, V extends z.ZodType>(key: K, value:
 const labelMap = map(labelKey, z.string().max(255).refine(noNul, 'must not contain a NUL character'));
 const envName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,254}$/, 'is not an environment variable name');
 
-export const prioritySchema = z.union(
+const prioritySchema = z.union(
   [
     z.enum(Object.keys(priorities) as [keyof typeof priorities, ...(keyof typeof priorities)[]]),
     z.number().int().min(-100).max(100),
@@ -40,7 +40,7 @@ export const prioritySchema = z.union(
 /** A task names its program in exactly one way. */
 const oneProgram = { oneOf: [{ required: ['command'] }, { required: ['argv'] }] };
 
-export const requiresSchema = z.strictObject({
+const requiresSchema = z.strictObject({
   cpu_cores: z.number().min(0).max(4096).optional(),
   memory_mb: z.number().int().min(0).max(1_048_576).optional(),
   gpu: z.number().int().min(0).max(64).optional(),

@@ -15,7 +15,7 @@ import { isOwnOrigin, schemeOf } from './access.ts';
 type Carrier = Pick<Request, 'headers' | 'method' | 'url'>;
 
 /** The name of the cookie for the authority of a `Host` header. */
-export function sessionCookieName(host: string): string {
+function sessionCookieName(host: string): string {
   const port = /:(\d{1,5})$/.exec(host)?.[1];
   return port === undefined ? 'octaskly' : `octaskly_${port}`;
 }

@@ -5,7 +5,7 @@ import { outcomeSchema } from './schemas.ts';
 import { named } from './worker-schemas.ts';
 
 /** One attempt on the time line: what ran where, from when to when. */
-export const spanSchema = z.object({
+const spanSchema = z.object({
   task_id: z.string(),
   attempt: z.number().int(),
   name: z.string().describe('Name of the task, else the beginning of its command'),

@@ -10,7 +10,7 @@ import { ownNames, roles } from '../core/trust.ts';
 /** Seconds of a year and of ten. */
 const yearSeconds = 365 * 24 * 3600;
 
-export const trustLimits = {
+const trustLimits = {
   /** Tokens and invites that are valid at once, each. */
   tokensMax: 10_000,
   invitesMax: 1000,

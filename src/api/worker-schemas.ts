@@ -30,7 +30,7 @@ const levelSchema = z.object({
   ),
 });
 
-export const sandboxSchema = z.object({
+const sandboxSchema = z.object({
   least: sandboxLevelSchema,
   levels: z.array(levelSchema),
   missing: z.array(z.object({ level: sandboxLevelSchema, reason: z.string(), remedy: z.string() })),

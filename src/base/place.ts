@@ -6,7 +6,7 @@ export function hostOf(place: string): string {
   return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
 }
 
-/** True for the names and addresses of a machine that others cannot reach. */
+/** True for the names and addresses of a machine that others cannot reach; `127.example.com` is anybody's. */
 export function isLoopbackHost(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){1,3}$/.test(host);
 }

@@ -89,7 +89,7 @@ const notifyOption = {
 };
 
 /** Flags shared by the commands that submit. */
-export const submitFlags = {
+const submitFlags = {
   ...timeoutOption,
   ...taskOptions,
   ...oneCall({ tag: pairs('tag', { help: 'Tag to find the task by, repeatable' }) }),
@@ -233,7 +233,7 @@ export const batchOptions = {
 } satisfies OptionTable;
 
 /** Filters of a list of tasks. */
-export const filterFlags = oneCall({
+const filterFlags = oneCall({
   status: strings('status', {
     placeholder: 'STATUS',
     completes: taskStatuses,

@@ -57,7 +57,8 @@ function awayAdvice(message: string, command: Command | null): string | null {
 function nextLook(error: OctasklyError, command: Command | null): string {
   const { code, message } = error;
   const word = command?.completes?.at(-1);
-  const known = (typeof word === 'string' ? listOf[word] : undefined) ?? "'octaskly ps' lists tasks.";
+  const named = /^There is no worker /.test(message) ? listOf.worker : undefined;
+  const known = named ?? (typeof word === 'string' ? listOf[word] : undefined) ?? "'octaskly ps' lists tasks.";
   switch (code) {
     case 'not_found':
     case 'gone':

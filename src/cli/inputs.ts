@@ -28,7 +28,7 @@ export function tidyPath(path: string): string {
 }
 
 /** Where `path` lies below the task directory; '' = that directory itself. `directory`: what relative paths start from. */
-export function placeOf(path: string, directory: string): string {
+function placeOf(path: string, directory: string): string {
   const parts = path.split('/');
   if (!isAbsolute(path) && !parts.includes('..')) return tidyPath(path);
   const names: string[] = [];

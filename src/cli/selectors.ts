@@ -47,7 +47,7 @@ export function parseSelector(word: string): Selector {
 }
 
 /** The one task whose id begins with `prefix`. Throws `not_found`, or `conflict` when there are several. */
-export async function findTask(client: Client, prefix: string): Promise<TaskView> {
+async function findTask(client: Client, prefix: string): Promise<TaskView> {
   if (prefix.length === idLength) return client.task(prefix);
   const { tasks } = await client.tasks({ id: prefix, limit: candidatesMax + 1 });
   const [only, ...others] = tasks;
@@ -73,7 +73,7 @@ async function lastTask(client: Client): Promise<TaskView> {
 }
 
 /** A selector of many as filters of a list; null for those that name one task. */
-export function filterOf(selector: Selector): TaskQuery | null {
+function filterOf(selector: Selector): TaskQuery | null {
   switch (selector.kind) {
     case 'id':
     case 'last':
@@ -116,7 +116,7 @@ export function lookFor(
  * The tasks of all selectors, each once. Of selectors of many only tasks in `statuses` are taken; a task named by its id
  * is taken in any state. `onFound` hears of those that were found by the page. Throws `usage`, `not_found`, `conflict`, and what the client throws.
  */
-export async function selectTasks(
+async function selectTasks(
   client: Client,
   selectors: readonly Selector[],
   statuses: readonly TaskStatus[],

@@ -55,7 +55,7 @@ function fieldErrors(value: unknown): FieldError[] {
 }
 
 /** The error an answer with a status of 400 or more stands for. `text`: its body. */
-export function errorOfAnswer(status: number, text: string, baseUrl: string): OctasklyError {
+function errorOfAnswer(status: number, text: string, baseUrl: string): OctasklyError {
   let body: { type?: unknown; title?: unknown; detail?: unknown; reason?: unknown; errors?: unknown } = {};
   try {
     const parsed: unknown = JSON.parse(text.slice(0, problemLengthMax));
@@ -72,7 +72,7 @@ export function errorOfAnswer(status: number, text: string, baseUrl: string): Oc
 }
 
 /** Why a connection failed, in words: runtimes hide it in `code`, `cause` or an aggregate of causes. */
-function networkReason(error: unknown): string {
+export function networkReason(error: unknown): string {
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
     const code = (at as { code?: unknown }).code;
     if (code === 'ECONNREFUSED' || code === 'ConnectionRefused') return 'the connection was refused';
@@ -90,10 +90,12 @@ export function unreachableError(baseUrl: string, error: unknown): OctasklyError
   });
 }
 
+/** Nobody answers, or a dispatcher that goes down, or that comes up and reads what it has first (`not_ready`). */
+const transientCodes: readonly ErrorCode[] = ['unreachable', 'timeout', 'shutting_down', 'not_ready'];
+
 /** True when the same call may succeed once the dispatcher is back. */
 export function isTransient(error: unknown): boolean {
-  if (!(error instanceof OctasklyError)) return false;
-  return error.code === 'unreachable' || error.code === 'timeout' || error.code === 'shutting_down';
+  return error instanceof OctasklyError && transientCodes.includes(error.code);
 }
 
 /** The answer, when its status is below 400. */

@@ -10,7 +10,7 @@ import { OctasklyError } from '../base/errors.ts';
 import { type Connection, type Exchange, exchange, unreachableError } from './http.ts';
 
 /** Ms without a byte after which a stream is taken for dead. Longer than the dispatcher's pause between keep-alives. */
-export const streamIdleMs = 60_000;
+const streamIdleMs = 60_000;
 
 /** Chunks as they come. Ends with the body. Throws as `exchange`, and `unreachable` when the connection breaks. */
 export async function* streamChunks(

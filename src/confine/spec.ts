@@ -28,7 +28,7 @@ export const notExecutableStatus = 126;
 /** Exit status when there is no such program, as shells have it. */
 export const notFoundStatus = 127;
 /** The hidden subcommand. */
-export const confineCommand = '__exec';
+const confineCommand = '__exec';
 /** Where the launcher finds its spec. */
 export const specDescriptor = 3;
 
@@ -36,7 +36,7 @@ export const specDescriptor = 3;
 export const landlockAbiMin = 6;
 
 /** What can be limited for each process: the part of setrlimit(2) after `RLIMIT_`. Bytes, seconds for `cpu`, else a count. */
-export const resourceNames = ['cpu', 'fsize', 'core', 'nproc', 'nofile'] as const;
+const resourceNames = ['cpu', 'fsize', 'core', 'nproc', 'nofile'] as const;
 export type ResourceName = (typeof resourceNames)[number];
 
 /** A limit of setrlimit(2), soft <= hard. Where the launcher itself is held to less, the less stays. */

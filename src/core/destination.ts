@@ -10,7 +10,7 @@
  * path of such a URL is often its secret, so that messages and logs show `originOf` alone.
  */
 
-export const destinationKinds = ['json', 'slack', 'ntfy'] as const;
+const destinationKinds = ['json', 'slack', 'ntfy'] as const;
 export type DestinationKind = (typeof destinationKinds)[number];
 
 export interface Destination {

@@ -56,7 +56,7 @@ function setStatus(step: Step, task: Task, status: TaskStatus): void {
   task.status = status;
 }
 
-export function publishTask(step: Step, task: Task): void {
+function publishTask(step: Step, task: Task): void {
   const { id, status, workerId, reason } = task;
   step.effects.push({ kind: 'publish', what: 'task', id, status, workerId, detail: reason });
 }
@@ -101,7 +101,7 @@ export function waitFor(state: SchedulerState, task: Task, dependency: string): 
 }
 
 /** Puts a queued task where placement finds it: into the ready set, or among the delayed. */
-export function makeReady(step: Step, task: Task): void {
+function makeReady(step: Step, task: Task): void {
   if (task.notBefore !== null && task.notBefore > step.at) {
     step.state.delayed.push({ at: task.notBefore, task });
   } else {

@@ -8,6 +8,7 @@
  */
 
 import { type Target, targetNamed } from './targets.ts';
+import { versionPattern } from './update.ts';
 
 export const manifestFile = 'manifest.json';
 export const signatureFile = 'manifest.json.sig';
@@ -20,7 +21,7 @@ const fileBytesMax = 1024 ** 3;
  * `archive`: the program of a target, packed, beside the manifest. `program`: the executable inside that archive; it need
  * not lie beside the manifest. The others are for people.
  */
-export const releaseKinds = ['program', 'archive', 'package', 'installer', 'bill', 'text'] as const;
+const releaseKinds = ['program', 'archive', 'package', 'installer', 'bill', 'text'] as const;
 export type ReleaseKind = (typeof releaseKinds)[number];
 
 export interface ReleaseFile {
@@ -62,7 +63,7 @@ export function readManifest(text: string): ManifestReading {
   if (!isRecord(value)) return wrong('it is not an object');
   const { name, version, commit, date, protocol, files } = value;
   if (name !== 'octaskly') return wrong('it is not of octaskly');
-  if (!isText(version, /^\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]{1,64})?$/)) return wrong('its version is none');
+  if (!isText(version, versionPattern)) return wrong('its version is none');
   if (!isText(commit, /^[0-9a-f]{40}$/)) return wrong('its commit is none');
   if (!isText(date, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z$/)) return wrong('its date is none');
   if (!isRecord(protocol) || !isCount(protocol.min, 65_535) || !isCount(protocol.max, 65_535)) {

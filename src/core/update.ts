@@ -9,6 +9,7 @@
  * Versions are compared as Semantic Versioning 2.0.0, section 11, has it; what is built from the same version is the same.
  */
 
+/** A version: three numbers, and what comes before a release a tail. */
 export const versionPattern = /^\d{1,9}\.\d{1,9}\.\d{1,9}(?:-[0-9A-Za-z.-]{1,64})?$/;
 
 /** What a worker is told to run from now on. */

@@ -40,7 +40,7 @@ export interface Cluster {
 }
 
 /** True for an error that signing in may mend. */
-export function isSignedOut(error: unknown): boolean {
+function isSignedOut(error: unknown): boolean {
   return error instanceof OctasklyError && error.code === 'unauthorized';
 }
 

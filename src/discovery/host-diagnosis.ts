@@ -139,6 +139,10 @@ function handshakeFindings(facts: NetworkFacts, given: HostFacts, handshake: Han
       const help = remedies.joining(host);
       return [{ name: 'other_cluster', severity: 'failure', about, sentence, remedies: help }];
     }
+    case 'revoked': {
+      const sentence = `${about} is the dispatcher of this data directory, and does not take this node any more. ${detail}.`;
+      return [{ name: 'not_admitted', severity: 'failure', about, sentence, remedies: remedies.joining(host) }];
+    }
     case 'refused': {
       // Without anything to show that is what a careful dispatcher answers.
       const severity = facts.belonging === null ? 'note' : 'failure';
@@ -165,7 +169,7 @@ function announcementFindings(facts: NetworkFacts, given: HostFacts): Finding[] 
   const { host, address, port, isSelf, sameNetwork, handshake } = given;
   const { discovery, found, platform, peerPort } = facts;
   const isDispatcher =
-    handshake !== null && ['open', 'wrong_key', 'wrong_secret', 'refused'].includes(handshake.outcome);
+    handshake !== null && ['open', 'wrong_key', 'wrong_secret', 'refused', 'revoked'].includes(handshake.outcome);
   // To whom has nothing to show, a worker's port for peers looks the same.
   const isPeers = given.peerOf !== null || port === peerPort;
   if (!discovery || isSelf || !isDispatcher || address === null || isPeers) return [];

@@ -5,7 +5,7 @@
  */
 
 /** Bounds of durations in seconds, from a commit to a day's work. */
-export const durationBounds = [
+const durationBounds = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 14_400, 86_400,
 ] as const;
 

@@ -9,6 +9,8 @@ export type MemberEvent =
   | { readonly kind: 'report'; readonly report: UpdateReport }
   /** Its link has ended. */
   | { readonly kind: 'left' }
+  /** It has joined. */
+  | { readonly kind: 'joined' }
   /** Nothing came in time. */
   | { readonly kind: 'late' }
   /** Nobody waits for anything any more. */

@@ -30,8 +30,8 @@ import type { Turn } from './turn.ts';
 const drainedSetting = 'update_drained';
 /** Rolls that are remembered. */
 const rollsMax = 20;
-/** Longest a worker may take to answer, to fetch the program, beyond the wait for its tasks, and to come back, ms. */
-const limitsMs = { answer: 15_000, fetch: 30 * 60_000, leave: 60_000, back: 240_000 };
+/** Longest a worker may take to answer, to fetch the program, beyond the wait for its tasks, to come back, and to say how it went, ms. */
+const limitsMs = { answer: 15_000, fetch: 30 * 60_000, leave: 60_000, back: 240_000, word: 15_000 };
 
 export interface RollRequest {
   /** Ids; null = all. */
@@ -46,7 +46,7 @@ interface Parts {
   readonly log: Log;
   readonly version: string;
   readonly programs: Programs;
-  readonly blobs: ProgramBlobs;
+  readonly blobs: Pick<ProgramBlobs, 'offer' | 'withdraw' | 'readTo'>;
   readonly store: Pick<Store, 'setting'>;
   state(): SchedulerState;
   send(workerId: string, message: DispatcherMessage): boolean;
@@ -152,6 +152,11 @@ export class Fleet {
     this.#waits.give(workerId, { kind: 'report', report });
   }
 
+  /** A worker has joined: anew after its update, for a trial of the new program, or because it was started by somebody. */
+  joined(workerId: string): void {
+    this.#waits.give(workerId, { kind: 'joined' });
+  }
+
   /** A worker's link has ended. */
   left(workerId: string): void {
     this.#waits.give(workerId, { kind: 'left' });
@@ -240,12 +245,18 @@ export class Fleet {
           throw new Error('The dispatcher was stopped.');
         case 'late':
           if (isLeaving && this.#hasVersion(member.id)) return;
-          throw new Error(`It did not ${isLeaving ? 'come back' : 'go on'} within ${withinMs / 1000} s.`);
+          throw new Error(
+            isLeaving ? this.#lateReturn(member.id, withinMs) : `It did not go on within ${withinMs / 1000} s.`,
+          );
         case 'left':
           // Before all its tasks have ended it only lost its link, and forgets the order.
           if (!isLeaving) throw new Error('Its link broke before it had the new program.');
           this.#note(rolling, member, { status: 'restarting' });
           withinMs = limitsMs.back;
+          break;
+        case 'joined':
+          // One that was killed, or lost its link, has nothing to tell when it is back.
+          withinMs = Math.min(withinMs, limitsMs.word);
           break;
         case 'report': {
           const { step, detail } = event.report;
@@ -258,6 +269,12 @@ export class Fleet {
         }
       }
     }
+  }
+
+  #lateReturn(workerId: string, withinMs: number): string {
+    const worker = this.#parts.state().workers.get(workerId);
+    if (worker?.session == null) return `It did not come back within ${withinMs / 1000} s.`;
+    return `It is back with ${worker.declaration.version}, and says nothing of the update: it was started anew, or lost its link, before that was done.`;
   }
 
   #hasVersion(workerId: string): boolean {

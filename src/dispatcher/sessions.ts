@@ -40,10 +40,20 @@ interface Session extends ReportingLink {
   joinTimer: Timer | null;
 }
 
+interface Joined {
+  readonly session: Session;
+  readonly workerId: string;
+}
+
+/** Said by whoever has not joined yet. */
+type Introduction = Extract<WorkerMessage, { kind: 'join' | 'enroll' }>;
+
 /** What decides who may join. */
 export interface Gate {
   /** Takes a link of a device that is no member yet. */
   stranger(link: DispatcherLink): LinkHandlers<WorkerMessage>;
+  /** Why the member with this key may not join any more; null = it may. */
+  shutOut(link: DispatcherLink): JoinRefusal | null;
   /** Why this worker may not join; or the worker, by the name it is to have. */
   admit(turn: Turn, link: DispatcherLink, worker: WorkerDeclaration): JoinRefusal | WorkerDeclaration;
   /** A worker that was let pass cannot join all the same. */
@@ -219,17 +229,16 @@ export class Sessions {
   }
 
   #onMessage(turn: Turn, session: Session, message: WorkerMessage): void {
-    if (message.kind === 'join') {
-      this.#onJoin(turn, session, message);
-      return;
-    }
-    if (message.kind === 'enroll') {
-      session.link.close('a member has nothing to ask for');
-      return;
-    }
     const { workerId, number } = session;
-    if (workerId === null || turn.state.workers.get(workerId)?.session !== number) return;
-    const from = { workerId, session: number };
+    if (message.kind === 'join') this.#onJoin(turn, session, message);
+    else if (message.kind === 'enroll') this.#onEnrol(turn, session);
+    else if (workerId !== null && turn.state.workers.get(workerId)?.session === number)
+      this.#onWorkerMessage(turn, { session, workerId }, message);
+  }
+
+  /** What a worker says over the link by which it has joined. */
+  #onWorkerMessage(turn: Turn, { session, workerId }: Joined, message: Exclude<WorkerMessage, Introduction>): void {
+    const from = { workerId, session: session.number };
     switch (message.kind) {
       case 'heartbeat':
         turn.apply({ kind: 'workerHeard', ...from, vitals: message.vitals });
@@ -294,6 +303,13 @@ export class Sessions {
     if (worker?.draining || worker?.leaving) this.#parts.kept().relieve(workerId);
   }
 
+  /** A member that asks to be let in need not ask; or is told why it would not be. */
+  #onEnrol(turn: Turn, { link }: Session): void {
+    const refusal = this.#parts.gate().shutOut(link);
+    if (refusal === null) link.close('a member has nothing to ask for');
+    else turn.afterwards(() => this.#refuse(link, refusal));
+  }
+
   #onJoin(turn: Turn, session: Session, message: Extract<WorkerMessage, { kind: 'join' }>): void {
     session.joinTimer?.cancel();
     if (session.joinedAs !== null) {
@@ -317,6 +333,7 @@ export class Sessions {
       held,
       remembered: record === null ? null : { draining: record.draining, firstSeenAt: record.firstSeenAt },
     });
+    this.#parts.fleet()?.joined(worker.id);
   }
 
   /** What a lost attempt has written so far is all there will be of it; of one that was taken back nothing is kept. */

@@ -82,7 +82,7 @@ export class Waking {
     return unasked ? sleepersFor(task, { away: away(), calls: this.#calls }, clock.steady()) : [];
   }
 
-  /** Calls a worker now; how many packets that were. Errors: `not_found`, `conflict` where it cannot be called. */
+  /** Calls a worker now; how many packets that were. Error: `conflict` where it cannot be called. */
   async call(workerId: string): Promise<number> {
     const worker = this.#parts.away().find(({ declaration }) => declaration.id === workerId);
     if (worker === undefined) {

@@ -44,7 +44,10 @@ export class WorkerOrders {
 
   /** Calls a worker that is away; how many packets left. Errors: `conflict`, those of a turn. */
   async wakeWorker(workerId: string, actor: Actor): Promise<number> {
-    const packets = (await this.#parts.waking?.call(workerId)) ?? 0;
+    const { waking } = this.#parts;
+    if (waking === null)
+      throw new OctasklyError('conflict', 'This dispatcher was not given the means to wake anybody.');
+    const packets = await waking.call(workerId);
     await this.#parts.inTurn((turn) => putOnRecord(turn, { eventType: 'worker_woken', actor, workerId }));
     return packets;
   }

@@ -6,7 +6,7 @@
 import type { Command } from './request.ts';
 
 /** Quoted for the shell (POSIX, 2.2.2): nothing within single quotes has a meaning but their end. */
-export function quoted(text: string): string {
+function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 

@@ -62,7 +62,10 @@ export async function runBackup(values: BackupValues, file: string, terminal: Te
   const { force } = values;
   const work: Work = { dataDir, database, target: absolute(file), force, terminal, broken: broken.signal };
   check(work);
-  const parts = ['.part', '.part.db', '.part.db.part'].map((suffix) => `${work.target}${suffix}`);
+  // What is written meanwhile, by a child too, and what SQLite has beside it.
+  const parts = ['.part', '.part.db', '.part.db.part'].flatMap((suffix) =>
+    ['', '-journal'].map((more) => `${work.target}${suffix}${more}`),
+  );
   const remove = (): void => parts.forEach(storeFiles.remove);
   const deaf = terminal.onSignal((signal) => {
     broken.abort();

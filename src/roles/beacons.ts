@@ -128,7 +128,7 @@ function openPeersCache(directory: string, node: () => BeaconNode, log: Log) {
 }
 
 /** A look at the offer that calls `announce` when the node began or ceased to take work, or has room after it had none. */
-export function watch(offer: () => Offer | null, announce: () => void): () => void {
+function watch(offer: () => Offer | null, announce: () => void): () => void {
   let before = '';
   return () => {
     const now = offer();

@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { OctasklyError } from '../base/errors.ts';
 import { expandHome } from '../cli/config.ts';
 import { namePattern } from '../core/names.ts';
+import { stopSignalsOn } from '../core/platform/signals.ts';
 import { readPrivate } from '../runtime/data-dir.ts';
 import { createLog, type ProcessLog } from '../runtime/log.ts';
 
@@ -74,9 +75,7 @@ export function onStopSignals(first: () => void, second: () => void): () => void
     else process.exit(interruptedStatus);
   };
   const hangUp = process.listenerCount('SIGHUP') === 0 ? (['SIGHUP'] as const) : [];
-  // Ctrl-Break of a console on Windows.
-  const ctrlBreak = process.platform === 'win32' ? (['SIGBREAK'] as const) : [];
-  const signals = ['SIGINT', 'SIGTERM', ...ctrlBreak, ...hangUp] as const;
+  const signals = [...stopSignalsOn(process.platform), ...hangUp];
   for (const signal of signals) process.on(signal, listener);
   return () => {
     for (const signal of signals) process.off(signal, listener);

@@ -9,7 +9,9 @@ import { createLinks } from '../runtime/links.ts';
 import { neighbourAnswers } from '../runtime/neighbours.ts';
 import { clockAheadMs, type Resolution, reachOf, resolveHost } from '../runtime/net-probe.ts';
 import { isLoopback } from '../runtime/networks.ts';
+import { version } from '../version.ts';
 import type { Proof } from '../wire/admission.ts';
+import type { DispatcherMessage } from '../wire/messages.ts';
 import type { KeyPair } from '../wire/noise.ts';
 import type { Membership } from './doctor-belonging.ts';
 import type { Listening } from './doctor-listening.ts';
@@ -18,6 +20,7 @@ import type { Listening } from './doctor-listening.ts';
 const resolveMsMax = 1500;
 const connectMsMax = 2200;
 const speakMsMax = 1600;
+const askMsMax = 400;
 /** Only a host whose ports do not answer is asked for its hardware address: it takes the place of the handshake. */
 const neighbourMsMax = 1200;
 
@@ -35,7 +38,7 @@ export interface Means {
   readonly listening: Listening | null;
 }
 
-/** What is known of `target`. Takes 5.6 s at most; never rejects for the network's sake. */
+/** What is known of `target`. Takes 5.8 s at most; never rejects for the network's sake. */
 export async function examineHost(target: Target, means: Means): Promise<HostFacts> {
   const { interfaces, listening } = means;
   const resolved = await resolve(target.host, listening);
@@ -137,9 +140,21 @@ function nodeAt({ host, port }: Place, { nodes }: Listening): HeardNode | null {
 async function shakeHands(address: Place, proof: Proof, keypair: KeyPair): Promise<HandshakeFacts> {
   const limits = { handshakeTimeoutMs: speakMsMax };
   const links = createLinks({ crypto: nativeCrypto, staticKeypair: keypair, limits });
-  const ignore = { onMessage: () => {}, onDrain: () => {}, onEnd: () => {} };
-  const dialled = await links.dial({ ...address, proof }, () => ignore);
+  const answered = Promise.withResolvers<DispatcherMessage | null>();
+  const handlers = { onMessage: answered.resolve, onDrain: () => {}, onEnd: () => answered.resolve(null) };
+  const dialled = await links.dial({ ...address, proof }, () => handlers);
   if (!dialled.ok) return { outcome: dialled.end.code, detail: dialled.end.detail, fingerprint: null };
-  dialled.link.close('doctor has seen enough');
-  return { outcome: 'open', detail: '', fingerprint: fingerprintOf(dialled.link.remoteKey) };
+  const { link } = dialled;
+  const fingerprint = fingerprintOf(link.remoteKey);
+  if (proof.by === 'credential') {
+    // A member that asks to be let in is told why it would not be, or that it need not ask. Nothing is changed by that.
+    link.send({ kind: 'enroll', name: 'doctor', platform: process.platform, arch: process.arch, version });
+    const answer = await Promise.race([answered.promise, Bun.sleep(askMsMax)]);
+    if (answer?.kind === 'refused' && answer.code === 'revoked') {
+      link.close('doctor has seen enough');
+      return { outcome: answer.code, detail: answer.detail, fingerprint };
+    }
+  }
+  link.close('doctor has seen enough');
+  return { outcome: 'open', detail: '', fingerprint };
 }

@@ -8,6 +8,7 @@
  */
 
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DownloadPlaces } from '../api/download-places.ts';
 import type { HandedOut, Installs } from '../api/installs.ts';
@@ -115,14 +116,23 @@ export class HandingOut implements Installs {
   #programs(): Promise<readonly Program[]> {
     const isMissing = this.#release === null && this.#parts.values.distUrl !== undefined;
     const isDue = systemClock.steady() >= this.#triedAt + againMs;
-    if (this.#table === null || (isMissing && isDue)) this.#table = this.#load();
-    return this.#table;
+    if (this.#table !== null && !(isMissing && isDue)) return this.#table;
+    const table = this.#load();
+    this.#table = table;
+    // What failed now may work for whoever asks next.
+    table.catch(() => {
+      if (this.#table === table) this.#table = null;
+    });
+    return table;
   }
 
   async #load(): Promise<readonly Program[]> {
     this.#triedAt = systemClock.steady();
     await this.#fetchRelease();
-    this.#own ??= this.#openOwn();
+    this.#own ??= this.#openOwn().catch((error: unknown) => {
+      this.#own = null;
+      throw error;
+    });
     const own = await this.#own;
     const release = this.#release;
     const programs = targets.map((target): Program | null => {
@@ -154,9 +164,14 @@ export class HandingOut implements Installs {
     const target = build.target === null ? undefined : targetNamed(build.target);
     if (target === undefined) return null;
     const file = openProgram(ownProgramFile());
-    const sha256 = await file.sha256();
-    this.#open.set(sha256, file);
-    return { target, sha256, archive: null };
+    try {
+      const sha256 = await file.sha256();
+      this.#open.set(sha256, file);
+      return { target, sha256, archive: null };
+    } catch (error) {
+      file.close();
+      throw error;
+    }
   }
 
   /** Removes what is not of these programs, and what a start before this one did not finish. */
@@ -164,11 +179,16 @@ export class HandingOut implements Installs {
     const kept = new Set([manifestFile, signatureFile, ...programs.flatMap(({ sha256 }) => [sha256, `${sha256}.gz`])]);
     try {
       for (const name of readdirSync(this.#directory)) {
-        if (!kept.has(name) && !this.#making.has(name)) rmSync(join(this.#directory, name), { force: true });
+        if (!kept.has(name) && !this.#isDraft(name)) rmSync(join(this.#directory, name), { force: true });
       }
     } catch {
       // There is no such directory yet.
     }
+  }
+
+  /** Whether a file of this name belongs to one that is being made. */
+  #isDraft(name: string): boolean {
+    return this.#making.keys().some((made) => name.startsWith(`${made}.${process.pid}.`));
   }
 
   async #bare({ target, sha256, archive }: Program): Promise<string> {
@@ -188,7 +208,7 @@ export class HandingOut implements Installs {
           for (const left of [copy, `${copy}.zip`]) rmSync(left, { force: true });
         }
       };
-      // A disk that lost power may have kept its name and not its content.
+      // What lay on the disk since an earlier start may have been damaged there.
       const isWhole = async (path: string): Promise<boolean> => (await sha256OfFile(path)) === sha256;
       await this.#made(sha256, unpack, isWhole);
     }
@@ -230,6 +250,7 @@ export class HandingOut implements Installs {
     try {
       mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
       await make(draft);
+      await onDisk(draft);
       renameSync(draft, path);
     } catch (cause) {
       rmSync(draft, { force: true });
@@ -243,6 +264,16 @@ export class HandingOut implements Installs {
     const file = this.#open.get(name) ?? openProgram(join(this.#directory, name));
     this.#open.set(name, file);
     return file;
+  }
+}
+
+/** A name that survives a loss of power has to lead to what it names. */
+async function onDisk(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 

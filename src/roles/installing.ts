@@ -50,7 +50,7 @@ export function openInstalling({ values, dataDir, apiBind, apiPort, tls, log }: 
     handingOut,
     installer: installerOf({ values, installs: handingOut, listener, pin, api }),
     serve(backend, trust, options) {
-      const app = createApi(backend, trust, { ...options, page: async () => null }, installRoutes);
+      const app = createApi(backend, trust, { ...options, page: nothingElse }, installRoutes);
       application = (request, peer) => app.fetch(request, peer);
     },
     async close() {
@@ -58,4 +58,14 @@ export function openInstalling({ values, dataDir, apiBind, apiPort, tls, log }: 
       handingOut.close();
     },
   };
+}
+
+/** Who calls the API where only the program is handed out is told how to open it. Error: `not_found` for its paths. */
+export async function nothingElse(path: string): Promise<null> {
+  if (!path.startsWith('/api/')) return null;
+  throw new OctasklyError(
+    'not_found',
+    'The API of this dispatcher is not open to the network: while an invitation is open, new devices get the program ' +
+      'here, and nothing else. Start the dispatcher with --require-auth true, which opens the API to those with a token.',
+  );
 }

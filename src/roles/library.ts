@@ -77,12 +77,15 @@ const texts: Readonly<Record<string, string>> = {
   video,
 };
 
+/** What a page says to who tests its commands (`test/docs-blocks.ts`), and to nobody else. */
+const remark = /^[ \t]*<!-- (?:not run|ends with): .*-->\n+/gm;
+
 /** `env`: that of the reader, whose PAGER is asked. */
 export function openLibrary(env: Readonly<Record<string, string | undefined>>): Library {
   return {
     pages: Object.entries(texts).map(([name, text]) => ({ name, text })),
     render: (markdown, { columns, color }) =>
-      Bun.markdown.ansi(markdown, { columns, colors: color, hyperlinks: false }),
+      Bun.markdown.ansi(markdown.replace(remark, ''), { columns, colors: color, hyperlinks: false }),
     page: (text) => showInPager(text, env),
   };
 }

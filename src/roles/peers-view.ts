@@ -30,7 +30,7 @@ export interface Now {
 }
 
 /** `host:port` where it takes peers or workers, the bare address where it takes none. */
-export function addressOf({ beacon, from }: Peer): string {
+function addressOf({ beacon, from }: Peer): string {
   return beacon.peerPort === null ? from.address : placeOf(from.address, beacon.peerPort);
 }
 

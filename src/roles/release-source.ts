@@ -6,11 +6,12 @@
  * has signed it.
  */
 
-import { createWriteStream, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { createWriteStream, existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
+import { networkReason } from '../client/http.ts';
 import {
   manifestBytesMax,
   manifestFile,
@@ -27,6 +28,8 @@ const signatureBytesMax = 1024;
 /** Longest a manifest, and an archive, may take, ms. */
 const manifestMsMax = 15_000;
 const archiveMsMax = 30 * 60_000;
+/** Longest a server may send nothing of an archive, ms. */
+const silenceMsMax = 60_000;
 
 /** A manifest as it was found: exactly these bytes were signed, if at all. */
 export interface FoundManifest {
@@ -63,12 +66,23 @@ function ownManifest(found: FoundManifest, of: string): ReleaseManifest {
 export function findManifest(directory: string, flag: string): FoundManifest {
   const [path, signaturePath] = [join(directory, manifestFile), join(directory, signatureFile)];
   try {
-    const signature = existsSync(signaturePath) ? readFileSync(signaturePath, 'utf8') : null;
-    return { bytes: readFileSync(path), signature };
+    const signature = existsSync(signaturePath) ? boundedFile(signaturePath, signatureBytesMax) : null;
+    return {
+      bytes: boundedFile(path, manifestBytesMax),
+      signature: signature === null ? null : new TextDecoder().decode(signature),
+    };
   } catch (cause) {
     const why = existsSync(path) ? reasonOf(cause) : `there is no ${manifestFile} in it`;
     throw new OctasklyError('usage', `${flag} "${directory}" is not the directory of a release: ${why}.`, { cause });
   }
+}
+
+/** A stick or a share may hold anything: a pipe that nobody writes to, or a file without an end. */
+function boundedFile(path: string, bytesMax: number): Uint8Array {
+  const found = statSync(path);
+  if (!found.isFile()) throw new Error(`${basename(path)} is no file`);
+  if (found.size > bytesMax) throw new Error(`${basename(path)} is longer than ${bytesMax} bytes`);
+  return readFileSync(path);
 }
 
 /** The release of this version in a directory. Error: `usage`. */
@@ -83,17 +97,32 @@ export async function fetchManifest(url: string): Promise<FoundManifest> {
   return { bytes, signature: new TextDecoder().decode(await fetched(`${url}/${signatureFile}`, signatureBytesMax)) };
 }
 
+interface Copying {
+  readonly to: string;
+  /** Longest that nothing may come, ms. */
+  readonly silenceMs?: number;
+  onBytes?(count: number): void;
+}
+
 /** Copies a file of the release at an address to a new file `to`; tells of each piece. Error: `unreachable`. */
 export async function fetchArchive(
   url: string,
   { file, bytes }: ReleaseFile,
-  { to, onBytes = () => undefined }: { readonly to: string; readonly onBytes?: (count: number) => void },
+  { to, silenceMs = silenceMsMax, onBytes = () => undefined }: Copying,
 ): Promise<void> {
-  const response = await asked(`${url}/${file}`, archiveMsMax);
+  const silence = new AbortController();
+  const giveUp = (): void => silence.abort(new Error(`nothing came for ${silenceMs / 1000} s`));
+  let patience = setTimeout(giveUp, silenceMs);
   try {
+    const response = await asked(
+      `${url}/${file}`,
+      AbortSignal.any([AbortSignal.timeout(archiveMsMax), silence.signal]),
+    );
     const pieces = atMost(response, bytes).pipeThrough(
       new TransformStream<Uint8Array, Uint8Array>({
         transform(piece, controller) {
+          clearTimeout(patience);
+          patience = setTimeout(giveUp, silenceMs);
           onBytes(piece.length);
           controller.enqueue(piece);
         },
@@ -101,7 +130,10 @@ export async function fetchArchive(
     );
     await pipeline(Readable.from(pieces), createWriteStream(to, { flags: 'wx', mode: 0o600 }));
   } catch (cause) {
-    throw new OctasklyError('unreachable', `Cannot fetch ${url}/${file}: ${reasonOf(cause)}.`, { cause });
+    if (cause instanceof OctasklyError) throw cause;
+    throw new OctasklyError('unreachable', `Cannot fetch ${url}/${file}: ${networkReason(cause)}.`, { cause });
+  } finally {
+    clearTimeout(patience);
   }
 }
 
@@ -157,12 +189,12 @@ function keep(path: string, content: Uint8Array | string): void {
   }
 }
 
-async function asked(url: string, withinMs: number): Promise<Response> {
+async function asked(url: string, signal: AbortSignal): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(url, { signal: AbortSignal.timeout(withinMs) });
+    response = await fetch(url, { signal });
   } catch (cause) {
-    throw new OctasklyError('unreachable', `Cannot fetch ${url}: ${reasonOf(cause)}.`, { cause });
+    throw new OctasklyError('unreachable', `Cannot fetch ${url}: ${networkReason(cause)}.`, { cause });
   }
   if (response.ok) return response;
   await response.body?.cancel();
@@ -183,7 +215,7 @@ function atMost({ body }: Response, bytesMax: number): ReadableStream<Uint8Array
 }
 
 async function fetched(url: string, bytesMax: number): Promise<Uint8Array> {
-  const response = await asked(url, manifestMsMax);
+  const response = await asked(url, AbortSignal.timeout(manifestMsMax));
   try {
     return await new Response(atMost(response, bytesMax)).bytes();
   } catch (cause) {

@@ -3,8 +3,8 @@
  * time it is told once, and again when half of what was left is gone.
  */
 
-import { statfsSync } from 'node:fs';
 import type { Log } from '../ports/time.ts';
+import { freeBytesOf } from '../runtime/file-bytes.ts';
 
 /** Less than this left is told of, bytes. */
 const lowBytes = 100 * 2 ** 20;
@@ -31,8 +31,7 @@ export function watchSpace(directory: string, log: Log): () => void {
 
 function freeBytes(directory: string): number | null {
   try {
-    const { bavail, bsize } = statfsSync(directory);
-    return bavail * bsize;
+    return freeBytesOf(directory);
   } catch {
     return null;
   }

@@ -1,13 +1,17 @@
 /** Services of this machine that run a program which was just replaced: they are started anew, or it is said how. */
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { reasonOf } from '../base/errors.ts';
 import { note, type Terminal } from '../cli/context.ts';
-import { serviceName, shellQuoted } from '../core/service/definition.ts';
+import { type InitName, serviceName, shellQuoted } from '../core/service/definition.ts';
 import { scopesOf, stepsOf } from '../core/service/plan.ts';
+import { startsProgram } from '../core/service/program.ts';
 import { stateFrom } from '../core/service/state.ts';
 import { askInit, carryOut, findInit, servicePlaces } from '../runtime/service-host.ts';
 import { type InstalledService, installedServices } from './service-list.ts';
+
+/** Paths in the file of a service that are looked at. */
+const pathsMax = 100;
 
 /** Starts those anew that run; `wanted` false only says how. Never rejects for their sake: the program is replaced. */
 export async function restartServices(program: string, wanted: boolean, terminal: Terminal): Promise<void> {
@@ -34,7 +38,7 @@ async function servicesOf(program: string): Promise<readonly InstalledService[]>
   const found = findInit();
   if (found === null || !found.isRunning) return [];
   const services = installedServices(found.init, scopesOf(found.init), servicePlaces());
-  const own = services.filter(({ path }) => mentions(path, program));
+  const own = services.filter(({ path }) => starts(found.init, path, program));
   const states = await Promise.all(
     own.map(async (service) => {
       const answer = await askInit(stepsOf(found.init, service, servicePlaces()).query);
@@ -44,10 +48,21 @@ async function servicesOf(program: string): Promise<readonly InstalledService[]>
   return states.filter(({ state }) => state.condition === 'running').map(({ service }) => service);
 }
 
-function mentions(path: string, program: string): boolean {
+/** Whether that file starts this program, by this name or another that leads to it. */
+function starts(init: InitName, path: string, program: string): boolean {
   try {
-    return readFileSync(path, 'utf8').includes(program);
+    const text = readFileSync(path, 'utf8');
+    return startsProgram(init, text, program) || pathsIn(text).some((each) => leadsTo(each, program));
   } catch {
     return false;
   }
+}
+
+/** Files of packages, and those people write, do not quote it. */
+function pathsIn(text: string): readonly string[] {
+  return (text.match(/(?<![^\s="'>])\/[^\s"'<>]+/g) ?? []).slice(0, pathsMax);
+}
+
+function leadsTo(path: string, program: string): boolean {
+  return existsSync(path) && realpathSync(path) === program;
 }

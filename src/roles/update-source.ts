@@ -53,7 +53,9 @@ type Wish = Pick<ProgramUpdate, 'version' | 'key'>;
 export async function candidateFrom(source: string | DispatcherOffer, wish: Wish): Promise<Candidate> {
   const key = wish.key === null ? releaseKey : givenKey(wish.key);
   const target = ownTarget();
-  if (typeof source !== 'string') return dispatcherCandidate(source, { key, target });
+  if (typeof source !== 'string') {
+    return dispatcherCandidate(source, { key, target, isKeyGiven: wish.key !== null });
+  }
   if (/^https?:\/\//i.test(source)) return addressCandidate(source.replace(/\/+$/, ''), { key, target });
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(source)) {
     throw new OctasklyError(
@@ -108,7 +110,10 @@ function signedManifest(found: FoundManifest, key: string, from: string): Releas
 function filesFor(manifest: ReleaseManifest, target: Target, from: string) {
   const [program, archive] = [fileFor(manifest, target, 'program'), fileFor(manifest, target, 'archive')];
   if (program !== undefined && archive !== undefined) return { program, archive };
-  throw new OctasklyError('not_found', `The release ${manifest.version} at ${from} has no program for ${target.name}.`);
+  throw new OctasklyError(
+    'not_found',
+    `The release ${manifest.version} at ${from} has no program for ${target.name}: name another with --from.`,
+  );
 }
 
 async function addressCandidate(url: string, { key, target }: Means): Promise<Candidate> {
@@ -125,7 +130,10 @@ async function addressCandidate(url: string, { key, target }: Means): Promise<Ca
   const manifest = signedManifest(found, key, url);
   const files = filesFor(manifest, target, url);
   return releaseCandidate(manifest, { ...files, target, from: url, notice: null }, async (to, onBytes) => {
-    await fetchArchive(url, files.archive, { to, onBytes });
+    await fetchArchive(url, files.archive, { to, onBytes }).catch((error: unknown) => {
+      const cause = error instanceof OctasklyError ? error.cause : error;
+      throw new OctasklyError('io', reasonOf(error), { cause });
+    });
     return to;
   });
 }
@@ -135,9 +143,12 @@ async function directoryCandidate(directory: string, { key, target }: Means): Pr
   const manifest = key === null ? manifestIn(found, directory) : signedManifest(found, key, directory);
   const files = filesFor(manifest, target, directory);
   const notice = key === null ? `no key vouches for ${directory}: it is taken as your own.` : null;
-  return releaseCandidate(manifest, { ...files, target, from: directory, notice }, async () =>
-    join(directory, files.archive.file),
-  );
+  return releaseCandidate(manifest, { ...files, target, from: directory, notice }, async () => {
+    const { file } = files.archive;
+    if (existsSync(join(directory, file))) return join(directory, file);
+    const next = 'copy the whole release, or name another with --from';
+    throw new OctasklyError('not_found', `The release in ${directory} is not complete, it lacks ${file}: ${next}.`);
+  });
 }
 
 interface Packed extends Pick<Candidate, 'from' | 'notice'> {
@@ -181,9 +192,14 @@ async function requireSum(path: string, sha256: string): Promise<void> {
   );
 }
 
-async function dispatcherCandidate(offer: DispatcherOffer, { key, target }: Means): Promise<Candidate> {
+/** Whoever names a key wants it to vouch, also where nobody else can answer. */
+async function dispatcherCandidate(
+  offer: DispatcherOffer,
+  { isKeyGiven, ...means }: Means & { readonly isKeyGiven: boolean },
+): Promise<Candidate> {
   const { url } = offer;
-  const known = offer.isTrusted ? await byTrust(offer, target) : await bySignature(offer, { key, target });
+  const isTrusted = offer.isTrusted && !isKeyGiven;
+  const known = isTrusted ? await byTrust(offer, means.target) : await bySignature(offer, means);
   return {
     ...known,
     ...{ from: `the dispatcher at ${url}`, notice: null, roomBytes: known.fetchBytes },
@@ -191,7 +207,7 @@ async function dispatcherCandidate(offer: DispatcherOffer, { key, target }: Mean
       rmSync(draft, { force: true });
       const part = `${draft}.part`;
       try {
-        const { body } = await offer.program(target.name);
+        const { body } = await offer.program(means.target.name);
         const pieces = counted(body ?? new Blob([]).stream(), onBytes);
         await pipeline(Readable.from(pieces), createWriteStream(part, { flags: 'wx', mode: 0o600 }));
         if (known.sha256 !== null) await requireSum(part, known.sha256);
@@ -250,10 +266,11 @@ async function bySignature(offer: DispatcherOffer, { key, target }: Means): Prom
     found = { bytes: new TextEncoder().encode(manifest), signature };
   } catch (error) {
     if (!(error instanceof OctasklyError) || error.code !== 'not_found') throw error;
-    throw new OctasklyError(
-      'forbidden',
-      `Somebody on the network could answer in the place of ${url}, and it shows no signed release: start it with --dist, the directory of the release; or ${ways}.`,
-    );
+    const why = offer.isTrusted
+      ? `The dispatcher at ${url} shows no release that could be checked by --key`
+      : `Somebody on the network could answer in the place of ${url}, and it shows no signed release`;
+    const next = `start it with --dist, the directory of the release; or ${offer.isTrusted ? 'leave out --key' : ways}`;
+    throw new OctasklyError('forbidden', `${why}: ${next}.`);
   }
   const manifest = signedManifest(found, key, url);
   const { program } = filesFor(manifest, target, url);

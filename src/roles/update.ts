@@ -3,16 +3,18 @@
  * program, keeps what was there, and has services started anew. Interrupted at any point it leaves a whole program.
  */
 
-import { rmSync } from 'node:fs';
 import { OctasklyError } from '../base/errors.ts';
 import { note, type Terminal } from '../cli/context.ts';
 import { withProgress } from '../cli/progress.ts';
 import type { ProgramUpdate } from '../cli/update.ts';
-import { judgeVersion } from '../core/update.ts';
+import { judgeVersion, versionPattern } from '../core/update.ts';
 import {
+  dropDraft,
   finishDraft,
+  identityOf,
   mendProgram,
   ownProgram,
+  type ProgramIdentity,
   placesOf,
   requirePrevious,
   requireReplaceable,
@@ -35,6 +37,7 @@ export async function runUpdate(request: ProgramUpdate, terminal: Terminal): Pro
   const { source, dryRun } = request;
   const program = ownProgram();
   mendProgram(program);
+  const seen = identityOf(program);
   if (source === null) return goBack(program, request, terminal);
   const candidate = await candidateFrom(source, request);
   requireWanted(candidate, request);
@@ -63,27 +66,34 @@ export async function runUpdate(request: ProgramUpdate, terminal: Terminal): Pro
     );
     return 0;
   }
-  await replace(program, candidate, { restart: request.restart, terminal });
+  await replace(program, candidate, { restart: request.restart, seen, terminal });
   return 0;
 }
 
 function requireWanted(candidate: Candidate, { version: wanted }: ProgramUpdate): void {
   if (wanted === null || wanted === candidate.version) return;
-  throw new OctasklyError('not_found', `${candidate.from} has octaskly ${candidate.version}, not ${wanted}.`);
+  if (!versionPattern.test(wanted)) {
+    throw new OctasklyError('usage', `--version "${wanted}" is no version: it must be like 1.2.3.`);
+  }
+  const next = 'leave out --version to take that, or name another release with --from';
+  throw new OctasklyError('not_found', `${candidate.from} has octaskly ${candidate.version}, not ${wanted}: ${next}.`);
 }
 
-async function replace(
-  program: string,
-  candidate: Candidate,
-  { terminal, restart }: { readonly terminal: Terminal; readonly restart: boolean },
-): Promise<void> {
+interface Replacing {
+  readonly terminal: Terminal;
+  readonly restart: boolean;
+  /** What the other version was compared with. */
+  readonly seen: ProgramIdentity;
+}
+
+async function replace(program: string, candidate: Candidate, { terminal, restart, seen }: Replacing): Promise<void> {
   const places = placesOf(program);
   const { version: wanted, from, notice, fetchBytes } = candidate;
   if (notice !== null) await note(terminal, notice);
   await note(terminal, `fetching octaskly ${wanted} from ${from} ...`);
   // A signal ends the process: what is half done is cleared away first.
   const quietly = terminal.onSignal(() => {
-    rmSync(places.draft, { force: true });
+    dropDraft(places);
     process.exit(130);
   });
   try {
@@ -92,9 +102,9 @@ async function replace(
     await note(terminal, 'checked; trying it ...');
     finishDraft(places);
     await tryProgram(places.draft, wanted);
-    swapProgram(places);
+    await swapProgram(places, seen);
   } catch (error) {
-    rmSync(places.draft, { force: true });
+    dropDraft(places);
     throw error;
   } finally {
     quietly();
@@ -115,7 +125,10 @@ async function goBack(
   await requireReplaceable(program);
   const before = await versionOf(places.previous);
   if (wanted !== null && wanted !== before) {
-    throw new OctasklyError('not_found', `What is kept is octaskly ${before}, not ${wanted}.`);
+    throw new OctasklyError(
+      'not_found',
+      `What is kept is octaskly ${before}, not ${wanted}: leave out --version to go back to it.`,
+    );
   }
   if (dryRun) {
     await terminal.stdout.write(`Would go back from octaskly ${version} to ${before} (${places.previous}).\n`);

@@ -12,7 +12,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, rmSync } from 'node:fs';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 import type { WorkerValues } from '../cli/options.ts';
 import type { ProgramPlaces } from '../core/program-steps.ts';
@@ -21,7 +21,9 @@ import { targetNamed } from '../core/targets.ts';
 import type { DeclaredProgram, UpdateOrder, UpdateReport } from '../core/update.ts';
 import type { ReadBlob, WorkerProgram } from '../ports/program.ts';
 import type { Log } from '../ports/time.ts';
+import { writeDescriptor } from '../runtime/file-bytes.ts';
 import {
+  dropDraft,
   finishDraft,
   mendProgram,
   ownProgram,
@@ -92,17 +94,13 @@ export class OwnProgram implements WorkerProgram {
       finishDraft(places);
       await tryProgram(places.draft, order.version);
     } catch (error) {
-      rmSync(places.draft, { force: true });
+      dropDraft(places);
       throw error;
     }
   }
 
   discard(): void {
-    try {
-      rmSync(this.#places().draft, { force: true });
-    } catch {
-      // The next one clears it away.
-    }
+    dropDraft(this.#places());
   }
 
   ready(order: UpdateOrder): void {
@@ -135,10 +133,11 @@ export class OwnProgram implements WorkerProgram {
         const last = said.trim().split('\n').slice(-3).join(' / ');
         throw new Error(`The new program ${how}${last === '' ? '.' : `: ${last}`}`);
       }
-      swapProgram(places);
+      // Workers of this machine that share the program come one after another: whoever is not first finds it replaced.
+      await swapProgram(places, null);
       return null;
     } catch (error) {
-      rmSync(places.draft, { force: true });
+      dropDraft(places);
       return reasonOf(error);
     }
   }
@@ -192,7 +191,7 @@ async function writeDraft({ draft }: ProgramPlaces, { blob, bytes }: UpdateOrder
       const piece = read(at, pieceBytes);
       if (piece.length === 0) throw new OctasklyError('io', `The program ends after ${at} of ${bytes} bytes.`);
       hash.update(piece);
-      writeSync(file, piece);
+      writeDescriptor(file, piece, at);
       at += piece.length;
       // The worker is to give signs of life meanwhile.
       await new Promise(setImmediate);

@@ -1,8 +1,6 @@
 /** The worker role: builds what a worker needs, runs it until it is told to stop. */
 
-import { rmSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import { OctasklyError } from '../base/errors.ts';
 import { isLoopbackHost } from '../base/place.ts';
 import type { WorkerValues } from '../cli/options.ts';
@@ -10,9 +8,6 @@ import type { Isolation } from '../core/isolation.ts';
 import type { WorkerDeclaration } from '../core/worker.ts';
 import type { WorkerProgram } from '../ports/program.ts';
 import type { Log } from '../ports/time.ts';
-import { awakeWhileRunning } from '../runtime/awake.ts';
-import { createBlobCache } from '../runtime/blob-cache.ts';
-import { openCgroups } from '../runtime/cgroup.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
 import { keptCredential, setIdentityAside } from '../runtime/credential.ts';
 import { nativeCrypto } from '../runtime/crypto.ts';
@@ -20,34 +15,24 @@ import { ensurePrivateDir, nodeId, nodeKey, workerHome } from '../runtime/data-d
 import { keepHardware, readHardware, wasCopied } from '../runtime/hardware.ts';
 import { createSlowdown } from '../runtime/heat.ts';
 import { detectResources, readVitals } from '../runtime/host.ts';
-import { keptOutputsFile } from '../runtime/kept-outputs-file.ts';
-import { createLauncher } from '../runtime/launcher.ts';
 import { goesWithout } from '../runtime/libc.ts';
 import { createLinks } from '../runtime/links.ts';
 import type { ProcessLog } from '../runtime/log.ts';
 import { isMetered } from '../runtime/metered.ts';
 import { shieldMemory } from '../runtime/own-secrets.ts';
-import { createTaskFiles } from '../runtime/task-files.ts';
-import { findTaskUser } from '../runtime/task-user.ts';
 import { untouchedSeconds } from '../runtime/untouched.ts';
 import { ownWakeAddresses } from '../runtime/waker.ts';
-import { createWorkspace } from '../runtime/workspace.ts';
 import { version } from '../version.ts';
-import { KeptOutputs } from '../worker/kept-outputs.ts';
-import { offersOf } from '../worker/offers.ts';
-import { createSandbox } from '../worker/sandbox.ts';
 import { Worker, type WorkerEnd } from '../worker/worker.ts';
 import { announceWorker } from './announcing.ts';
 import { absolute, checkName, givenSecret, logOf, nameFromHost, onStopSignals } from './common.ts';
 import { openFinder } from './finding.ts';
-import { findIsolation, requireLeast, taskRoot } from './isolation.ts';
 import { findMembership, inviteIn, type Membership } from './membership.ts';
 import { openPeers } from './peers.ts';
-import { watchSpace } from './space.ts';
 import { dialTransport } from './transports.ts';
+import { prepareGround } from './worker-ground.ts';
 import { fixedProgram, isTrial, OwnProgram, trialJoinMs } from './worker-program.ts';
 
-const mebibyte = 1024 * 1024;
 /** Of a trial: what its goodbye may take, and the time between two tries, ms. */
 const joinedMs = 200;
 const againMs = 1000;
@@ -141,8 +126,7 @@ export async function startWorker(values: WorkerValues, log: ProcessLog, how = a
   const known = settleIdentity(home.directory, values.newIdentity, log);
   const id = values.id ?? nodeId(home.directory);
   const ground = await prepareGround(values, { id, dataDir, directory: home.directory, log });
-  const { kept, workspace, launcher, host, isolation } = ground;
-  const { blobs, outputs } = openCache(kept, values.cacheMb * mebibyte, log);
+  const { blobs, isolation } = ground;
   const key = nodeKey(home.directory);
   const transport = dialTransport(values.transport, log);
   const links = createLinks({ crypto: nativeCrypto, staticKeypair: key, log, transport });
@@ -175,14 +159,10 @@ export async function startWorker(values: WorkerValues, log: ProcessLog, how = a
         random: systemRandom,
         links,
         log,
-        launcher,
-        workspace,
+        ...ground.tasks,
         blobs,
         ...hostOf(values),
         peers: sharing === null ? null : { ...sharing, table: beacons.peers },
-        files: createTaskFiles({ cache: blobs, log }),
-        kept: outputs,
-        sandbox: createSandbox(host, { least: values.sandboxLevel, ownEnvironment: process.env }),
         onStatus: (sentence) => log.info(sentence),
         recentLog: (lines) => log.recent(lines),
         program: how.program,
@@ -195,7 +175,7 @@ export async function startWorker(values: WorkerValues, log: ProcessLog, how = a
       await beacons.stop();
       await sharing?.peers.close();
       await finder?.close();
-      await leaveGround(ground);
+      await ground.leave();
       home.lock.release();
     },
   });
@@ -207,17 +187,6 @@ function alsoTelling(admitted: Membership['onAdmitted'], tell: Starting['onlyToJ
     tell?.();
   };
 }
-
-/** No task runs here any more. */
-async function leaveGround({ launcher, workspace, unwatch, kept, root }: Ground): Promise<void> {
-  launcher.close();
-  await workspace.settled();
-  unwatch();
-  // Outside the data directory nobody would look for what is left of a worker.
-  if (kept !== root) rmSync(root, { recursive: true, force: true });
-}
-
-type Ground = Awaited<ReturnType<typeof prepareGround>>;
 
 /** What the worker is told of this machine, and when it takes work on it. */
 function hostOf({ when, interfaces }: WorkerValues) {
@@ -247,36 +216,6 @@ function settleIdentity(directory: string, isAsked: boolean, log: Log): readonly
     );
   }
   return known;
-}
-
-/** Where and how tasks run here. Errors: `usage`, `io`, `forbidden`. */
-async function prepareGround(
-  values: WorkerValues,
-  { id, dataDir, directory, log }: { id: string; dataDir: string; directory: string; log: Log },
-) {
-  const taskUser = findTaskUser(values.taskUser);
-  const root = taskRoot({ workDir: values.workDir, id, directory }, taskUser);
-  const workspace = createWorkspace({ root, shared: taskUser !== null, log });
-  workspace.sweep();
-  const cgroups = await openCgroups();
-  const host = await findIsolation({ taskUser, hidden: [dataDir, root], cgroup: cgroups.facts, workspace });
-  const isolation = offersOf(host, values.sandboxLevel);
-  requireLeast(isolation);
-  // Only this worker's own account needs to reach what is kept for later tasks.
-  const kept = values.workDir === undefined ? directory : root;
-  if (kept !== root) log.info(`tasks run below ${root}: the data directory is closed to ${taskUser?.name}`);
-  const unwatch = watchSpace(dataDir, log);
-  const plain = createLauncher({ log, cgroups });
-  const launcher = values.keepAwake ? awakeWhileRunning(plain, { clock: systemClock, log }) : plain;
-  return { root, kept, workspace, launcher, host, isolation, unwatch };
-}
-
-/** The files kept in the folder `directory`, with those among them that tasks want to stay here. */
-function openCache(directory: string, bytesMax: number, log: Log) {
-  const { list, found } = keptOutputsFile(directory, log);
-  const held = found.flatMap(({ files }) => files.map(({ blob }) => blob));
-  const blobs = createBlobCache({ directory: join(directory, 'blobs'), bytesMax, log, held });
-  return { blobs, outputs: new KeptOutputs({ blobs, list, found, bytesMax, log }) };
 }
 
 interface Stages {

@@ -90,11 +90,22 @@ async function fromZip(archive: string, member: string, to: string): Promise<boo
     const start = entry.at + 30 + local.getUint16(26, true) + local.getUint16(28, true);
     const source = createReadStream(archive, { start, end: start + entry.packed - 1 });
     const target = createWriteStream(to, newFile);
-    if (entry.method === 0) await pipeline(source, target);
-    else await pipeline(source, createInflateRaw(), target);
+    const upToSize = (pieces: AsyncIterable<Uint8Array>) => upTo(entry.size, pieces);
+    if (entry.method === 0) await pipeline(source, upToSize, target);
+    else await pipeline(source, createInflateRaw(), upToSize, target);
     return true;
   } finally {
     await file.close();
+  }
+}
+
+/** Breaks off what is longer than it was said to be: a few bytes can unpack to more than a disk holds. */
+async function* upTo(bytesMax: number, pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let left = bytesMax;
+  for await (const piece of pieces) {
+    left -= piece.length;
+    if (left < 0) throw new Error('it unpacks to more than it says');
+    yield piece;
   }
 }
 
@@ -108,6 +119,8 @@ async function readAt(file: FileHandle, at: number, length: number): Promise<Dat
 interface ZipEntry {
   readonly at: number;
   readonly packed: number;
+  /** Unpacked, bytes. */
+  readonly size: number;
   readonly method: number;
 }
 
@@ -125,10 +138,11 @@ async function entryNamed(file: FileHandle, member: string): Promise<ZipEntry | 
     const nameBytes = directory.getUint16(at + 28, true);
     const name = new TextDecoder().decode(new Uint8Array(directory.buffer, at + 46, nameBytes));
     const [method, packed] = [directory.getUint16(at + 10, true), directory.getUint32(at + 20, true)];
+    const size = directory.getUint32(at + 24, true);
     if (name === member) {
       if (method !== 0 && method !== 8) throw new Error(`${member} is packed in a way that is not known`);
-      if (directory.getUint32(at + 24, true) > memberBytesMax) throw new Error(`${member} is too large`);
-      return { at: directory.getUint32(at + 42, true), packed, method };
+      if (size > memberBytesMax) throw new Error(`${member} is too large`);
+      return { at: directory.getUint32(at + 42, true), packed, size, method };
     }
     at += 46 + nameBytes + directory.getUint16(at + 30, true) + directory.getUint16(at + 32, true);
   }

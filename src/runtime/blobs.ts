@@ -45,7 +45,7 @@ import {
 import { storeFiles, syncDirectory } from './store-files.ts';
 
 /** Blobs that may come in at once. Each costs memory for its hash alone. */
-export const receiversMax = 4096;
+const receiversMax = 4096;
 /** Smaller blobs are not worth a look at the free space. */
 const spaceCheckBytesMin = 1024 * 1024;
 /** Files made durable at a time. */

@@ -14,9 +14,10 @@
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { readPrivate, writePrivate } from './data-dir.ts';
+import { namesIn, textOf } from './small-files.ts';
 
 const kinds = ['board', 'product', 'address'] as const;
 
@@ -78,7 +79,7 @@ function keptHardware(directory: string): Hardware | null {
 /** The facts of this machine. `root`: where `/proc` and `/sys` are, for tests. */
 export function readHardware(root = '/'): Hardware {
   if (process.platform === 'darwin' && root === '/') return { ...noFacts, product: hashed(macSerials()) };
-  const texts = (paths: readonly string[]) => paths.map((path) => textOf(join(root, path)));
+  const texts = (paths: readonly string[]) => paths.map((path) => textOf(join(root, path)) ?? '');
   return {
     board: hashed(texts(['proc/device-tree/serial-number'])),
     product: hashed(
@@ -95,12 +96,13 @@ function addresses(folder: string): string[] {
     const device = placeOf(join(path, 'device'));
     // NET_ADDR_PERM: not set or drawn by the system. A card on USB comes and goes, and is moved from device to device.
     const isBuiltIn = device !== null && !device.includes('/usb') && textOf(join(path, 'addr_assign_type')) === '0';
-    return isBuiltIn ? [textOf(join(path, 'address'))] : [];
+    return isBuiltIn ? [textOf(join(path, 'address')) ?? ''] : [];
   });
 }
 
 function hashed(texts: readonly string[]): string[] {
-  const telling = texts.map((text) => text.toLowerCase()).filter(isTelling);
+  // Texts of a device tree end with a zero.
+  const telling = texts.map((text) => text.replaceAll('\0', '').trim().toLowerCase()).filter(isTelling);
   return telling.map((text) => createHash('sha256').update(`octaskly ${text}`).digest('hex').slice(0, 32));
 }
 
@@ -116,22 +118,6 @@ function macSerials(): string[] {
     const args = ['-rd1', '-c', 'IOPlatformExpertDevice'];
     const text = execFileSync('/usr/sbin/ioreg', args, { encoding: 'utf8', timeout: toolMsMax, env: {} });
     return [...text.matchAll(/"IOPlatform(?:UUID|SerialNumber)" = "([^"]+)"/g)].map(([, value = '']) => value);
-  } catch {
-    return [];
-  }
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').replaceAll('\0', '').trim();
-  } catch {
-    return '';
-  }
-}
-
-function namesIn(path: string): string[] {
-  try {
-    return readdirSync(path);
   } catch {
     return [];
   }

@@ -7,18 +7,19 @@
  */
 
 import { createSocket } from 'node:dgram';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import type { NetworkInterface } from '../ports/discovery.ts';
 import type { Clock, Timer } from '../ports/time.ts';
 import { leftOut } from './interface-kinds.ts';
 import { broadcastOf, isLoopback, zoned } from './networks.ts';
+import { numberOf } from './small-files.ts';
 
 /** How often the interfaces are read again, ms. */
 const scanIntervalMs = 500;
 
 /** Most interfaces that are used; a machine with more has them from software, and lists them in no useful order. */
-export const interfacesMax = 16;
+const interfacesMax = 16;
 
 /** Name of the interface that stands for all when the system names none. */
 export const unnamedInterface = 'default';
@@ -35,12 +36,7 @@ export interface SurveyedInterface extends NetworkInterface {
 const pointToPointFlag = 0x10;
 
 function sysfs(name: string, file: string): number | null {
-  try {
-    const value = Number(readFileSync(`/sys/class/net/${name}/${file}`, 'utf8').trim());
-    return Number.isSafeInteger(value) ? value : null;
-  } catch {
-    return null;
-  }
+  return numberOf(`/sys/class/net/${name}/${file}`);
 }
 
 /** Linux shows so that an interface is a port of a bridge, or one of the lines of a bond. */

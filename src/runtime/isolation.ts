@@ -26,6 +26,7 @@ import { guardVariable } from './guard.ts';
 import { goesWithout } from './libc.ts';
 import { markerVariable } from './process-tree.ts';
 import { ownAccountName } from './task-user.ts';
+import { askTool } from './tool-answer.ts';
 import { openJobCalls } from './windows-jobs.ts';
 
 /** A launch takes milliseconds; what has not ended after this does not work. */
@@ -127,19 +128,8 @@ function openContent(content: Uint8Array): number {
 async function findBubblewrap(): Promise<{ path: string; version: string } | null> {
   const path = Bun.which('bwrap');
   if (path === null) return null;
-  try {
-    const child = Bun.spawn([path, '--version'], {
-      env: process.env,
-      stdin: 'ignore',
-      stdout: 'pipe',
-      stderr: 'ignore',
-      timeout: trialTimeoutMs,
-    });
-    const text = await new Response(child.stdout).text();
-    return { path, version: /\d+(\.\d+)+/.exec(text)?.[0] ?? 'of unknown version' };
-  } catch {
-    return null;
-  }
+  const answer = await askTool([path, '--version'], trialTimeoutMs);
+  return answer === null ? null : { path, version: /\d+(\.\d+)+/.exec(answer.text)?.[0] ?? 'of unknown version' };
 }
 
 /** Where the system lies: /usr, what is beside it, and what of it is a link. */

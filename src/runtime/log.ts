@@ -12,7 +12,7 @@ import { LogFile } from './log-file.ts';
 import { type LogLevel, logLevels, logLine } from './log-line.ts';
 
 /** Lines that stay in memory. */
-export const recentLinesMax = 1000;
+const recentLinesMax = 1000;
 /** Characters that are kept of each, and shown of a line of the file. */
 const recentLineLengthMax = 4096;
 /** The end of the file that is read for its last lines. */

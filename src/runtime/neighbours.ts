@@ -9,8 +9,8 @@
  * References: ip-neighbour(8), arp(8), route(8); `/proc/net/route` has addresses in the byte order of the machine.
  */
 
-import { readFileSync } from 'node:fs';
 import type { NeighbourFacts } from '../discovery/network-facts.ts';
+import { textOf } from './small-files.ts';
 import { askTool } from './tool-answer.ts';
 
 /** Most neighbours that are told of. */
@@ -30,7 +30,8 @@ export async function readNeighbours(recentMs: number, timeoutMs: number): Promi
   }
   if (process.platform !== 'linux' && process.platform !== 'android') return [];
   const answer = await askTool(['ip', '-s', 'neigh', 'show'], timeoutMs);
-  const found = answer?.status === 0 ? ipNeighbours(answer.text, recentMs) : procNeighbours(textOf('/proc/net/arp'));
+  const found =
+    answer?.status === 0 ? ipNeighbours(answer.text, recentMs) : procNeighbours(textOf('/proc/net/arp') ?? '');
   return found.slice(0, neighboursMax);
 }
 
@@ -59,17 +60,9 @@ export async function neighbourAnswers(
 
 /** The default router of IPv4; null = none, or not told. */
 export async function readGateway(timeoutMs: number): Promise<string | null> {
-  if (process.platform !== 'darwin') return procGateway(textOf('/proc/net/route'));
+  if (process.platform !== 'darwin') return procGateway(textOf('/proc/net/route') ?? '');
   const answer = await askTool(['route', '-n', 'get', 'default'], timeoutMs);
   return /gateway: ([\d.]+)/.exec(answer?.text ?? '')?.[1] ?? null;
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 }
 
 /**

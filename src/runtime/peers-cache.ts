@@ -26,7 +26,7 @@ export function readCachedPeers(directory: string): readonly CachedPeer[] {
 }
 
 /** Where the node of a folder is asked itself, if it runs; none when that is not known. */
-export function readOwnPlaces(directory: string): readonly PeerAddress[] {
+function readOwnPlaces(directory: string): readonly PeerAddress[] {
   return listIn(directory, 'self').filter(isPlace).slice(0, cachedPeersMax);
 }
 

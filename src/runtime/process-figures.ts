@@ -3,20 +3,19 @@
  * says of them is not what the system sees, and resident memory is. References: getrusage(2); proc(5), `stat`, `limits`.
  */
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import type { ProcessFigures } from '../ports/processes.ts';
 import { quietly } from './open-files.ts';
+import { textOf } from './small-files.ts';
 
 /** Value of a line such as `VmSize:  1234 kB`, in bytes. */
 function virtualBytes(): number | null {
-  const text = quietly(() => readFileSync('/proc/self/status', 'utf8'), '');
-  const [, kibibytes] = /^VmSize:\s+(\d+) kB$/m.exec(text) ?? [];
+  const [, kibibytes] = /^VmSize:\s+(\d+) kB$/m.exec(textOf('/proc/self/status') ?? '') ?? [];
   return kibibytes === undefined ? null : Number(kibibytes) * 1024;
 }
 
 function openFilesMax(): number | null {
-  const text = quietly(() => readFileSync('/proc/self/limits', 'utf8'), '');
-  const [, soft] = /^Max open files\s+(\d+)/m.exec(text) ?? [];
+  const [, soft] = /^Max open files\s+(\d+)/m.exec(textOf('/proc/self/limits') ?? '') ?? [];
   return soft === undefined ? null : Number(soft);
 }
 

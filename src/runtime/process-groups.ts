@@ -1,15 +1,19 @@
 /**
  * Ending trees of processes on systems without Linux's /proc and subreapers: best effort. Kills the process group, then
- * whatever still carries the attempt's marker in its environment, found with `ps -E` (macOS, BSD). A process that both leaves its group and scrubs its environment gets away; there is no way to find it.
+ * whatever still carries the attempt's marker in its environment, found with `ps -E` (macOS, BSD). A process that both
+ * leaves its group and scrubs its environment gets away; there is no way to find it.
  * Deliberately not here: anything exact; that is `linux-trees.ts`.
  */
 
 import type { Log } from '../ports/time.ts';
 import { markerVariable, type OrphansUse, type ProcessTrees, type Survey, signal } from './process-tree.ts';
 import { type ProcessFacts, withDescendants } from './procfs.ts';
+import { askTool } from './tool-answer.ts';
 
 const roundsMax = 20;
 const pauseMs = 20;
+/** Longest a listing of processes may take, ms. */
+const listingMsMax = 10_000;
 
 /** Trees by process group and marker. */
 export class GroupTrees implements ProcessTrees {
@@ -79,13 +83,7 @@ export class GroupTrees implements ProcessTrees {
 
 /** All processes, as far as ps tells: threads count as one, and what a process has waited for is not known. */
 async function listProcesses(): Promise<Map<number, ProcessFacts>> {
-  const listing = Bun.spawn(['ps', '-axo', 'pid=,ppid=,pgid=,rss=,time=,state='], {
-    env: { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C' },
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'ignore',
-  });
-  const lines = (await new Response(listing.stdout).text()).split('\n');
+  const lines = await linesOfPs('-axo', 'pid=,ppid=,pgid=,rss=,time=,state=');
   return new Map(
     lines
       .map(parseListing)
@@ -118,13 +116,15 @@ export function parseListing(line: string): ProcessFacts | null {
 
 /** Pids of living processes started with the marker; `ps -E` shows the environment behind the command. */
 async function findMarked(marker: string): Promise<number[]> {
-  const listing = Bun.spawn(['ps', '-axEww', '-o', 'pid=', '-o', 'command='], {
-    env: process.env,
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'ignore',
-  });
-  const lines = (await new Response(listing.stdout).text()).split('\n');
+  const lines = await linesOfPs('-axEww', '-o', 'pid=', '-o', 'command=');
   const wanted = ` ${markerVariable}=${marker} `;
   return lines.filter((line) => `${line} `.includes(wanted)).map((line) => Number.parseInt(line, 10));
+}
+
+/** Throws when ps cannot be had, or does not end. */
+async function linesOfPs(...words: readonly string[]): Promise<readonly string[]> {
+  const answer = await askTool(['ps', ...words], listingMsMax);
+  if (answer === null) throw new Error('there is no ps');
+  if (answer.status === null) throw new Error(`ps did not end within ${listingMsMax / 1000} s`);
+  return answer.text.split('\n');
 }

@@ -129,7 +129,7 @@ export function listDescendants(roots: Iterable<number>, enough: number): Set<nu
 }
 
 /** Children of one process, of all its threads; null when the kernel does not list them. */
-export function readChildren(pid: number, threads = 1): number[] | null {
+function readChildren(pid: number, threads = 1): number[] | null {
   const tasks = threads > 1 ? listQuietly(`/proc/${pid}/task`) : [String(pid)];
   const children: number[] = [];
   for (const task of tasks) {

@@ -19,10 +19,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
-}
+import { hasCode } from './file-bytes.ts';
 
 function syncPath(path: string, flags: 'r' | 'r+'): void {
   const fd = openSync(path, flags);
@@ -31,6 +28,11 @@ function syncPath(path: string, flags: 'r' | 'r+'): void {
   } finally {
     closeSync(fd);
   }
+}
+
+/** Waits until what was written to a file is on disk. */
+export function syncFile(path: string): void {
+  syncPath(path, 'r+');
 }
 
 /** Waits until the names in a directory are on disk. Windows has no way to do so and needs none. */

@@ -10,7 +10,7 @@ import { OctasklyError } from '../base/errors.ts';
 import type { Account } from '../core/host-isolation.ts';
 
 /** The account made for this, used when none is named. */
-export const taskUserDefault = 'octaskly-task';
+const taskUserDefault = 'octaskly-task';
 
 /**
  * The account named, or `octaskly-task` where it exists. Null when the worker is not root (it runs tasks as itself), or

@@ -1,9 +1,19 @@
-/** Asks a tool of the system something: starts it, reads what it writes, and ends it when that takes too long. */
+/**
+ * Asks a tool of the system something: starts it, reads what it writes, and ends it when that takes too long.
+ *
+ * Invariants: the answer is there soon after the tool's end, also where something it started holds its output open; what it
+ * writes beyond a limit is read and dropped.
+ */
 
 import { delimiter } from 'node:path';
 
 /** Tools for administrators are outside of most users' search path. */
 const moreDirectories = ['/usr/sbin', '/sbin', '/usr/libexec/ApplicationFirewall'];
+
+/** Kept of a tool's output, and of its errors, bytes: the longest listings of processes and of packet rules take some. */
+const writtenBytesMax = 16 * 1024 * 1024;
+/** How long output may stay open behind the tool's end, ms. */
+const heldMs = 500;
 
 /** What a tool wrote (output, then errors) and how it ended; status null = it was ended from here. */
 export interface Answered {
@@ -30,12 +40,33 @@ export async function askTool(
       timeout: timeoutMs,
       killSignal: 'SIGKILL',
     });
-    const [output, errors] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+    const written = [child.stdout, child.stderr].map(read);
     await child.exited;
-    return { status: child.signalCode === null ? child.exitCode : null, text: output + errors };
+    const patience = setTimeout(() => {
+      for (const { stop } of written) stop();
+    }, heldMs);
+    const texts = await Promise.all(written.map(({ text }) => text));
+    clearTimeout(patience);
+    return { status: child.signalCode === null ? child.exitCode : null, text: texts.join('') };
   } catch {
     return null;
   }
+}
+
+/** Reads a stream from now on; `text` resolves at its end, or when it is told to stop. */
+function read(stream: ReadableStream<Uint8Array>): { readonly text: Promise<string>; stop(): void } {
+  const reader = stream.getReader();
+  const all = async (): Promise<string> => {
+    const pieces: Uint8Array[] = [];
+    for (let left = writtenBytesMax; ; ) {
+      const { done, value } = await reader.read();
+      if (done) return Buffer.concat(pieces).toString();
+      const kept = value.subarray(0, left);
+      if (kept.length > 0) pieces.push(kept);
+      left -= kept.length;
+    }
+  };
+  return { text: all(), stop: () => void reader.cancel().catch(() => undefined) };
 }
 
 /** What programs of Termux need of our environment to reach Android. */

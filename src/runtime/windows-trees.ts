@@ -19,6 +19,8 @@ import type { ProcessFacts } from './procfs.ts';
 import type { ExitStatus, Job, JobCalls } from './windows-jobs.ts';
 
 const endWaitMs = 2000;
+/** Longest `taskkill` may take, ms. */
+const taskkillMsMax = 30_000;
 const pauseMs = 5;
 
 /** Room above a limit on memory, in which going beyond it can be seen: a job never has more than it is held to. */
@@ -162,6 +164,7 @@ function endTree(pid: number): void {
   try {
     Bun.spawn([`${root}\\System32\\taskkill.exe`, '/PID', String(pid), '/T', '/F'], {
       ...{ env: { SystemRoot: root }, stdin: 'ignore', stdout: 'ignore', stderr: 'ignore', windowsHide: true },
+      timeout: taskkillMsMax,
     });
   } catch {
     // Without it there is nothing to end a tree with.

@@ -65,8 +65,8 @@ export function createWorkspace(options: {
   const spools = join(root, 'spool');
   const passable = options.shared === true ? 0o711 : 0o700;
   attempt('make the directory', tasks, () => {
-    mkdirSync(root, { recursive: true, mode: passable });
-    if (options.shared === true) chmodSync(root, passable);
+    if (options.shared === true) makeDirectory(root, passable);
+    else mkdirSync(root, { recursive: true, mode: passable });
     makeDirectory(tasks, passable);
   });
   attempt('make the directory', spools, () => makeDirectory(spools, 0o700));
@@ -243,9 +243,13 @@ function isUntouched(path: string): boolean {
   }
 }
 
+/** Makes `dir` and what is missing above it, all of this mode, whatever the umask is. What was above it stays as it is. */
 function makeDirectory(dir: string, mode: number): void {
-  mkdirSync(dir, { recursive: true, mode });
+  const first = mkdirSync(dir, { recursive: true, mode }) ?? dir;
   chmodSync(dir, mode);
+  for (let made = dirname(dir); made !== dir && made.length >= first.length; made = dirname(made)) {
+    chmodSync(made, mode);
+  }
 }
 
 /**

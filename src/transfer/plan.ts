@@ -21,7 +21,7 @@ export const planWindowBytes = 8 * 1024 * 1024;
 /** A source that owes bytes and sends none for so long is left alone for a while. */
 export const sourceStallMs = 2000;
 /** … how long, ms; longer each time. */
-export const sourceRestMs = 10_000;
+const sourceRestMs = 10_000;
 /** Blobs below this come from one source at a time. */
 const parallelBytesMin = 8 * 1024 * 1024;
 const pieceBytesMax = 1024 * 1024;

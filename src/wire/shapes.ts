@@ -205,7 +205,7 @@ export function readFile(value: unknown): TaskFile {
   };
 }
 
-export function readPattern(value: unknown): string {
+function readPattern(value: unknown): string {
   return text(value, 'pattern', fieldLimits.pathLengthMax);
 }
 

@@ -22,7 +22,7 @@ import { Reporter } from './reporter.ts';
 import { cancelledUnstarted } from './unstarted.ts';
 
 /** Most adopted tasks whose end is not stored: without a dispatcher nobody takes them. */
-export const adoptedMax = 256;
+const adoptedMax = 256;
 
 type Resume = Extract<DispatcherMessage, { kind: 'welcome' }>['resume'];
 

@@ -30,7 +30,7 @@ import type { PeerPart, Peers } from './peers.ts';
 /** What was offered and is not answered in this time stays. */
 const answerMsMax = 1000;
 /** What was taken and is not granted in this time is forgotten. */
-export const grantMsMax = 5000;
+const grantMsMax = 5000;
 /** How often an idle worker asks for work. */
 const askMs = 1000;
 

@@ -23,12 +23,12 @@ import { type Connection, LinkedPeer, type Peer } from './peer.ts';
 import type { PeerRoster } from './peer-roster.ts';
 
 /** Links with peers at a time; beyond, the one that was not used for longest goes. */
-export const linksMax = 256;
+const linksMax = 256;
 /** A link that nobody used for so long is closed. */
-export const idleMs = 60_000;
+const idleMs = 60_000;
 /** A sign of life this often, and silence after which a link is given up. */
-export const aliveMs = 5000;
-export const silenceMs = 15_000;
+const aliveMs = 5000;
+const silenceMs = 15_000;
 /** Who has not said who it is after this long is hung up on. */
 const greetingMs = 10_000;
 /** The superfluous one of two links lives on for so long: what is on its way on it arrives. */

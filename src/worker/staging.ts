@@ -17,7 +17,7 @@ import type { Fetch } from '../transfer/waits.ts';
 import type { BlobAnswer, BlobMessage } from '../wire/messages.ts';
 
 /** Bytes of the outputs of one attempt, in all. */
-export const outputsBytesMax = 16 * 1024 ** 3;
+const outputsBytesMax = 16 * 1024 ** 3;
 /** Characters of the paths of outputs in one report, in all: it must fit a message. */
 const pathCharactersMax = 2 * 1024 * 1024;
 /** Inputs that are found damaged as they are placed are fetched again so often. */
@@ -34,7 +34,7 @@ export interface Stage {
 }
 
 /** Blobs of this size and more come from peers where there are some: for smaller ones asking around would take longer. */
-export const sharedBytesMin = 1024 * 1024;
+const sharedBytesMin = 1024 * 1024;
 
 /** The link to the dispatcher, as far as files need it. */
 export type DispatcherSide = BlobLink & Pick<WorkerLink, 'remote'>;

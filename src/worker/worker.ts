@@ -5,11 +5,9 @@
  *   first stop: leaving (gives back its backlog, finishes what runs, says goodbye)      second stop: now
  *
  * Here is the link: how it is got, what comes by it, when it is given up. What happens to attempts is in `attempts.ts`,
- * what peers do among themselves in the parts that are told of their messages.
+ * what it is told of them in `orders.ts`, what peers do among themselves in the parts that are told of their messages.
  */
 
-import { unreachable } from '../base/assert.ts';
-import type { AttemptKey } from '../core/attempt.ts';
 import { placeText } from '../discovery/service.ts';
 import type { LinkEnd, LinkHandlers, WorkerLink } from '../ports/links.ts';
 import { type DispatcherMessage, isLasting } from '../wire/messages.ts';
@@ -20,6 +18,7 @@ import { Farewell } from './farewell.ts';
 import { Handover } from './handover.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { logAnswer } from './log-answer.ts';
+import { obey } from './orders.ts';
 import type { WorkerParts, WorkerPeers } from './parts.ts';
 import { PeerRuns } from './peer-runs.ts';
 import { Proofs } from './proofs.ts';
@@ -233,27 +232,6 @@ export class Worker {
       case 'holders':
         this.#parts.peers?.blobs.hint(message);
         return;
-      case 'recall':
-        for (const key of message.attempts) this.#attempts.recall(key);
-        return;
-      case 'cancel':
-        for (const key of message.attempts) this.#attempts.cancel(key);
-        return;
-      case 'abandon':
-        this.#onAbandon(message.attempts);
-        return;
-      case 'ack':
-      case 'release':
-        if (message.kind === 'ack') this.#attempts.stored(message.attempts);
-        else this.#attempts.letGo(message.attempts);
-        this.#endIfIdle();
-        return;
-      case 'stdin':
-        void this.#attempts.feed(message, link);
-        return;
-      case 'resize':
-        this.#attempts.resize(message, message);
-        return;
       case 'blobWanted':
       case 'blobData':
       case 'blobRefused':
@@ -271,7 +249,8 @@ export class Worker {
         this.#parts.onStatus('The dispatcher is going down; running tasks go on until it is back.');
         return;
       default:
-        unreachable(message);
+        obey(message, this.#attempts, link);
+        this.#endIfIdle();
     }
   }
 
@@ -287,11 +266,6 @@ export class Worker {
   #onAssign(attempts: Extract<DispatcherMessage, { kind: 'assign' }>['attempts']): void {
     const refuse = this.#leaving || this.#willingness.why !== null;
     for (const assignment of attempts) this.#attempts.assign(assignment, refuse);
-    this.#attempts.startNext();
-  }
-
-  #onAbandon(attempts: readonly AttemptKey[]): void {
-    for (const key of attempts) this.#attempts.abandon(key);
     this.#attempts.startNext();
   }
 

@@ -173,6 +173,19 @@ describe('an isolated area', () => {
       expect([existsSync(area.directory), existsSync(base)]).toEqual([false, true]);
     },
   );
+
+  test('can be passed to through all that was made above it, whatever the umask; what was there stays as it is', () => {
+    chmodSync(base, 0o700);
+    const before = process.umask(0o077);
+    try {
+      createWorkspace({ root: join(base, 'lib', 'octaskly', 'id'), shared: true, log: silentLog });
+    } finally {
+      process.umask(before);
+    }
+    const made = ['', 'lib', 'lib/octaskly', 'lib/octaskly/id', 'lib/octaskly/id/tasks'];
+    expect(made.map((name) => modeOf(join(base, name)))).toEqual([0o700, 0o711, 0o711, 0o711, 0o711]);
+    expect(modeOf(join(base, 'lib/octaskly/id/spool'))).toBe(0o700);
+  });
 });
 
 describe('openSpool()', () => {

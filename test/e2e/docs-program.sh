@@ -73,7 +73,7 @@ decide() {
 
 # A view of what happens has no end; whoever cuts it off has seen it.
 view() {
-  timeout -s TERM 1 "$@"
+  timeout -s TERM 0.6 "$@"
   status=$?
   [ $status -eq 124 ] && return 0
   return $status
@@ -87,7 +87,10 @@ call() {
     'restore --data-dir'*) "$real" "$@" ;;
     'restore '*) device && "$real" "$@" ;;
     'approve 123456' | 'reject 123456') decide "$@" ;;
-    ui | 'ui '*) view script -qec "TERM=xterm-256color '$real' $*" /dev/null > /dev/null ;;
+    # Cut off within the terminal: `script` itself takes seconds to end.
+    ui | 'ui '*) script -qec "TERM=xterm-256color timeout --foreground -s TERM 0.6 '$real' $*; [ \$? -eq 124 ]" /dev/null > /dev/null ;;
+    # Who is there answers at once; nobody else does.
+    peers) "$real" peers --wait 500ms ;;
     watch | 'watch '* | 'peers --watch'* | 'logs --node'*' -f'*) view "$real" "$@" ;;
     # Nothing of it belongs on a real network, and what is wrong with this machine is not the page's fault.
     'doctor'*)

@@ -1,6 +1,6 @@
 /**
- * Where the commands of one page of the documentation run: a dispatcher and a worker on loopback, a directory with the
- * files that the pages speak of, stand-ins for programs that they start, and their names filled in.
+ * Where the commands of the documentation run, page after page: a dispatcher and a worker on loopback, for each page a
+ * directory with the files that the pages speak of, stand-ins for programs that they start, and their names filled in.
  *
  * Everything is below the directory of one site. What `octaskly` is in these commands says `docs-program.sh`.
  */
@@ -28,7 +28,11 @@ const standIns = 'cargo crunch ffmpeg flac htop latexmk make plot render test-ca
 
 const standIn = `#!/bin/sh
 for last; do :; done
-case \${0##*/} in latexmk) last=\${last%.tex}.pdf ;; crunch) mkdir -p results && echo 1 > results/1.csv ;; esac
+case \${0##*/} in
+  latexmk) last=\${last%.tex}.pdf ;;
+  crunch) mkdir -p results && echo 1 > results/1.csv ;;
+  make) [ "$*" != test ] || echo 1 > report.txt ;;
+esac
 case $last in -* | *' '* | *=*) ;; *.*) [ -e "$last" ] || echo "\${0##*/} $*" > "$last" ;; esac
 echo "\${0##*/} $*"
 `;
@@ -57,6 +61,7 @@ const files: Readonly<Record<string, string>> = {
   'commands.txt': 'echo one\necho two\n',
   'jobs.yaml': 'tasks:\n  - { command: "true" }\n',
   'nightly.yaml': 'tasks:\n  - { name: build, command: "true" }\n',
+  Makefile: 'test:\n',
   'src/main.c': 'int main(void) { return 0; }\n',
   'tests/test_one.py': '\n',
   'tool.sh': program('echo tool'),
@@ -76,12 +81,14 @@ function fillings(site: Site, directory: string, given: Given): readonly (readon
     [/01hq3v5k9m2x/g, given.task],
     [/192\.168\.\d+\.\d+|(?<=-bind )0\.0\.0\.0/g, '127.0.0.1'],
     [/--port 7878|--api-port 3000/g, ''],
+    [/(?<=peers --wait )5s/g, '500ms'],
     [/(?<![\w.-])\/(?=(?:nas|srv|etc\/prometheus)\b)/g, `${directory}/`],
   ];
 }
 
 interface Given {
   readonly receiver: string;
+  readonly token: string;
   readonly join: string;
   readonly task: string;
   readonly batch: string;
@@ -89,33 +96,48 @@ interface Given {
 
 const lineOf = '\u001e';
 
-/** One page and the place of its commands. */
+/** What a page does to the dispatcher and its workers that the commands of other pages would notice. */
+const lasting = /octaskly (?:cancel all|drain|kick|pause|prune|restore|secret)\b/;
+/** Nodes and commands of such a page hear each other. */
+const heard = /--p2p|octaskly peers/;
+
+/** The commands of the page need a site that no other page has. */
+export function isAlone(page: DocsPage): boolean {
+  return commandsIn(page).some(({ command }) => lasting.test(command) || heard.test(command));
+}
+
+/** The place of the commands of pages. */
 export class DocsSite {
   readonly #site = new Site();
   readonly #receiver: Receiver = openReceiver();
-  readonly #page: DocsPage;
-  readonly #directory = this.#site.path('here');
+  readonly #isHeard: boolean;
   readonly #programs = this.#site.path('programs');
+  #given: Given | null = null;
+  #count = 0;
 
+  /** A site for `page`, and for others that need not be alone. */
   constructor(page: DocsPage) {
-    this.#page = page;
+    this.#isHeard = commandsIn(page).some(({ command }) => heard.test(command));
   }
 
-  /** Runs the commands of the page to their end, or to the first that goes wrong. */
-  async run(): Promise<{ readonly done: readonly Done[]; readonly status: number | null }> {
-    const refused = this.#commands().flatMap(({ block, command }) => {
+  /** Runs the commands of a page to their end, or to the first that goes wrong. */
+  async run(page: DocsPage): Promise<{ readonly done: readonly Done[]; readonly status: number | null }> {
+    const commands = commandsIn(page);
+    const refused = commands.flatMap(({ block, command }) => {
       const reason = whyNotRun(command);
       return reason === null ? [] : [`${block.page}:${block.line}: ${command}: ${reason}`];
     });
     if (refused.length > 0) throw new Error(`commands that are not run and do not say so:\n${refused.join('\n')}`);
-    await this.#furnish();
-    const given = await this.#start();
-    const commands = this.#commands();
+    this.#given ??= await this.#start();
+    const given = this.#given;
+    const directory = this.#site.path(`here-${this.#count++}`);
+    furnish(directory, page, given);
+    writeFileSync(this.#site.path('calls'), '');
     const script = this.#site.path('commands');
     const lines = commands.map(
       ({ command }, n) => `printf '${lineOf}${n}\\n' | tee -a "$OCTASKLY_DOCS/calls"\n${command}`,
     );
-    const filled = fillings(this.#site, this.#directory, given).reduce(
+    const filled = fillings(this.#site, directory, given).reduce(
       (text, [mark, value]) => text.replace(mark, () => value),
       lines.join('\n'),
     );
@@ -123,7 +145,7 @@ export class DocsSite {
     const { status, stdout } = await this.#site.run([], {
       ...this.#how(),
       program: ['timeout', '240', 'sh', script],
-      cwd: this.#directory,
+      cwd: directory,
     });
     const outputs = parts(stdout.toString());
     const calls = parts(readFileSync(this.#site.path('calls'), 'utf8'));
@@ -135,12 +157,6 @@ export class DocsSite {
     return { done, status };
   }
 
-  #commands(): { block: Block; command: string }[] {
-    return this.#page.blocks
-      .filter((block) => isCommands(block) && block.notRun === null && block.language === 'sh')
-      .flatMap((block) => commandsOf(block.text).map((command) => ({ block, command })));
-  }
-
   /** Ends everything; throws when something of a task is left. */
   async close(): Promise<void> {
     this.#receiver.close();
@@ -148,10 +164,9 @@ export class DocsSite {
     if (left.length > 0) throw new Error(`processes were left behind: ${left.join('; ')}`);
   }
 
-  /** Nodes and commands of a page that speaks of finding each other hear each other, on loopback and at a port of its own. */
+  /** Where pages speak of finding each other, nodes and commands do so on loopback and at a port of their own. */
   #how(): { env: Record<string, string> } {
     const discoveryPort = `${33_000 + (this.#site.port % 20_000)}`;
-    const isHeard = /--p2p|octaskly peers/.test(this.#page.text);
     const discovery = { OCTASKLY_DISCOVERY: 'true', OCTASKLY_INTERFACE: 'lo', OCTASKLY_DISCOVERY_PORT: discoveryPort };
     return {
       env: {
@@ -161,20 +176,13 @@ export class DocsSite {
         OCTASKLY_PORT: `${this.#site.port}`,
         OCTASKLY_PEER_PORT: '0',
         LC_ALL: 'C.UTF-8',
-        ...(isHeard ? discovery : {}),
+        ...(this.#isHeard ? discovery : {}),
       },
     };
   }
 
-  async #furnish(): Promise<void> {
-    const own = this.#page.blocks.flatMap(({ file, text }) => (file === null ? [] : [[file, text] as const]));
-    for (const [name, text] of [...Object.entries(files), ...own]) {
-      const path = join(this.#directory, name);
-      mkdirSync(join(path, '..'), { recursive: true });
-      writeFileSync(path, text, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
-    }
-    for (const directory of ['nas', 'srv', 'etc/prometheus'])
-      mkdirSync(join(this.#directory, directory), { recursive: true });
+  /** What all pages have: the programs, and where completion goes. */
+  async #prepare(): Promise<void> {
     for (const directory of ['.local/share/bash-completion/completions', '.zfunc', '.config/fish/completions']) {
       mkdirSync(join(this.#site.home, directory), { recursive: true });
     }
@@ -184,13 +192,13 @@ export class DocsSite {
       mode: 0o755,
     });
     symlinkSync(await executable(), this.#site.path('octaskly'));
-    writeFileSync(this.#site.path('calls'), '');
     // Tasks of other accounts come by here.
     chmodSync(this.#site.directory, 0o711);
   }
 
   /** A dispatcher and its worker; a batch that ended, whose one task left a file; an invite; a token. */
   async #start(): Promise<Given> {
+    await this.#prepare();
     const site = this.#site;
     const how = this.#how();
     await site.dispatcher(
@@ -206,10 +214,27 @@ export class DocsSite {
     const task = body.task_ids[0] ?? '';
     await site.reached(task, 'completed');
     const token = await site.text(['token', 'create', '--name', 'ann', '-o', 'quiet']);
-    writeFileSync(join(this.#directory, 'ann.token'), token, { mode: 0o600 });
     const join_ = await site.text(['invite', '--uses', '50', '-o', 'quiet']);
-    return { receiver: this.#receiver.url, join: join_, task, batch: body.id };
+    return { receiver: this.#receiver.url, token, join: join_, task, batch: body.id };
   }
+}
+
+function commandsIn({ blocks }: DocsPage): { block: Block; command: string }[] {
+  return blocks
+    .filter((block) => isCommands(block) && block.notRun === null && block.language === 'sh')
+    .flatMap((block) => commandsOf(block.text).map((command) => ({ block, command })));
+}
+
+/** The directory of a page, with its files and those that all have. */
+function furnish(directory: string, { blocks }: DocsPage, { token }: Given): void {
+  const own = blocks.flatMap(({ file, text }) => (file === null ? [] : [[file, text] as const]));
+  for (const [name, text] of [...Object.entries(files), ...own]) {
+    const path = join(directory, name);
+    mkdirSync(join(path, '..'), { recursive: true });
+    writeFileSync(path, text, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
+  }
+  for (const name of ['nas', 'srv', 'etc/prometheus']) mkdirSync(join(directory, name), { recursive: true });
+  writeFileSync(join(directory, 'ann.token'), token, { mode: 0o600 });
 }
 
 /** What stands behind each mark of a command, by its number. */

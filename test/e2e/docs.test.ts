@@ -3,14 +3,16 @@
  * cannot run here carries its reason in the page, and its options are checked all the same (`test/unit/docs.test.ts`).
  */
 
-import { expect, test } from 'bun:test';
+import { afterAll, expect, test } from 'bun:test';
 import { type DocsPage, docsPages, isCommands } from '../docs-blocks.ts';
-import { DocsSite, type Done } from './docs-site.ts';
+import { DocsSite, type Done, isAlone } from './docs-site.ts';
 
 /** Pages that run beside each other. */
 const besideMax = 3;
 const waiting: (() => void)[] = [];
 let running = 0;
+/** Sites that wait for a page: to start one takes longer than the commands of most pages. */
+const spare: DocsSite[] = [];
 
 /** Programs the commands call beside `octaskly`, that not every system has. */
 const needed = ['curl', 'jq', 'script', 'timeout', 'xz'].filter((name) => Bun.which(name) === null);
@@ -20,16 +22,22 @@ if (needed.length > 0) console.warn(`not tested: commands of the documentation: 
 async function runPage(page: DocsPage): Promise<Awaited<ReturnType<DocsSite['run']>>> {
   if (running === besideMax) await new Promise<void>((resolve) => void waiting.push(resolve));
   else running += 1;
-  const site = new DocsSite(page);
+  const isOwn = isAlone(page);
+  const site = (isOwn ? undefined : spare.pop()) ?? new DocsSite(page);
   try {
-    return await site.run();
+    return await site.run(page);
   } finally {
-    await site.close();
+    if (isOwn) await site.close();
+    else spare.push(site);
     const next = waiting.shift();
     if (next === undefined) running -= 1;
     else next();
   }
 }
+
+afterAll(async () => {
+  for (const site of spare.splice(0)) await site.close();
+}, 60_000);
 
 /** Whether a line of a page is what was printed; `…` stands for anything. */
 function isLike(shown: string, printed: string): boolean {

@@ -52,6 +52,26 @@ test(
 );
 
 test(
+  'update --fleet updates workers that share a file of the program, and the version before stays beside it',
+  async () => {
+    const site = openSite();
+    await site.dispatcher([], { program: [await programOf(next)] });
+    await ownWorker(site, 'w1', await executable());
+    const shared = { program: [site.path('w1', 'octaskly')] };
+    await site.worker('w2', [], shared);
+    expect((await site.run(['update', '--fleet'])).status).toBe(0);
+    expect(await versions(site)).toEqual([`w1 ${next} online`, `w2 ${next} online`]);
+    expect(readdirSync(site.path('w1')).toSorted()).toEqual(['octaskly', 'octaskly.previous']);
+    const back = await site.run(['update', '--rollback', '--dry-run'], shared);
+    expect([back.status, back.stdout.toString()]).toEqual([
+      0,
+      expect.stringContaining(`from octaskly ${next} to ${version}`),
+    ]);
+  },
+  patienceMs,
+);
+
+test(
   'update --fleet stops at the first worker that fails, which goes on as it was, as do those behind it',
   async () => {
     const site = openSite();

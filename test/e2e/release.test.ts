@@ -23,6 +23,7 @@ import { tarGz, zip } from '../../scripts/release/archives.ts';
 import { inspect, problemsFor } from '../../scripts/release/inspect.ts';
 import { checkSignature } from '../../scripts/release/macho-signature.ts';
 import { missingTools, packageMakers } from '../../scripts/release/packages/makers.ts';
+import { removeLeftovers } from '../../scripts/release/release.ts';
 import { differences, releaseElsewhere } from '../../scripts/release/reproducible.ts';
 import { hostTarget, packageOf, provideRuntime } from '../../scripts/release/runtimes.ts';
 import { problemsOfRelease } from '../../scripts/release/verify.ts';
@@ -83,6 +84,15 @@ beforeAll(() => {
 }, patienceMs);
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+test('removeLeftovers() removes what killed runs left, and nothing of one that runs or of others', () => {
+  const dist = join(directory, 'dist');
+  const stay = [`.release-${process.pid}-a`, '.release-notes', 'release'];
+  for (const name of ['.release-99999999-a', '.elsewhere-99999999-b', ...stay])
+    mkdirSync(join(dist, name), { recursive: true });
+  removeLeftovers(dist);
+  expect(readdirSync(dist).toSorted()).toEqual(stay.toSorted());
+});
 
 /** The directory in the archive for a target, unpacked once, as people do it. */
 function unpacked(target: Target): string {

@@ -9,6 +9,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -160,6 +161,10 @@ test(
       killed.kill('SIGKILL');
       await killed.ended;
       expect([parts().length, await versionNow()]).toEqual([1, `octaskly ${version}`]);
+      const interrupted = await site.start(words, { program: [program] });
+      await site.until('it fetches', () => parts().some((name) => name.includes(`.${interrupted.pid}.`)));
+      interrupted.kill('SIGINT');
+      expect([(await interrupted.ended).status, parts()]).toEqual([130, []]);
       isStalled = false;
       expect((await update(...words.slice(1))).status).toBe(0);
       expect([await versionNow(), parts()]).toEqual([`octaskly ${next}`, []]);
@@ -175,6 +180,8 @@ test(
   async () => {
     await site.dispatcher([], { program: [await programOf(next)] });
     expect((await update('--check')).status).toBe(10);
+    const vouched = await update('--check', '--key', publicKey);
+    expect([vouched.status, vouched.stderr]).toEqual([2, expect.stringContaining('could be checked by --key')]);
     const done = await update();
     expect([done.status, done.stdout.toString()]).toEqual([
       0,
@@ -183,6 +190,34 @@ test(
     expect(await versionNow()).toBe(`octaskly ${next}`);
     const again = await update();
     expect([again.status, again.stdout.toString()]).toEqual([0, expect.stringContaining('there is nothing to do')]);
+  },
+  patienceMs,
+);
+
+test(
+  'update that is run twice at once keeps the version before, and what another has put there stays',
+  async () => {
+    const [{ directory }, other] = [
+      await release('next', next, { lines: 'sleep 1' }),
+      await release('other', '99.1.0'),
+    ];
+    const words = (from: string): readonly string[] => ['--from', from, '--key', publicKey];
+    const slow = update(...words(directory));
+    const draft = (name: string): boolean => name.endsWith('.new');
+    await site.until('the first tries it', () => readdirSync(site.path('bin')).some(draft));
+    const [same, first] = await Promise.all([update(...words(directory)), slow]);
+    expect([first.status, same.status]).toEqual([0, 0]);
+    const names = (): readonly string[] => readdirSync(site.path('bin')).toSorted();
+    expect(names()).toEqual(['octaskly', 'octaskly.previous']);
+    const previous = site.path('bin', 'octaskly.previous');
+    expect(readFileSync(previous).equals(readFileSync(await executable()))).toBe(true);
+    await Bun.$`mv -f ${previous} ${program}`;
+    const late = update(...words(directory));
+    await site.until('it is tried', () => readdirSync(site.path('bin')).some(draft));
+    expect((await update(...words(other.directory))).status).toBe(0);
+    const { status, stderr } = await late;
+    expect([status, stderr]).toEqual([1, expect.stringContaining('was replaced by somebody else meanwhile')]);
+    expect([await versionNow(), names()]).toEqual(['octaskly 99.1.0', ['octaskly', 'octaskly.previous']]);
   },
   patienceMs,
 );
@@ -211,6 +246,40 @@ test(
   patienceMs,
 );
 
+test(
+  'update starts the service anew that runs the program by another name, and none whose program only begins like it',
+  async () => {
+    if (process.getuid?.() !== 0 || Bun.which('unshare') === null || !existsSync('/etc/systemd/system')) {
+      console.warn('not tested: update restarts services: it takes root, unshare and the directory of units');
+      return;
+    }
+    const { directory } = await release('next', next);
+    const [link, calls] = [site.path('link'), site.path('calls')];
+    symlinkSync(program, link);
+    const systemctl = site.path('fake', 'systemctl');
+    mkdirSync(site.path('fake'));
+    writeFileSync(systemctl, `#!/bin/sh\necho "$*" >> ${calls}\necho LoadState=loaded\necho ActiveState=active\n`);
+    chmodSync(systemctl, 0o755);
+    const units = '/etc/systemd/system/octaskly';
+    const script = [
+      'mount -t tmpfs none /run && mkdir -p /run/systemd/system && mount -t tmpfs none /etc/systemd/system',
+      `printf '[Service]\\nExecStart=%s worker\\n' "$1" > ${units}-worker.service`,
+      `printf '[Service]\\nExecStart=%s-other dispatcher\\n' "$2" > ${units}-dispatcher.service`,
+      'exec "$2" update --from "$3" --key "$4"',
+    ].join(' && ');
+    const through = ['unshare', '-m', 'sh', '-c', script, 'sh', link, program, directory, publicKey];
+    const env = { PATH: `${site.path('fake')}:${process.env.PATH}` };
+    const { status, stdout, stderr } = await site.run([], { program: through, env });
+    expect([status, stdout.toString()], stderr).toEqual([
+      0,
+      expect.stringContaining('Started the service octaskly-worker anew'),
+    ]);
+    const restarts = readFileSync(calls, 'utf8').match(/^restart .*/gm);
+    expect(restarts).toEqual(['restart octaskly-worker.service']);
+  },
+  patienceMs,
+);
+
 test('update refuses words and options that contradict each other', async () => {
   const refused = async (...words: readonly string[]): Promise<string> => {
     const { status, stderr } = await update(...words);
@@ -219,6 +288,7 @@ test('update refuses words and options that contradict each other', async () => 
   };
   expect(await refused('now')).toContain('"now" is too much');
   expect(await refused('--rollback', '--from', 'x')).toContain("'octaskly update --rollback' has no use for --from");
+  expect(await refused('--rollback', '--key', publicKey)).toContain("--rollback' has no use for --key");
   expect(await refused('--fleet', '--rollback')).toContain("'octaskly update --fleet' has no use for --rollback");
   expect(await refused('--worker', 'w1')).toContain('--worker goes with --fleet');
   expect(await refused('--from', site.path('nowhere'))).toContain('there is no manifest.json in it');

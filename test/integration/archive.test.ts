@@ -49,3 +49,16 @@ test('unpackMember() takes one file out of a zip', async () => {
   run(python, '-m', 'zipfile', '-c', 'a.zip', inside);
   await takesOneFile('a.zip');
 });
+
+test('unpackMember() does not unpack more than an entry of a zip says it holds', async () => {
+  if (python === null) return console.warn('not tested: zip archives: python3, which makes one, is not installed');
+  run(python, '-m', 'zipfile', '-c', 'a.zip', inside);
+  const bytes = readFileSync(join(directory, 'a.zip'));
+  // Of each entry of the directory of the archive: the size unpacked.
+  for (let at = bytes.indexOf('PK\x01\x02'); at >= 0; at = bytes.indexOf('PK\x01\x02', at + 1)) {
+    bytes.writeUInt32LE(100, at + 24);
+  }
+  writeFileSync(join(directory, 'lying.zip'), bytes);
+  const unpacking = unpackMember(join(directory, 'lying.zip'), `${inside}/octaskly`, join(directory, 'out'));
+  await expect(unpacking).rejects.toThrow('it unpacks to more than it says');
+});

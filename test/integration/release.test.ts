@@ -1,7 +1,8 @@
 /** What a release starts from: the sources as a commit, and the key. */
 
 import { afterAll, describe, expect, test } from 'bun:test';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { generateKeyPairSync } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { keyFile, openKey } from '../../scripts/release/key.ts';
@@ -84,6 +85,27 @@ describe('openKey()', () => {
     const file = join(root, 'dist', 'never.pem');
     expect(() => openKey(file, say)).toThrow('outside the repository');
     expect(existsSync(file)).toBe(false);
+  });
+
+  test('refuses what is no key for this, and says what is', () => {
+    const file = join(directory, 'other.pem');
+    for (const text of ['', '-----BEGIN PUBLIC KEY-----\nxx\n-----END PUBLIC KEY-----\n']) {
+      writeFileSync(file, text);
+      expect(() => openKey(file, say)).toThrow('openssl genpkey -algorithm ed25519');
+    }
+    writeFileSync(file, generateKeyPairSync('x25519').privateKey.export({ format: 'pem', type: 'pkcs8' }), {
+      mode: 0o600,
+    });
+    expect(() => openKey(file, say)).toThrow('its kind is x25519, not ed25519');
+  });
+
+  test('says when others can read the private half', () => {
+    const file = join(directory, 'new', 'release.pem');
+    chmodSync(file, 0o644);
+    said.length = 0;
+    openKey(file, say);
+    expect(said).toEqual([expect.stringContaining('chmod 600')]);
+    chmodSync(file, 0o600);
   });
 
   test('takes what was named before the environment', () => {

@@ -227,6 +227,26 @@ describe.skipIf(skipped)('octaskly doctor net with nodes of its cluster', () => 
     expect(await run('--api-bind', '0.0.0.0', '--require-auth', 'true')).toEqual(['firewall_closed']);
   }, 40_000);
 
+  test('tells a worker that was kicked, and only then', async () => {
+    const { here, there } = twoHosts();
+    const octaskly = await executable();
+    const run = (...args: readonly string[]): Ran =>
+      here.run(octaskly, ...args, '--data-dir', join(here.directory, 'data'));
+    const dispatcher = here.start([octaskly, 'dispatcher', '--data-dir', join(here.directory, 'data')]);
+    await dispatcher.line(/dispatcher ready/);
+    const token = run('invite', '-o', 'quiet').stdout.match(/octa[12]\S+/)?.[0] ?? '';
+    const data = ['--data-dir', join(there.directory, 'data')];
+    const worker = there.start([octaskly, 'worker', '--name', 'three', '--join', token, ...data]);
+    await worker.line(/Joined the dispatcher/);
+    expect(names(await doctor(there, here.address(), '-o', 'quiet'))).toEqual([]);
+    expect(run('kick', 'three').status).toBe(0);
+    await worker.ended();
+    const ran = await doctor(there, here.address());
+    expect(ran.stdout).toContain(`FAIL not_admitted (${here.address()}:7878)`);
+    expect(ran.stdout.replace(/\s+/g, ' ')).toContain('This node was removed from the cluster at');
+    expect(ran.tookMs).toBeLessThan(6000);
+  }, 40_000);
+
   test('output that cannot be written is no success, of doctor, peers and peers --watch', async () => {
     await withWorker(async ({ here }) => {
       const octaskly = await executable();

@@ -31,3 +31,9 @@ test('sectionOf() finds what the guide says of every command', () => {
   for (const { name } of commands) expect(sectionOf(guide, name) ?? '', name).toContain(`## octaskly ${name}\n\n`);
   expect(sectionOf(guide, 'nothing')).toBeNull();
 });
+
+test('render() leaves out what a page says to who tests its commands', () => {
+  const { render } = openLibrary({});
+  for (const { name, text } of pages) expect(render(text, { columns: 100, color: false }), name).not.toContain('<!--');
+  expect(pages.some(({ text }) => text.includes('<!-- not run: '))).toBe(true);
+});

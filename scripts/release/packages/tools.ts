@@ -6,6 +6,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
+/** Longest a tool may take, ms: packing the largest program on a slow machine takes minutes. */
+const toolMsMax = 30 * 60_000;
+
 export interface ToolPlace {
   /** Where it runs. */
   readonly cwd: string;
@@ -14,18 +17,18 @@ export interface ToolPlace {
 }
 
 /** Seconds since 1970, as tools want them. */
-export function epochOf(date: Date): string {
+function epochOf(date: Date): string {
   return String(Math.floor(date.getTime() / 1000));
 }
 
-/** Throws with what the tool said when it fails. */
+/** Throws with what the tool said when it fails, or takes half an hour. */
 export function runTool(command: readonly [string, ...string[]], { cwd, date }: ToolPlace): void {
   const env = { PATH: process.env.PATH ?? '', HOME: cwd, TMPDIR: cwd, LC_ALL: 'C', TZ: 'UTC' };
-  const { exitCode, stdout, stderr } = Bun.spawnSync([...command], {
-    ...{ cwd, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' },
+  const { exitCode, signalCode, stdout, stderr } = Bun.spawnSync([...command], {
+    ...{ cwd, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe', timeout: toolMsMax },
     env: { ...env, SOURCE_DATE_EPOCH: epochOf(date) },
   });
-  if (exitCode !== 0) throw new Error(`${command[0]} ended with ${exitCode}: ${stdout}${stderr}`);
+  if (exitCode !== 0) throw new Error(`${command[0]} ended with ${exitCode ?? signalCode}: ${stdout}${stderr}`);
 }
 
 /** Does `work` in a directory of its own within `out`, which is gone afterwards whatever comes of it. */

@@ -45,7 +45,7 @@ export function workerNamesOf(backend: Backend, ids: readonly (string | null)[])
   );
 }
 
-export const idempotencyHeader = 'Idempotency-Key';
+const idempotencyHeader = 'Idempotency-Key';
 export const idempotencyHeaderRule = {
   [idempotencyHeader]:
     '1 to 255 printable ASCII characters. The same key and body give the same answer; another body gives 409.',

@@ -100,7 +100,7 @@ async function handOut(
 
 /** The manifest that names the programs, or its signature. Error: `not_found`. */
 function signedText(name: string, { signed }: Installs): Response {
-  if (signed == null) throw new OctasklyError('not_found', 'The programs here are of no release that was signed.');
+  if (signed === null) throw new OctasklyError('not_found', 'The programs here are of no release that was signed.');
   const text = name === manifestFile ? signed.manifest : signed.signature;
   return new Response(text, { headers: { 'content-type': 'text/plain; charset=utf-8' } });
 }

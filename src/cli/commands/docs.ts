@@ -53,12 +53,17 @@ function about(context: Reading, word: string): string {
   const { library, terminal, commands } = context;
   const { pages } = library;
   const command = commands.find(({ name, aliases }) => name === word || aliases?.includes(word));
-  const page = pages.find(({ name }) => name === word);
+  const page = pages.find(({ name }) => name === pageNameOf(word));
   const look = { columns: widthOf(terminal), color: hasColor(terminal) };
   if (command !== undefined) return aboutCommand(context, command);
   if (page !== undefined) return library.render(page.text, look);
   const known = [...pages.map(({ name }) => name), ...commands.map(({ name }) => name)];
   throw usage(`There is no page "${word}". The nearest is "${nearest(word, known)}"; 'octaskly docs' lists all.`);
+}
+
+/** A page is also found as others refer to it: `guide/ci.md`, `../INSTALL.md#options`. */
+function pageNameOf(word: string): string {
+  return word.replace(/#.*$/, '').replace(/\.md$/, '').replace(/^.*\//, '');
 }
 
 function aboutCommand({ library, terminal }: Reading, command: Command): string {

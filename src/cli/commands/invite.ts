@@ -52,7 +52,10 @@ async function explain(terminal: Terminal, made: CreatedInvite): Promise<void> {
   // Sentences keep to the terminal; a line to type stays whole, or it could not be copied.
   const said = (text: string): string => proseLine(terminal, text);
   const windows = `On Windows, in PowerShell:\n\n  ${made.install_windows}\n`;
-  const line = `${said('On a device without Octaskly, which installs it first:')}\n  ${made.install}\n\n${windows}`;
+  const kinds = said(
+    "The dispatcher hands out the program for its own kind of device; for others start it with --dist ('octaskly docs install').",
+  );
+  const line = `${said('On a device without Octaskly, which installs it first:')}\n  ${made.install}\n\n${windows}\n${kinds}`;
   const problem =
     made.install_problem === null
       ? ''

@@ -5,6 +5,7 @@
 
 import { limits } from '../../api/limits.ts';
 import { OctasklyError, reasonOf } from '../../base/errors.ts';
+import { harmless } from '../../base/harmless.ts';
 import type { mapOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { BrokenPipe, type CommandContext, note } from '../context.ts';
@@ -13,7 +14,7 @@ import { Bar, type BarKind } from '../map/bar.ts';
 import { Collector } from '../map/collector.ts';
 import { HaltCount } from '../map/halt.ts';
 import { JobFileFinder } from '../map/job-files.ts';
-import { joblogTitle, jobsDone, wholeLines } from '../map/joblog.ts';
+import { isSameCommand, joblogTitle, jobsDone, wholeLines } from '../map/joblog.ts';
 import { jobsAtOnce } from '../map/pace.ts';
 import { commandOf, foreignPlaceholder, type JobFacts, Placeholders } from '../map/placeholders.ts';
 import { type JobForm, JobQueue } from '../map/queue.ts';
@@ -29,6 +30,9 @@ import { eachOf } from '../several.ts';
 import { exitOfSignal } from '../status.ts';
 
 type MapValues = Values<typeof mapOptions>;
+
+/** Most characters of a command in a sentence. */
+const commandShownMax = 80;
 
 /** What the options and words ask for, with the arguments opened. */
 async function planOf(context: CommandContext, values: MapValues, words: readonly string[]) {
@@ -96,10 +100,10 @@ async function printCommands({ terminal }: CommandContext, plan: Plan, values: M
   return 0;
 }
 
-/** Readies the joblog; says which jobs need not run. */
-async function openJoblog({ terminal }: CommandContext, values: MapValues): Promise<ReadonlySet<number>> {
+/** Readies the joblog; the jobs that need not run, with their commands. */
+async function openJoblog({ terminal }: CommandContext, values: MapValues): Promise<ReadonlyMap<number, string>> {
   const { joblog, resume, resumeFailed } = values;
-  if (joblog === undefined) return new Set();
+  if (joblog === undefined) return new Map();
   const path = logPath(joblog);
   const isResumed = resume || resumeFailed;
   const found = isResumed || joblog.startsWith('+') ? ((await terminal.readText(path)) ?? '') : '';
@@ -110,7 +114,7 @@ async function openJoblog({ terminal }: CommandContext, values: MapValues): Prom
     else if (before.startsWith(found)) await terminal.appendText(path, before.slice(found.length));
     else await terminal.writeText(path, before);
   });
-  return isResumed ? jobsDone(before, { path, failedAgain: resumeFailed }) : new Set();
+  return isResumed ? jobsDone(before, { path, failedAgain: resumeFailed }) : new Map();
 }
 
 /** Throws `usage` where a joblog cannot be written. */
@@ -148,11 +152,27 @@ function resultsOf(context: CommandContext, { results: directory }: MapValues, p
 async function doneBefore(
   context: CommandContext,
   values: MapValues,
-  results: Results | null,
+  { plan, results }: { readonly plan: Plan; readonly results: Results | null },
 ): Promise<JobForm['isDone']> {
   const done = await openJoblog(context, values);
-  if (values.joblog !== undefined || results === null || !values.resume) return (job) => done.has(job.number);
-  return (job) => results.has(job);
+  if (values.joblog === undefined && results !== null && values.resume) return (job) => results.has(job);
+  let isCompared = !plan.hasSlots;
+  return async (job) => {
+    const noted = done.get(job.number);
+    if (noted !== undefined && isCompared && !isSameCommand(noted, plan.commandOf(job))) {
+      isCompared = false;
+      await note(context.terminal, otherCommand(job.number, noted, plan.commandOf(job)));
+    }
+    return noted !== undefined;
+  };
+}
+
+function otherCommand(number: number, noted: string, command: string): string {
+  const [before, now] = [noted, command].map((text) => harmless(text.slice(0, commandShownMax)));
+  return (
+    `Job ${number} was "${before}" when the joblog was written and is "${now}" now. Jobs are known by their numbers, so it ` +
+    'is left out. Add arguments behind the others, of the first source alone, or name another --joblog.'
+  );
 }
 
 function barKindOf({ bar, eta }: MapValues): BarKind {
@@ -180,7 +200,7 @@ async function assemble(context: CommandContext, values: MapValues, plan: Plan, 
   const results = resultsOf(context, values, plan);
   const queue = new JobQueue(plan.read, {
     ...{ commandOf: plan.commandOf, tagOf: plan.tagOf, hasSlots: plan.hasSlots },
-    isDone: await doneBefore(context, values, results),
+    isDone: await doneBefore(context, values, { plan, results }),
     finder: new JobFileFinder(context, plan.placeholders, values),
   });
   const total = plan.read.total;

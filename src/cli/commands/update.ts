@@ -53,5 +53,6 @@ function checkForm({ fleet, rollback, from, check, worker, version, key }: Updat
   if (fleet && key !== undefined) refuse('--key', '--fleet');
   if (!fleet && worker.length > 0) throw usage('--worker goes with --fleet: octaskly update --fleet --worker NAME.');
   if (rollback && from !== undefined) refuse('--from', '--rollback');
+  if (rollback && key !== undefined) refuse('--key', '--rollback');
   if (rollback && check) refuse('--check', '--rollback');
 }

@@ -65,7 +65,7 @@ class CheckedText {
 }
 
 /** The text of a stream, cut at each `delimiter`, wherever its chunks are cut. */
-export async function* recordsOf(
+async function* recordsOf(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   delimiter: string,
   text = new CheckedText(),

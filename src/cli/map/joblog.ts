@@ -40,23 +40,30 @@ export function wholeLines(text: string): string {
 }
 
 /**
- * Numbers of the jobs that need not run again: all that a joblog names, or, `failedAgain`, those that ended well at least
- * once. Throws `usage` for a line that is none of a joblog.
+ * The jobs that need not run again, each number with its command (the beginning of it where the writer was killed): all
+ * that a joblog names, or, `failedAgain`, those that ended well at least once. Throws `usage` for a line that is none of a
+ * joblog.
  */
 export function jobsDone(
   text: string,
   { path, failedAgain }: { readonly path: string; readonly failedAgain: boolean },
-) {
-  const done = new Set<number>();
+): Map<number, string> {
+  const done = new Map<number, string>();
   for (const [index, line] of text.split('\n').entries()) {
     if (index === 0 || line === '') continue;
-    const number = anyLine.exec(line)?.[1];
+    const [head = '', number] = anyLine.exec(line) ?? [];
     if (number === undefined) {
       throw usage(
         `Line ${index + 1} of ${path} is no line of a joblog. Name the file that --joblog wrote, or remove it.`,
       );
     }
-    if (!failedAgain || goodLine.test(line)) done.add(Number(number));
+    if (!failedAgain || goodLine.test(line)) done.set(Number(number), line.slice(head.length).replaceAll('\0', '\n'));
   }
   return done;
+}
+
+/** `command` can be what a joblog has as `noted`. How its words are quoted is left to who wrote it. */
+export function isSameCommand(noted: string, command: string): boolean {
+  const [before, now] = [noted, command].map((text) => text.replace(/['"\\\s]/g, '')) as [string, string];
+  return now.startsWith(before);
 }

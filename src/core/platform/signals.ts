@@ -1,5 +1,5 @@
 /**
- * How a task is asked to end, and what its end says, on each system. Pure.
+ * How a task and this program are asked to end, and what a task's end says, on each system. Pure.
  *
  *   Linux, Android, macOS   TERM to every process, 5 s later KILL     the end is an exit status or a signal
  *   Windows                 there is nothing to ask with: at once      the end is an exit status of 32 bits
@@ -8,6 +8,11 @@
  * has neither. What the system ends by itself has an exit status from a list that hardly anybody knows by heart.
  * References: signal(7); TerminateJobObject (jobapi2.h); [MS-ERREF] section 2.3, NTSTATUS.
  */
+
+/** Signals that ask this program itself to stop; the last one on Windows is Ctrl-Break of a console. */
+export function stopSignalsOn(platform: string): readonly ('SIGINT' | 'SIGTERM' | 'SIGBREAK')[] {
+  return platform === 'win32' ? ['SIGINT', 'SIGTERM', 'SIGBREAK'] : ['SIGINT', 'SIGTERM'];
+}
 
 /** What a tree that was ended has as its exit status on Windows: as a shell elsewhere says 128 + KILL. */
 export const endedStatus = 137;

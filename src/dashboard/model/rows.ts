@@ -20,7 +20,7 @@ export interface Row {
 /** Characters of a label that are kept. */
 const labelLengthMax = 200;
 
-export function rowOf(task: TaskView): Row {
+function rowOf(task: TaskView): Row {
   const { id, name, command, argv, status, worker_id, priority, exit_code, signal, created_at, duration_ms } = task;
   return {
     id,

@@ -25,7 +25,7 @@ const spansMax = 2000;
 /** Rows of the table for who cannot see the picture. */
 const listedMax = 50;
 
-export const standingWords = {
+const standingWords = {
   running: 'running',
   good: 'ended well',
   bad: 'failed',

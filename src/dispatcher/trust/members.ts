@@ -60,7 +60,8 @@ export function admitMember(
   return worker;
 }
 
-function keyRefusal({ admission }: DispatcherLink, node: NodeRecord | null): JoinRefusal | null {
+/** What speaks against the key of a member, whatever it says of itself; null = nothing. */
+export function keyRefusal({ admission }: DispatcherLink, node: NodeRecord | null): JoinRefusal | null {
   if (node !== null && node.revokedAt !== null) {
     const at = new Date(node.revokedAt).toISOString();
     const detail = `This node was removed from the cluster at ${at}. To let it in again: 'octaskly invite' on the dispatcher's machine, and here: octaskly worker --join TOKEN`;

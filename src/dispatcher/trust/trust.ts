@@ -21,7 +21,7 @@ import { Attempts, itself, putOnRecord } from '../record.ts';
 import type { Turn } from '../turn.ts';
 import { Admission } from './admission.ts';
 import { type InviteParts, Invites } from './invites.ts';
-import { admitMember, type JoinRefusal } from './members.ts';
+import { admitMember, type JoinRefusal, keyRefusal } from './members.ts';
 import { Registry } from './registry.ts';
 import { type TokenSigner, Tokens } from './tokens.ts';
 
@@ -124,6 +124,11 @@ export class DispatcherTrust implements Trust {
   /** Takes a link of a device that is no member yet. */
   stranger(link: DispatcherLink): LinkHandlers<WorkerMessage> {
     return this.#admission.accept(link);
+  }
+
+  /** Why the member with this key may not join any more; null = it may. */
+  shutOut(link: DispatcherLink): JoinRefusal | null {
+    return keyRefusal(link, this.#registry.node(link.remoteKey));
   }
 
   /** Why this worker may not join; or the worker, by the name it is to have, which is then on record. */

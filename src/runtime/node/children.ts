@@ -95,10 +95,23 @@ export function spawn(argv: readonly string[], options: SpawnOptions) {
 /** Starts a process and waits for it. */
 export function spawnSync(argv: readonly string[], options: SpawnOptions = { env: process.env }) {
   const [program = '', ...args] = argv;
-  const { env, stdio = ['ignore', 'pipe', 'pipe'], cwd } = options;
-  const done = startSync(program, args, { env: { ...env }, stdio: [...stdio], ...(cwd === undefined ? {} : { cwd }) });
-  if (done.error !== undefined) throw done.error;
-  return { exitCode: done.status, stdout: done.stdout ?? Buffer.alloc(0), stderr: done.stderr ?? Buffer.alloc(0) };
+  const { env, cwd, timeout, killSignal } = options;
+  const stdio = options.stdio ?? [options.stdin ?? 'ignore', options.stdout ?? 'pipe', options.stderr ?? 'pipe'];
+  const done = startSync(program, args, {
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(timeout === undefined ? {} : { timeout }),
+    ...(killSignal === undefined ? {} : { killSignal }),
+    env: { ...env },
+    stdio: [...stdio],
+  });
+  // One that took too long is no error, but was ended by a signal.
+  if (done.error !== undefined && done.signal === null) throw done.error;
+  return {
+    exitCode: done.status,
+    signalCode: done.signal,
+    stdout: done.stdout ?? Buffer.alloc(0),
+    stderr: done.stderr ?? Buffer.alloc(0),
+  };
 }
 
 /** Node says why a moment later; whoever starts something wants to know at once. */

@@ -17,6 +17,7 @@ function installs(): Installs {
       return { file: `${form}1`, size: bytes.length };
     },
     read: (_file, at, max) => bytes.subarray(at, at + max),
+    signed: null,
     places: new DownloadPlaces({ steady: () => 0 }),
   };
 }
@@ -29,6 +30,7 @@ describe('the install routes', () => {
     expect(await script.text()).toBe('sh of http://192.0.2.1:3000');
     expect(await (await call('GET', '/install.ps1')).text()).toBe('ps1 of http://localhost');
     expect(await (await call('GET', '/download/SHA256SUMS')).text()).toBe('abc  linux-x64\n');
+    expect((await call('GET', '/download/manifest.json')).status).toBe(404);
     expect((await call('GET', '/install.sh', undefined, { host: "a'b" })).status).toBe(403);
     expect((await call('GET', '/install.sh', undefined, { host: 'evil.example' })).status).toBe(403);
   });

@@ -89,6 +89,16 @@ describe('docs', () => {
     }
   });
 
+  test('finds a page by the names that others have for it', async () => {
+    const shell = new Shell();
+    expect(await shell.run('docs', 'security')).toBe(0);
+    for (const name of ['SECURITY.md', '../SECURITY.md#tokens', 'docs/security.md']) {
+      const other = new Shell();
+      expect(await other.run('docs', name)).toBe(0);
+      expect(other.stdout.text).toBe(shell.stdout.text);
+    }
+  });
+
   test('of a command are its help, what the guide says, and its page', async () => {
     const shell = new Shell();
     expect(await shell.run('docs', 'map')).toBe(0);

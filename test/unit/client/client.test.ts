@@ -43,12 +43,13 @@ describe('submitTask()', () => {
     fake.intercept = () => {
       failures += 1;
       if (failures === 1) throw refused();
-      return failures === 2 ? problem(503, 'shutting_down', 'going down') : null;
+      if (failures === 2) return problem(503, 'shutting_down', 'going down');
+      return failures === 3 ? problem(503, 'not_ready', 'coming up') : null;
     };
     const task = await clientOf(fake.fetch).submitTask({ command: 'true' });
     expect(task.status).toBe('queued');
     const keys = fake.requests.map((request) => request.headers.get('idempotency-key'));
-    expect(keys).toHaveLength(3);
+    expect(keys).toHaveLength(4);
     expect(new Set(keys).size).toBe(1);
     expect(keys[0]).toMatch(/^[0-9a-f]{32}$/);
     expect(fake.requests[0]?.headers.get('authorization')).toBe('Bearer secret');

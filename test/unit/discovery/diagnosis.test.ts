@@ -261,6 +261,17 @@ describe('diagnose() of a host', () => {
     expect(finding?.name).toBe('other_cluster');
   });
 
+  test('tells a worker that was removed from its cluster', () => {
+    const [finding, ...others] = diagnose({ ...host({ handshake: handshake('revoked') }), belonging });
+    expect(others).toEqual([]);
+    expect(finding).toMatchObject({ name: 'not_admitted', severity: 'failure', about: 'box:7878' });
+    expect(finding?.sentence).toContain('Said revoked');
+    expect(finding?.remedies.map(({ command }) => command)).toEqual([
+      'octaskly invite',
+      'octaskly worker --join TOKEN',
+    ]);
+  });
+
   test('says of a member that does not answer at its port of beacons what to open there', () => {
     const [finding] = named(cases.beacons_filtered[1], 'beacons_filtered');
     expect(finding?.remedies[0]).toEqual({ where: 'on box (Linux, ufw)', command: 'sudo ufw allow 5555/udp' });

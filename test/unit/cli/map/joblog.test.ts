@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import type { TaskView } from '../../../../src/api/schemas.ts';
 import { endOf } from '../../../../src/cli/map/job.ts';
-import { joblogLine, joblogTitle, jobsDone, wholeLines } from '../../../../src/cli/map/joblog.ts';
+import { isSameCommand, joblogLine, joblogTitle, jobsDone, wholeLines } from '../../../../src/cli/map/joblog.ts';
 import { LinePrefix } from '../../../../src/cli/map/tagging.ts';
 import { FakeDispatcher } from '../dispatcher.ts';
 
@@ -43,13 +43,22 @@ describe('joblogLine()', () => {
 
 describe('jobsDone()', () => {
   const text = `${joblogTitle}1\t:\t1.000\t     0.001\t0\t0\t0\t0\ta\n2\t:\t1.000\t     0.001\t0\t0\t1\t0\tb\n`;
-  const done = (log: string, failedAgain: boolean) => [...jobsDone(log, { path: 'log', failedAgain })];
+  const done = (log: string, failedAgain: boolean) => [...jobsDone(log, { path: 'log', failedAgain }).keys()];
 
   test('are all that are named, or those that ended well once', () => {
     expect(done(text, false)).toEqual([1, 2]);
     expect(done(text, true)).toEqual([1]);
     expect(done(`${text}${text.split('\n')[1]?.replace('1', '2')}\n`, true)).toEqual([1, 2]);
     expect(done('', true)).toEqual([]);
+  });
+
+  test('have the commands they were noted with', () => {
+    const noted = (line: string) => jobsDone(`${joblogTitle}${line}`, { path: 'log', failedAgain: false }).get(2) ?? '';
+    expect(noted(lineOf({}))).toBe('a\nb');
+    expect(isSameCommand(noted(lineOf({})), job.command)).toBe(true);
+    expect(isSameCommand(noted(lineOf({}).slice(0, -2)), job.command)).toBe(true);
+    expect(isSameCommand(noted(lineOf({})), 'b')).toBe(false);
+    expect(isSameCommand('echo a\\ b', "echo 'a b'")).toBe(true);
   });
 
   test('refuses what is no joblog', () => {

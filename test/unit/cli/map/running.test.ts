@@ -109,6 +109,16 @@ describe('map', () => {
     expect(shell.files.get('log')?.split('\n')).toHaveLength(4);
   });
 
+  test('--resume says once when a number of the joblog was another command', async () => {
+    const { dispatcher, shell } = start({ files: {} });
+    expect(await shell.run('map', '--joblog', 'log', 'x', ':::', 'a', ':::', '1', '2')).toBe(0);
+    expect(await shell.run('map', '--resume', '--joblog', 'log', 'x', ':::', 'a', 'b', ':::', '1', '2')).toBe(0);
+    expect(shell.stderr.text).toBe('');
+    expect(await shell.run('map', '--resume', '--joblog', 'log', 'x', ':::', '0', 'a', ':::', '1', '2')).toBe(0);
+    expect(shell.stderr.text).toMatch(/^octaskly: Job 1 was "x a 1" when .* is "x 0 1" now\..*left out\..*\n$/);
+    expect(commands(dispatcher)).toEqual(['x a 1', 'x a 2', 'x b 1', 'x b 2']);
+  });
+
   test('refuses arguments that are no text, and commands that nobody could start, before anything runs', async () => {
     const bytes = { list: new Uint8Array([0x61, 0x0a, 0x63, 0xe9, 0x0a]) };
     const odd = start({ files: { list: '' }, bytes });

@@ -1,5 +1,10 @@
 import { expect, test } from 'bun:test';
-import { windowsStatusMeans } from '../../../../src/core/platform/signals.ts';
+import { stopSignalsOn, windowsStatusMeans } from '../../../../src/core/platform/signals.ts';
+
+test('stopSignalsOn() has Ctrl-Break where there are consoles that send it', () => {
+  expect(stopSignalsOn('win32')).toEqual(['SIGINT', 'SIGTERM', 'SIGBREAK']);
+  expect(stopSignalsOn('linux')).toEqual(['SIGINT', 'SIGTERM']);
+});
 
 test('windowsStatusMeans() knows what the system itself ends programs with, however its sign is read', () => {
   expect(windowsStatusMeans(0xc0000005)).toBe('access violation');
