@@ -207,7 +207,7 @@ describe.skipIf(chromiumPath === null)('the dashboard', () => {
       return pause;
     });
     // A busy machine of tests; a person notices from about 100 ms on.
-    expect(longest).toBeLessThan(800);
+    expect(longest).toBeLessThan(400);
     expect(await page.locator('.rows [role=row]').count()).toBeLessThan(80);
     expect(await page.getByRole('table').getAttribute('aria-rowcount')).toBe('10001');
     expect(complaints).toEqual([]);

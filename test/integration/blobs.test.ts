@@ -139,7 +139,7 @@ describe('putBlob()', () => {
     const here = site();
     const folder = mkdtempSync(join(tmpdir(), 'octaskly-blobs-'));
     try {
-      const bytes = 500 * 1024 * 1024;
+      const bytes = 200 * 1024 * 1024;
       const file = join(folder, 'sparse');
       writeFileSync(file, '');
       truncateSync(file, bytes);
@@ -163,8 +163,7 @@ describe('putBlob()', () => {
       const { stored } = await here.client.putBlob(blob, Bun.file(file), { from: 0, total: bytes });
       clearInterval(watch);
       expect([stored, received]).toEqual([true, bytes]);
-      // What is sent and not collected yet; all of it would be far more.
-      expect(peak - before).toBeLessThan(0.5 * bytes);
+      expect(peak - before).toBeLessThan(96 * 1024 * 1024);
     } finally {
       rmSync(folder, { recursive: true });
     }
