@@ -18,7 +18,7 @@ import { exitOfSignal } from '../cli/status.ts';
 import { formatBytes } from '../cli/text.ts';
 import { databaseEntry, type Manifest, type Source, stateEntries, writeArchive } from '../runtime/backup-archive.ts';
 import { freeBytesOf, hasCode } from '../runtime/file-bytes.ts';
-import { ownProgram } from '../runtime/isolation.ts';
+import { ownCommandLine } from '../runtime/isolation.ts';
 import { acquireLock, type Lock } from '../runtime/lock.ts';
 import { storeFiles, syncDirectory } from '../runtime/store-files.ts';
 import { blobsNamedIn, copyDatabase, schemaOf } from '../store/snapshot.ts';
@@ -226,7 +226,7 @@ async function copyShown({ database, terminal, broken }: Work, copy: string): Pr
     copyDatabase(database, copy, storeFiles, isStill(database));
     return;
   }
-  const child = Bun.spawn([...ownProgram(), 'backup', copy, '--database-only', '--db-path', database], {
+  const child = Bun.spawn([...ownCommandLine(), 'backup', copy, '--database-only', '--db-path', database], {
     env: { HOME: terminal.homeDir },
     signal: broken,
     killSignal: 'SIGKILL',

@@ -20,7 +20,7 @@ import { programNameOn, type Target, targetNamed, targets } from '../core/target
 import type { Log } from '../ports/time.ts';
 import { unpackMember } from '../runtime/archive.ts';
 import { systemClock } from '../runtime/clock.ts';
-import { gzipFile, type OpenProgram, openProgram, ownProgramFile, sha256OfFile } from '../runtime/program-files.ts';
+import { gzipFile, type OpenProgram, openProgram, ownProgramFile, sha256OfFile } from '../runtime/program-bytes.ts';
 import { releaseKey } from '../runtime/release-key.ts';
 import { build, version } from '../version.ts';
 import { absolute } from './common.ts';

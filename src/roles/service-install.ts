@@ -16,7 +16,7 @@ import { planOf, type ServicePlan, serviceLogFile } from '../core/service/plan.t
 import type { Log } from '../ports/time.ts';
 import { keptCredential } from '../runtime/credential.ts';
 import { dispatcherSecret, ensurePrivateDir, readPrivate, writePrivate } from '../runtime/data-dir.ts';
-import { ownProgram } from '../runtime/isolation.ts';
+import { ownCommandLine } from '../runtime/isolation.ts';
 import { createLog } from '../runtime/log.ts';
 import {
   accountCommand,
@@ -86,7 +86,7 @@ function definitionOf(request: InstallRequest, { init, scope }: ServiceGround): 
   const usualDir =
     scope === 'user' ? '~/.octaskly' : systemDir(init, `${usual}${instance === null ? '' : `-${instance}`}`);
   const dataDir = absolute(named ?? usualDir);
-  const [program = '', ...before] = ownProgram();
+  const [program = '', ...before] = ownCommandLine();
   const leaveMs = request.leaveWithinMs ?? leaveWithinMs;
   const logFile = lastOf(request.options, 'log-file') ?? serviceLogFile(init, request, dataDir);
   const beside = [lastOf(request.options, 'db-path'), logFile].filter((path) => typeof path === 'string');

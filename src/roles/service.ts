@@ -10,7 +10,7 @@ import type { ServiceRequest, ServiceWish, UninstallRequest } from '../cli/servi
 import { serviceName, shellQuoted } from '../core/service/definition.ts';
 import { checkScope, scopesOf, stepsOf } from '../core/service/plan.ts';
 import { startsProgram } from '../core/service/program.ts';
-import { ownProgram } from '../runtime/isolation.ts';
+import { ownCommandLine } from '../runtime/isolation.ts';
 import { carryOut, findInit, ownFile, removeServiceFile, servicePlaces } from '../runtime/service-host.ts';
 import { groundFor, online, type ServiceGround } from './service-ground.ts';
 import { installService } from './service-install.ts';
@@ -71,7 +71,7 @@ async function uninstall(request: UninstallRequest, ground: ServiceGround, termi
  * another. Errors: as `uninstall`, the first.
  */
 async function uninstallAll(request: UninstallRequest, terminal: Terminal): Promise<number> {
-  const [program = ''] = ownProgram();
+  const [program = ''] = ownCommandLine();
   const found = request.init === null && findInit() === null ? null : groundFor(request);
   const services = found === null ? [] : meant(request, found).filter((each) => each.isOurs && runs(each, program));
   if (services.length === 0) await note(terminal, 'there is no service that runs this program; nothing was removed.');

@@ -21,7 +21,7 @@ import {
 } from '../core/release-manifest.ts';
 import { archiveName, programNameOn, type Target, targetNamed } from '../core/targets.ts';
 import { unpackMember } from '../runtime/archive.ts';
-import { sha256OfFile } from '../runtime/program-files.ts';
+import { sha256OfFile } from '../runtime/program-bytes.ts';
 import { isSignedBy, releaseKey } from '../runtime/release-key.ts';
 import { build } from '../version.ts';
 import { absolute } from './common.ts';

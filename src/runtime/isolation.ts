@@ -58,7 +58,7 @@ export async function readHostIsolation(given: {
     launcher:
       linux && goesWithout === null
         ? {
-            self: given.self ?? ownProgram(),
+            self: given.self ?? ownCommandLine(),
             tools: {
               setpriv: Bun.which('setpriv') ?? '/usr/bin/setpriv',
               unshare: Bun.which('unshare') ?? '/usr/bin/unshare',
@@ -83,7 +83,7 @@ function canWatch(platform: string): boolean {
 }
 
 /** How this program is started: the compiled file, or the runtime with the file it was given. */
-export function ownProgram(): string[] {
+export function ownCommandLine(): string[] {
   const isCompiled = /^(\/\$bunfs\/|[A-Z]:[\\/]~BUN)/.test(Bun.main);
   return isCompiled ? [process.execPath] : [process.execPath, Bun.main];
 }

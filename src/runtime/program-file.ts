@@ -27,7 +27,7 @@ import { OctasklyError, reasonOf } from '../base/errors.ts';
 import { type FileStep, mendSteps, type ProgramPlaces, rollbackSteps, swapSteps } from '../core/program-steps.ts';
 import { build, version } from '../version.ts';
 import { freeBytesOf, hasCode } from './file-bytes.ts';
-import { sha256OfFile } from './program-files.ts';
+import { sha256OfFile } from './program-bytes.ts';
 import { syncDirectory, syncFile } from './store-files.ts';
 import { askTool } from './tool-answer.ts';
 

@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { compile } from '../../scripts/release/compile.ts';
 import { hostTarget } from '../../scripts/release/runtimes.ts';
 import { root } from '../../scripts/steps.ts';
-import { sha256OfFile } from '../../src/runtime/program-files.ts';
+import { sha256OfFile } from '../../src/runtime/program-bytes.ts';
 import { protocolVersion } from '../../src/wire/messages.ts';
 import { executable } from './executable.ts';
 
