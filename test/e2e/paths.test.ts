@@ -110,6 +110,12 @@ function filesBelow(directory: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1));
 }
 
+/** What there is below a site's directory but for logs, in order. */
+const namesOfFiles = (site: Site): string[] =>
+  filesBelow(site.directory)
+    .filter((path) => !path.endsWith('.log'))
+    .sort();
+
 test('no route answers with what lies outside: every spelling of a way out is refused', async () => {
   const site = await pair();
   const id = await site.submit({ command: 'echo x > good', outputs: ['good'] });
@@ -214,7 +220,11 @@ test('a directory to run in stays below the task directory unless it is absolute
 test('names are labels or refused, never places', async () => {
   const site = openSite();
   await site.dispatcher();
-  const before = filesBelow(site.directory).filter((path) => !path.endsWith('.log')).length;
+  // The lock between clean-ups is the last file that a dispatcher makes, after it has said that it is ready.
+  await site.until('the dispatcher has made its files', () =>
+    namesOfFiles(site).some((path) => /files\.lock$/.test(path)),
+  );
+  const before = namesOfFiles(site);
   for (const name of ['../x', '..', 'a/b', 'a\\b', '.hidden', '-x', 'a b', 'é', '．．', 'a'.repeat(300), '']) {
     for (const [role, ...args] of [
       ['worker', '--port', `${site.port}`],
@@ -228,7 +238,7 @@ test('names are labels or refused, never places', async () => {
       expect(stderr).toContain('name');
     }
   }
-  expect(filesBelow(site.directory).filter((path) => !path.endsWith('.log')).length).toBe(before);
+  expect(namesOfFiles(site)).toEqual(before);
   for (const name of ['../../x', '..', '/etc/x', '．．／x', 'CON', 'a\u202eb', '<script>']) {
     const id = await site.submit({ command: 'true', name });
     expect((await site.task(id)).name).toBe(name);
