@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { boundProcesses } from './bounded.ts';
 import { build, install, root } from './steps.ts';
+import { testPrograms } from './test-programs.ts';
 
 /** Longest a single test may take, ms: processes are started, killed and waited for on slow machines too. */
 const testTimeoutMs = 120_000;
@@ -66,42 +67,6 @@ async function tests(name: string, args: readonly string[]): Promise<void> {
   tally.skipped += count('skip');
   tally.failed += failed === 0 && exitCode !== 0 ? 1 : failed;
 }
-
-/** Programs (and files, by their paths) that some tests need, and their packages; where one is missing and cannot be had, those tests say so and skip. */
-const testPrograms = {
-  tmux: 'tmux',
-  bwrap: 'bubblewrap',
-  'qemu-system-x86_64': 'qemu-system-x86',
-  busybox: 'busybox-static',
-  cpio: 'cpio',
-  chromium: 'chromium',
-  tcpdump: 'tcpdump',
-  sqlite3: 'sqlite3',
-  ip: 'iproute2',
-  nft: 'nftables',
-  'dbus-daemon': 'dbus',
-  'avahi-daemon': 'avahi-daemon',
-  'avahi-browse': 'avahi-utils',
-  parallel: 'parallel',
-  jq: 'jq',
-  curl: 'curl',
-  xz: 'xz-utils',
-  promtool: 'prometheus',
-  shellcheck: 'shellcheck',
-  'systemd-analyze': 'systemd',
-  rpmbuild: 'rpm',
-  makeself: 'makeself',
-  makensis: 'nsis',
-  python3: 'python3-minimal',
-  'qemu-arm-static': 'qemu-user-static',
-  'qemu-aarch64-static': 'qemu-user-static',
-  '/usr/aarch64-linux-gnu/lib/libc.so.6': 'libc6-arm64-cross',
-  '/usr/lib/x86_64-linux-musl/libc.so': 'musl',
-  gcc: 'gcc libc6-dev',
-  '/usr/lib/wine/wine64': 'wine64',
-  'x86_64-w64-mingw32-gcc': 'gcc-mingw-w64-x86-64',
-  'arm-linux-gnueabihf-strip': 'binutils-arm-linux-gnueabihf libstdc++6-armhf-cross libatomic1-armhf-cross',
-};
 
 /** Installs what tests need from Debian's packages, where that is possible: as root, with apt. */
 async function provideTestPrograms(): Promise<void> {

@@ -25,11 +25,13 @@ param(
   [string] $Prefix = '',
   # SHA-256 that SHA256SUMS of the dispatcher, or manifest.json of the release, must have.
   [string] $Sums = '',
-  # Take a release from an address although its signature is not checked: Windows has nothing that could.
+  # Take a release although its signature cannot be checked.
   [switch] $InsecureNoSignature,
+  # Replace a program of a later version, too.
+  [switch] $AllowDowngrade,
   # Remove the program, its place on Path and its service.
   [switch] $Uninstall,
-  # With -Uninstall: also remove .octaskly in the home directory, the data.
+  # With -Uninstall: also remove the data: .octaskly in the home directory, and that of services in ProgramData.
   [switch] $Purge,
   # Say each step and do none.
   [switch] $DryRun,
@@ -41,6 +43,8 @@ param(
 $octasklyInstall = {
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
+# What a program answers is looked at below, whatever this session does about programs that fail.
+$PSNativeCommandUseErrorActionPreference = $false
 
 # Written by whoever hands this script out; empty in the repository.
 $baked_base = ''
@@ -48,9 +52,18 @@ $baked_pin = ''
 $baked_key = ''
 $baked_version = ''
 
+# What has to be free while the program is put there, MB.
+$room = 250
+
 function Write-Step([string] $Text) { if (-not $Quiet) { Write-Host $Text } }
 
-function Get-Sha256([string] $Path) { (Get-FileHash -Algorithm SHA256 -LiteralPath $Path).Hash.ToLowerInvariant() }
+# Not Get-FileHash: in Windows PowerShell 5.1 that is a script, which the policy for scripts may keep from running.
+function Get-Sha256([string] $Path) {
+  $hasher = [System.Security.Cryptography.SHA256]::Create()
+  $stream = [System.IO.File]::OpenRead($Path)
+  try { return ([BitConverter]::ToString($hasher.ComputeHash($stream)) -replace '-', '').ToLowerInvariant() }
+  finally { $stream.Dispose(); $hasher.Dispose() }
+}
 
 function Get-Sha256OfBytes([byte[]] $Bytes) {
   $hasher = [System.Security.Cryptography.SHA256]::Create()
@@ -59,9 +72,9 @@ function Get-Sha256OfBytes([byte[]] $Bytes) {
 }
 
 function Get-Target {
-  # A 32-bit PowerShell on a 64-bit system is told of itself; the system says more.
-  $machine = $env:PROCESSOR_ARCHITEW6432
-  if (-not $machine) { $machine = $env:PROCESSOR_ARCHITECTURE }
+  # A PowerShell for another processor, which Windows runs by emulation, is told of that one; what the system was installed
+  # for stands here.
+  $machine = (Get-ItemProperty -LiteralPath 'HKLM:\SYSTEM\CurrentControlSet\Control\Session Manager\Environment').PROCESSOR_ARCHITECTURE
   switch ($machine) {
     'AMD64' { return 'windows-x64' }
     'ARM64' { return 'windows-arm64' }
@@ -85,23 +98,34 @@ function Get-TokenSums([string] $Token) {
   return ([BitConverter]::ToString([byte[]] $bytes[0..31]) -replace '-', '').ToLowerInvariant()
 }
 
+# Whether an address is on this network, which no proxy leads to.
+function Test-Near([string] $Url) {
+  if ($baked_base -and -not $baked_key -and $Url -eq $baked_base) { return $true }
+  if ($Url -notmatch '^https?://(\[|[^/:]+)') { return $false }
+  $name = $Matches[1]
+  return $name -eq '[' -or $name -notmatch '\.' -or $name -match '\.local$' -or
+    $name -match '^(127|10|192\.168|169\.254|172\.(1[6-9]|2\d|3[01]))\.'
+}
+
 # Fetches a file of where the program comes from; $false when it is not there.
 function Get-Part([string] $Name, [string] $Path) {
-  if ($script:source -notmatch '^https?://') {
-    $local = Join-Path $script:source $Name
+  if ($source -notmatch '^https?://') {
+    $local = Join-Path $source $Name
     if (-not (Test-Path -LiteralPath $local)) { return $false }
     Copy-Item -LiteralPath $local -Destination $Path
     return $true
   }
-  $url = "$($script:source)/$Name"
-  if ($script:pin) {
+  $url = "$source/$Name"
+  if ($pin) {
     # Only curl, which Windows has, knows a server by its key.
-    & curl.exe -fsSLk --pinnedpubkey $script:pin --connect-timeout 10 --speed-limit 1 --speed-time 60 --retry 20 --retry-delay 3 --retry-max-time 1200 -o $Path $url
+    & curl.exe -q -fsSLk --noproxy '*' --pinnedpubkey $pin --max-filesize 400000000 --connect-timeout 10 --speed-limit 1 --speed-time 60 --retry 20 --retry-delay 3 --retry-max-time 1200 -o $Path $url
     return $LASTEXITCODE -eq 0
   }
+  $direct = @{}
+  if ($near -and $PSVersionTable.PSVersion.Major -ge 6) { $direct = @{ NoProxy = $true } }
   for ($try = 1; ; $try++) {
     try {
-      Invoke-WebRequest -UseBasicParsing -Uri $url -OutFile $Path
+      Invoke-WebRequest -UseBasicParsing -Uri $url -OutFile $Path @direct
       return $true
     } catch {
       $status = 0
@@ -118,55 +142,213 @@ function Assert-Sum([string] $Path, [string] $Sum, [string] $What) {
   if ((Get-Sha256 $Path) -ne $Sum) { throw "REFUSED: $What is not what its SHA-256 says. It was cut short or changed on its way. Nothing was changed." }
 }
 
+# Lines of a SHA-256 and a target, and nothing else: not the page of a network that one has to log into.
+function Test-List([string] $Path) {
+  $lines = @(Get-Content -LiteralPath $Path)
+  return $lines.Count -gt 0 -and @($lines | Where-Object { $_ -notmatch '^[0-9a-f]{64}  [a-z0-9-]+$' }).Count -eq 0
+}
+
 function Get-FromDispatcher([string] $Work, [string] $Target, [string] $TokenSums) {
   $list = Join-Path $Work 'SHA256SUMS'
   $expected = $TokenSums
   if ($Sums) { $expected = $Sums.ToLowerInvariant() }
   if ($expected -and (Get-Sha256 $list) -ne $expected) {
-    throw "REFUSED: what $($script:source) offers is not what the join token was made for. Either somebody between here and there has changed it, or the dispatcher was updated since: ask for a new line (octaskly invite). Nothing was changed."
+    throw "REFUSED: what $source offers is not what the join token was made for. Either somebody between here and there has changed it, or the dispatcher was updated since: ask for a new line (octaskly invite). Nothing was changed."
   }
   # Else whoever can write to where a release lies, or stands before it, would get round its signature as a dispatcher.
   if (-not $expected -and $baked_key -and -not $InsecureNoSignature) {
-    throw "REFUSED: $($script:source) answers as a dispatcher, not as a signed release, and nothing says what its program should be. Use the whole line of `"octaskly invite`" (-Join TOKEN), or give -Sums with the SHA-256 of $($script:source)/download/SHA256SUMS if you know it from elsewhere, or -InsecureNoSignature to go by $($script:source) alone. Nothing was changed."
+    throw "REFUSED: $source answers as a dispatcher, not as a signed release, and nothing says what its program should be. Use the whole line of `"octaskly invite`" (-Join TOKEN), or give -Sums with the SHA-256 of $source/download/SHA256SUMS if you know it from elsewhere, or -InsecureNoSignature to go by $source alone. Nothing was changed."
   }
   if (-not $expected) { Write-Step 'Without a join token nothing but this network says that the program is the right one.' }
   $sum = ''
   foreach ($line in Get-Content -LiteralPath $list) {
     if ($line -match '^([0-9a-f]{64})  (\S+)$' -and $Matches[2] -eq $Target) { $sum = $Matches[1] }
   }
-  if (-not $sum) { throw "The dispatcher at $($script:source) has no program for $Target. It has others when it is started with --dist, the directory of a release." }
-  Write-Step "Downloading octaskly for $Target from $($script:source)"
+  if (-not $sum) { throw "The dispatcher at $source has no program for $Target. It has others when it is started with --dist, the directory of a release." }
+  Write-Step "Downloading octaskly for $Target from $source"
   $file = Join-Path $Work 'octaskly.exe'
-  if (-not (Get-Part "download/$Target" $file)) { throw "Cannot fetch $($script:source)/download/$Target. Nothing was changed." }
-  Assert-Sum $file $sum "the program from $($script:source)"
+  if (-not (Get-Part "download/$Target" $file)) { throw "Cannot fetch $source/download/$Target. Nothing was changed." }
+  Assert-Sum $file $sum "the program from $source"
+}
+
+# Verification by Ed25519 (RFC 8032, 5.1.7), which neither Windows nor .NET has. It knows nothing secret, so how long it takes
+# may depend on what it is given. C# 5, the last that the compiler of Windows PowerShell 5.1 knows.
+$ed25519 = @'
+using System;
+using System.Numerics;
+using System.Security.Cryptography;
+
+public static class OctasklyEd25519
+{
+    static readonly BigInteger P = BigInteger.Pow(2, 255) - 19;
+    static readonly BigInteger L = BigInteger.Pow(2, 252) + BigInteger.Parse("27742317777372353535851937790883648493");
+    static readonly BigInteger D = Mod(-121665 * BigInteger.ModPow(121666, P - 2, P));
+    static readonly BigInteger I = BigInteger.ModPow(2, (P - 1) / 4, P);
+
+    /* Whether [s]B = r + [h]key. */
+    public static bool Verify(byte[] key, byte[] message, byte[] signature)
+    {
+        if (key.Length != 32 || signature.Length != 64) return false;
+        BigInteger r = Number(signature, 0, 32), s = Number(signature, 32, 32), k = Number(key, 0, 32);
+        byte[] hashed = new byte[64 + message.Length];
+        Array.Copy(signature, 0, hashed, 0, 32);
+        Array.Copy(key, 0, hashed, 32, 32);
+        Array.Copy(message, 0, hashed, 64, message.Length);
+        BigInteger h;
+        using (SHA512 sha = SHA512.Create()) h = Number(sha.ComputeHash(hashed), 0, 64) % L;
+        BigInteger by = Mod(4 * BigInteger.ModPow(5, P - 2, P)), bx = FindX(by, 0);
+        BigInteger ky = k % BigInteger.Pow(2, 255), kx = FindX(ky, (int)(k >> 255));
+        if (s >= L || kx < 0) return false;
+        BigInteger[] none = Point(0, 1), b = Point(bx, by), minusKey = Point(Mod(-kx), ky);
+        BigInteger[][] points = { none, b, minusKey, Add(b, minusKey) };
+        BigInteger[] sum = none;
+        for (int bit = 252; bit >= 0; bit--)
+        {
+            sum = Add(sum, sum);
+            sum = Add(sum, points[(int)((s >> bit) % 2 + 2 * ((h >> bit) % 2))]);
+        }
+        BigInteger z = BigInteger.ModPow(sum[2], P - 2, P), x = Mod(sum[0] * z), y = Mod(sum[1] * z);
+        return y + ((x % 2) << 255) == r;
+    }
+
+    /* Of bytes, the first the lowest. */
+    static BigInteger Number(byte[] bytes, int at, int count)
+    {
+        byte[] unsigned = new byte[count + 1];
+        Array.Copy(bytes, at, unsigned, 0, count);
+        return new BigInteger(unsigned);
+    }
+
+    static BigInteger Mod(BigInteger a)
+    {
+        BigInteger rest = a % P;
+        return rest.Sign < 0 ? rest + P : rest;
+    }
+
+    static BigInteger[] Point(BigInteger x, BigInteger y)
+    {
+        return new BigInteger[] { x, y, 1, Mod(x * y) };
+    }
+
+    /* The x, with this lowest bit, of the point with that y; -1 where there is none (5.1.3). */
+    static BigInteger FindX(BigInteger y, int lowest)
+    {
+        if (y >= P) return -1;
+        BigInteger u = Mod(y * y - 1), v = Mod(D * y * y + 1);
+        BigInteger x = Mod(u * v * v * v * BigInteger.ModPow(Mod(u * BigInteger.Pow(v, 7)), (P - 5) / 8, P));
+        if (Mod(v * x * x - u) != 0) x = Mod(x * I);
+        if (Mod(v * x * x - u) != 0) return -1;
+        if (x % 2 == lowest) return x;
+        return x == 0 ? -1 : P - x;
+    }
+
+    /* Any two (5.1.4). */
+    static BigInteger[] Add(BigInteger[] p, BigInteger[] q)
+    {
+        BigInteger a = Mod((p[1] - p[0]) * (q[1] - q[0])), b = Mod((p[1] + p[0]) * (q[1] + q[0]));
+        BigInteger c = Mod(2 * p[3] * q[3] * D), d = Mod(2 * p[2] * q[2]);
+        BigInteger e = b - a, f = d - c, g = d + c, h = b + a;
+        return new BigInteger[] { Mod(e * f), Mod(g * h), Mod(f * g), Mod(e * h) };
+    }
+}
+'@
+
+function Add-Ed25519 {
+  if ('OctasklyEd25519' -as [type]) { return }
+  # PowerShell 7 references all of .NET unless it is told what.
+  if ($PSVersionTable.PSVersion.Major -ge 6) { Add-Type -TypeDefinition $ed25519 }
+  else { Add-Type -TypeDefinition $ed25519 -ReferencedAssemblies 'System.Numerics' }
+}
+
+# Why it is not known whether the manifest is the one of whoever holds the key; '' when it is.
+function Get-Doubt([string] $Work, [byte[]] $Manifest) {
+  if (-not $baked_key) { return 'this script was had without a key' }
+  $path = Join-Path $Work 'manifest.json.sig'
+  if (-not (Get-Part 'manifest.json.sig' $path)) { return 'there is no signature' }
+  try { Add-Ed25519 } catch { return "PowerShell may not compile here ($($_.Exception.Message))" }
+  try { $signature = [Convert]::FromBase64String([System.IO.File]::ReadAllText($path)) } catch { $signature = [byte[]] @() }
+  # Before the 32 bytes of an Ed25519 key come 12 that say that it is one (RFC 8410).
+  $key = [byte[]] ([Convert]::FromBase64String($baked_key)[12..43])
+  if (-not [OctasklyEd25519]::Verify($key, $Manifest, $signature)) {
+    throw "REFUSED: the release at $source is not signed by the key of this script. Nothing was changed."
+  }
+  return ''
+}
+
+function Test-Manifest([string] $Path) {
+  try { return [bool] ([System.IO.File]::ReadAllText($Path) | ConvertFrom-Json).version } catch { return $false }
 }
 
 function Get-FromRelease([string] $Work, [string] $Target) {
-  $path = Join-Path $Work 'manifest.json'
+  $bytes = [System.IO.File]::ReadAllBytes((Join-Path $Work 'manifest.json'))
   if ($Sums) {
-    if ((Get-Sha256 $path) -ne $Sums.ToLowerInvariant()) { throw "REFUSED: manifest.json of $($script:source) is not the one that -Sums names. Nothing was changed." }
-  } elseif ($script:source -match '^https?://' -and -not $InsecureNoSignature) {
-    throw "REFUSED: Windows cannot check the signature of this release. Give -Sums with the SHA-256 of its manifest.json if you know it from elsewhere, or -InsecureNoSignature to go by $($script:source) alone."
+    if ((Get-Sha256OfBytes $bytes) -ne $Sums.ToLowerInvariant()) { throw "REFUSED: manifest.json of $source is not the one that -Sums names. Nothing was changed." }
+  } else {
+    $doubt = Get-Doubt $Work $bytes
+    if ($doubt -and $source -match '^https?://' -and -not $InsecureNoSignature) {
+      throw "REFUSED: the signature of this release cannot be checked: $doubt. Give -Sums with the SHA-256 of its manifest.json if you know it from elsewhere, or -InsecureNoSignature to go by $source alone."
+    }
+    if ($doubt) { Write-Step "The signature of the release is not checked: $doubt." }
   }
-  $manifest = Get-Content -Raw -LiteralPath $path | ConvertFrom-Json
-  if ($Version -and $manifest.version -ne $Version) { throw "The release at $($script:source) is $($manifest.version), and $Version was asked for." }
+  $manifest = [System.Text.Encoding]::UTF8.GetString($bytes) | ConvertFrom-Json
+  if ($Version -and $manifest.version -ne $Version) { throw "The release at $source is $($manifest.version), and $Version was asked for." }
   $name = "octaskly-$($manifest.version)-$Target"
   $entry = $manifest.files | Where-Object { $_.file -eq "$name.zip" } | Select-Object -First 1
-  if (-not $entry) { throw "The release $($manifest.version) at $($script:source) has nothing for $Target." }
-  Write-Step "Fetching octaskly $($manifest.version) for $Target from $($script:source)"
+  if (-not $entry) { throw "The release $($manifest.version) at $source has nothing for $Target." }
+  Write-Step "Fetching octaskly $($manifest.version) for $Target from $source"
   $archive = Join-Path $Work 'archive.zip'
   if (-not (Get-Part "$name.zip" $archive)) { throw "Cannot fetch $name.zip. Nothing was changed." }
   Assert-Sum $archive $entry.sha256 "$name.zip"
-  Expand-Archive -LiteralPath $archive -DestinationPath $Work
-  Move-Item -LiteralPath (Join-Path (Join-Path $Work $name) 'octaskly.exe') -Destination (Join-Path $Work 'octaskly.exe')
+  # Not Expand-Archive, which is a script as Get-FileHash is.
+  Add-Type -AssemblyName System.IO.Compression.FileSystem
+  $zip = [System.IO.Compression.ZipFile]::OpenRead($archive)
+  try {
+    $packed = $zip.GetEntry("$name/octaskly.exe")
+    if (-not $packed) { throw "$name.zip holds no $name/octaskly.exe. Nothing was changed." }
+    [System.IO.Compression.ZipFileExtensions]::ExtractToFile($packed, (Join-Path $Work 'octaskly.exe'))
+  } finally { $zip.Dispose() }
 }
 
 # The new file has to run here before it replaces one that does.
 function Test-Program([string] $Path) {
-  $answer = & $Path version
-  if ($LASTEXITCODE -ne 0 -or "$answer" -notlike 'octaskly *') { throw 'The new program does not run here. Nothing was changed.' }
+  try { $answer = & $Path version } catch { throw "The new program does not run here: $($_.Exception.Message) Nothing was changed." }
+  if ($LASTEXITCODE -ne 0) { throw "The new program does not run here (status $LASTEXITCODE). Nothing was changed." }
+  if ("$answer" -notlike 'octaskly *') { throw 'The new program does not say that it is octaskly. Nothing was changed.' }
   if ($Version -and "$answer" -ne "octaskly $Version") { throw "This is $answer, and $Version was asked for. Nothing was changed." }
   return "$answer"
+}
+
+# Whether version A comes before B, by Semantic Versioning 2.0.0, section 11.
+function Test-Before([string] $A, [string] $B) {
+  $x = @($A -split '[.-]'); $y = @($B -split '[.-]')
+  for ($i = 0; $i -lt [Math]::Max($x.Count, $y.Count); $i++) {
+    # What comes before a release has a tail.
+    if ($i -eq 3 -and ($x.Count -eq 3 -or $y.Count -eq 3)) { return $x.Count -gt $y.Count }
+    if ($i -ge $x.Count -or $i -ge $y.Count) { return $x.Count -lt $y.Count }
+    if ($x[$i] -ceq $y[$i]) { continue }
+    $isNumber = $x[$i] -match '^\d+$'
+    if ($isNumber -ne ($y[$i] -match '^\d+$')) { return $isNumber }
+    if ($isNumber) { return [long] $x[$i] -lt [long] $y[$i] }
+    return [string]::CompareOrdinal($x[$i], $y[$i]) -lt 0
+  }
+  return $false
+}
+
+# Somebody may show an old release with a known hole.
+function Assert-NoDowngrade([string] $Answer, [string] $Program) {
+  if ($AllowDowngrade -or -not (Test-Path -LiteralPath $Program)) { return }
+  try { $present = "$(& $Program version)" } catch { return }
+  if ($present -notlike 'octaskly *' -or -not (Test-Before $Answer.Substring(9) $present.Substring(9))) { return }
+  throw "This is $Answer, and $Program is $present, which is later: -AllowDowngrade replaces it all the same. Nothing was changed."
+}
+
+function Assert-Room([string] $Directory) {
+  # A share of another machine has no drive to ask.
+  try { $free = (New-Object System.IO.DriveInfo ([System.IO.Path]::GetPathRoot($Directory))).AvailableFreeSpace } catch { return }
+  $megabytes = [Math]::Floor($free / 1048576)
+  if ($megabytes -lt $room) {
+    throw "There is too little space left in ${Directory}: $megabytes MB are free, and octaskly needs $room MB while it is installed. Nothing was changed."
+  }
 }
 
 # A program that runs cannot be replaced, but it can be given another name; the next run removes that.
@@ -182,7 +364,7 @@ function Set-Program([string] $New, [string] $Program) {
 }
 
 function Set-UserPath([string] $Directory, [bool] $Wanted) {
-  $key = [Microsoft.Win32.Registry]::CurrentUser.OpenSubKey('Environment', $true)
+  $key = [Microsoft.Win32.Registry]::CurrentUser.CreateSubKey('Environment')
   try {
     # Not by [Environment], which would write what stands there as %NAME% with its value of now.
     $now = @("$($key.GetValue('Path', '', 'DoNotExpandEnvironmentNames'))" -split ';' | Where-Object { $_ -ne '' })
@@ -198,9 +380,33 @@ function Set-UserPath([string] $Directory, [bool] $Wanted) {
 
 function Remove-Leftovers([string] $Directory) {
   Get-ChildItem -LiteralPath $Directory -Force -ErrorAction SilentlyContinue |
-    Where-Object { $_.Name -like '.octaskly-install.*' -or $_.Name -like 'octaskly.exe.*.old' } |
+    Where-Object { $_.Name -match '^(\.octaskly-install|octaskly\.exe)\.(\d{1,9})(\.old)?$' } |
     Where-Object { -not (Get-Process -Id ([int] ($_.Name -replace '\D', '')) -ErrorAction SilentlyContinue) } |
     Remove-Item -Recurse -Force -ErrorAction SilentlyContinue
+}
+
+# What "octaskly update" keeps, and what one that was ended had begun.
+function Remove-Updates([string] $Directory) {
+  Get-ChildItem -LiteralPath $Directory -Force -ErrorAction SilentlyContinue |
+    Where-Object { $_.Name -match '^(octaskly\.previous(\.exe)?|\.octaskly\.\d+\.(new|spare).*)$' } |
+    Remove-Item -Force -ErrorAction SilentlyContinue
+}
+
+# What is removed of the data: nothing that a link leads to, and nothing of a service that stays.
+function Remove-Data([string] $Data) {
+  $services = Join-Path $Data 'services'
+  foreach ($name in 'octaskly', 'octaskly-worker') {
+    $machine = Join-Path $env:ProgramData $name
+    if (-not (Test-Path -LiteralPath $machine)) { continue }
+    $texts = @(Get-ChildItem -LiteralPath $services -ErrorAction SilentlyContinue | ForEach-Object { [System.IO.File]::ReadAllText($_.FullName) })
+    if (@($texts | Where-Object { $_.Contains("$machine<") -or $_.Contains("$machine ") -or $_.Contains("$machine`"") }).Count -gt 0) {
+      Write-Step "$machine stays: another service uses it."
+      continue
+    }
+    try { Remove-Item -LiteralPath $machine -Recurse -Force; Write-Step "Removed $machine" }
+    catch { throw "$machine stays: $($_.Exception.Message) As an administrator: Remove-Item -Recurse -Force '$machine'" }
+  }
+  if (Test-Path -LiteralPath $Data) { Remove-Item -LiteralPath $Data -Recurse -Force; Write-Step "Removed $Data" }
 }
 
 # What keeps starting a program must not be left behind without it.
@@ -224,11 +430,19 @@ function Uninstall-Octaskly([string] $Directory, [string] $Program) {
   $data = Join-Path $HOME '.octaskly'
   if ($DryRun) {
     Write-Step "Would remove the service, $Program, and $Directory from Path"
-    if ($Purge) { Write-Step "Would remove $data" }
+    if ($Purge) { Write-Step "Would remove $data, and data of services in $env:ProgramData" }
     return
+  }
+  if ($Purge -and (Test-Path -LiteralPath $data) -and ((Get-Item -LiteralPath $data -Force).Attributes -band [System.IO.FileAttributes]::ReparsePoint)) {
+    throw "$data is a link, and where it leads others may keep things too: nothing was removed. Look what is in there, remove it and the link, and do this again."
   }
   if (Test-Path -LiteralPath $Program) {
     Remove-Services $Program
+    $running = @(Get-Process -Name octaskly -ErrorAction SilentlyContinue | Where-Object { $_.Path -eq $Program })
+    if ($running.Count -gt 0) {
+      $ids = @($running | ForEach-Object { $_.Id }) -join ', '
+      throw "$Program runs as process ${ids}: stop it (Stop-Process -Id $ids), and do this again. Its services are removed, and nothing else."
+    }
     Remove-Item -LiteralPath $Program -Force
     Write-Step "Removed $Program"
   } else {
@@ -236,23 +450,28 @@ function Uninstall-Octaskly([string] $Directory, [string] $Program) {
   }
   Set-UserPath $Directory $false
   Remove-Leftovers $Directory
-  if (-not (Test-Path -LiteralPath $data)) { return }
-  if ($Purge) { Remove-Item -LiteralPath $data -Recurse -Force; Write-Step "Removed $data" }
-  else { Write-Step "The data stays in ${data}: secret, credentials, tasks. Remove it with -Uninstall -Purge." }
+  Remove-Updates $Directory
+  if ($Purge) { Remove-Data $data }
+  elseif (Test-Path -LiteralPath $data) { Write-Step "The data stays in ${data}: secret, credentials, tasks. Remove it with -Uninstall -Purge." }
 }
 
 function Install-Octaskly([string] $Directory, [string] $Program) {
-  $script:source = $From.TrimEnd('/')
-  $script:pin = ''
-  if (-not $From) { $script:source = $baked_base; $script:pin = $baked_pin }
-  if (-not $script:source) { throw 'Say where to install from: -From http://HOST:3000 of a dispatcher, or a release.' }
+  $source = $From.TrimEnd('/')
+  $pin = ''
+  if (-not $From) { $source = $baked_base; $pin = $baked_pin }
+  if (-not $source -and $PSScriptRoot -and (Test-Path -LiteralPath (Join-Path $PSScriptRoot 'manifest.json'))) { $source = $PSScriptRoot }
+  if (-not $source) { throw 'Say where to install from: -From http://HOST:3000 of a dispatcher, or a release.' }
+  if ($source -notmatch '^https?://' -and -not (Test-Path -LiteralPath $source)) {
+    if ($source -notmatch '^[A-Za-z0-9._-]+(:\d+)?$') { throw "-From `"$source`" is neither an address nor a directory." }
+    $source = "http://$source"
+  }
   if ($baked_version -and -not $Version) { $Version = $baked_version }
   $token = $Join -replace '\s', ''
   $target = Get-Target
   $tokenSums = Get-TokenSums $token
   if ($DryRun) {
     Write-Step "This device: $target"
-    Write-Step "Would download from $($script:source), check it, start it once, and put it in place: $Program"
+    Write-Step "Would download from $source, check it, start it once, and put it in place: $Program"
     Write-Step "Would put $Directory on your Path"
     if ($Service) { Write-Step 'Would install the service: octaskly service install worker' }
     elseif ($token) { Write-Step 'Would join: octaskly worker --join TOKEN' }
@@ -260,15 +479,25 @@ function Install-Octaskly([string] $Directory, [string] $Program) {
   }
   [void] (New-Item -ItemType Directory -Force -Path $Directory)
   Remove-Leftovers $Directory
+  Assert-Room $Directory
   $work = Join-Path $Directory ".octaskly-install.$PID"
   [void] (New-Item -ItemType Directory -Force -Path $work)
+  $near = Test-Near $source
+  # Windows PowerShell 5.1 has no switch for it.
+  $proxy = [System.Net.WebRequest]::DefaultWebProxy
   try {
-    if (Get-Part 'download/SHA256SUMS' (Join-Path $work 'SHA256SUMS')) { Get-FromDispatcher $work $target $tokenSums }
-    elseif (Get-Part 'manifest.json' (Join-Path $work 'manifest.json')) { Get-FromRelease $work $target }
-    else { throw "There is neither a dispatcher nor a release at $($script:source)." }
+    if ($near) { [System.Net.WebRequest]::DefaultWebProxy = $null }
+    $listPath, $manifestPath = (Join-Path $work 'SHA256SUMS'), (Join-Path $work 'manifest.json')
+    $answered = Get-Part 'download/SHA256SUMS' $listPath
+    if ($answered -and (Test-List $listPath)) { Get-FromDispatcher $work $target $tokenSums }
+    elseif ((Get-Part 'manifest.json' $manifestPath) -and (Test-Manifest $manifestPath)) { Get-FromRelease $work $target }
+    elseif ($answered) { throw "What came from $source/download/SHA256SUMS is no list of sums. A web page, of a network that wants you to log in first? Nothing was changed." }
+    else { throw "There is neither a dispatcher nor a release at $source." }
     $answer = Test-Program (Join-Path $work 'octaskly.exe')
+    Assert-NoDowngrade $answer $Program
     Set-Program (Join-Path $work 'octaskly.exe') $Program
   } finally {
+    [System.Net.WebRequest]::DefaultWebProxy = $proxy
     Remove-Item -LiteralPath $work -Recurse -Force -ErrorAction SilentlyContinue
   }
   Write-Step "Installed ${answer}: $Program"
@@ -284,13 +513,16 @@ function Install-Octaskly([string] $Directory, [string] $Program) {
 
 # Windows PowerShell 5.1 may still offer TLS 1.0 alone.
 [Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor [Net.SecurityProtocolType]::Tls12
+if ([Environment]::OSVersion.Platform -ne 'Win32NT') { throw 'This is not Windows: run install.sh instead.' }
 if ($Purge -and -not $Uninstall) { throw '-Purge goes with -Uninstall.' }
 if ($Join -and $Uninstall) { throw '-Join and -Uninstall contradict each other.' }
 if ($Sums -and $Sums -notmatch '^[0-9A-Fa-f]{64}$') { throw '-Sums is 64 digits 0-9a-f.' }
-$directory = $Prefix
-if (-not $directory) { $directory = Join-Path $env:LOCALAPPDATA 'Programs\octaskly' }
+# Whole, as .NET and Path need it: both know nothing of where PowerShell is.
+if ($Prefix) { $directory = $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($Prefix) }
+else { $directory = Join-Path $env:LOCALAPPDATA 'Programs\octaskly' }
 $program = Join-Path $directory 'octaskly.exe'
 if ($Uninstall) { Uninstall-Octaskly $directory $program } else { Install-Octaskly $directory $program }
 }
 
-. $octasklyInstall
+# In a scope of its own: no function or preference of it stays in the session that read it in.
+& $octasklyInstall

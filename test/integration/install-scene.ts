@@ -58,6 +58,8 @@ export class InstallScene {
 
   constructor() {
     mkdirSync(this.home);
+    // Root would look for data of services of this machine.
+    this.put('id', 'echo 1000');
   }
 
   get url(): string {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fillInstallScript } from '../../src/core/install-script.ts';
@@ -228,15 +228,10 @@ test('install.sh does without curl', async () => {
 test('install.sh says clearly that a disk is full, or starts no programs', async () => {
   const cannot = process.getuid?.() !== 0 || Bun.which('unshare') === null;
   if (cannot) return console.warn('not tested: full disks and noexec: that takes root and unshare');
-  // What cannot be packed, so that it fills the disk before it is unpacked.
-  scene.offer(
-    `${program()}: ${Buffer.from(crypto.getRandomValues(new Uint8Array(60_000)))
-      .toString('hex')
-      .repeat(1)}\n`,
-  );
+  scene.offer();
   for (const [options, why] of [
-    ['size=64k', 'There is no space left in'],
-    ['noexec,size=8m', 'mounted noexec'],
+    ['size=20m', 'MB are free, and octaskly needs 130 MB while it is installed'],
+    ['noexec,size=150m', 'mounted noexec'],
   ]) {
     mkdirSync(scene.prefix, { recursive: true });
     const text = `mount -t tmpfs -o ${options} none "$1" && ${dash.join(' ')} "$2" --from "$3" --prefix "$1"; echo "status $?"; find "$1" -type f`;
@@ -260,28 +255,52 @@ test('install.sh takes a release from the network only with a signature that fit
   expect([other.status, other.text.includes('REFUSED')]).toEqual([1, true]);
 });
 
-test('install.sh takes a release that its key has signed, and refuses one that another has', async () => {
-  if (Bun.which('openssl') === null)
-    return console.warn('not tested: signatures of releases: openssl is not installed');
+/** The command that installs a release with its own script; `signedBy` puts another signature beside its manifest. */
+function signedRelease(): { readonly command: readonly string[]; signedBy(key: KeyObject): string } {
   const { directory, manifest } = scene.release();
-  const keys = generateKeyPairSync('ed25519');
-  const key = keys.publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  const key = publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
   const baked = scene.path('baked.sh');
   writeFileSync(baked, fillInstallScript(readFileSync(script, 'utf8'), { key, version: '9.8.7', base: scene.url }));
   for (const file of ['manifest.json', 'octaskly-9.8.7-linux-x64.tar.gz'])
     scene.files.set(file, new Uint8Array(readFileSync(join(directory, file))));
-  const command = [...dash, baked, '--prefix', scene.prefix, '--no-completion'];
-  for (const [signer, status] of [
-    [keys.privateKey, 0],
-    [generateKeyPairSync('ed25519').privateKey, 1],
-  ] as const) {
-    scene.files.set('manifest.json.sig', `${sign(null, Buffer.from(manifest), signer).toString('base64')}\n`);
-    const ran = await scene.runCommand(command);
-    expect([ran.status, ran.text.includes('is not signed by the key')]).toEqual([status, status === 1]);
-  }
-  scene.put('openssl', 'exit 1');
-  const { text } = await scene.runCommand(command);
-  expect(text).toContain('REFUSED: the signature of this release cannot be checked: the openssl here cannot check it');
+  const signedBy = (signer: KeyObject): string => {
+    const text = `${sign(null, Buffer.from(manifest), signer).toString('base64')}\n`;
+    scene.files.set('manifest.json.sig', text);
+    return text;
+  };
+  signedBy(privateKey);
+  return { command: [...dash, baked, '--prefix', scene.prefix, '--no-completion'], signedBy };
+}
+
+for (const [program, other] of [
+  ['openssl', 'bc'],
+  ['bc', 'openssl'],
+] as const) {
+  test(`install.sh takes by ${program} a release that its key has signed, and refuses one that another has`, async () => {
+    if (Bun.which(program) === null)
+      return console.warn(`not tested: signatures of releases by ${program}: it is not installed`);
+    scene.put(other, 'exit 1');
+    const { command, signedBy } = signedRelease();
+    expect(await scene.runCommand(command)).toMatchObject({ status: 0 });
+    const text = signedBy(generateKeyPairSync('ed25519').privateKey);
+    for (const wrong of [text, `${text.slice(0, 40)}\n`, `${text}AAAA`, 'no signature\n', '\n', 'A'.repeat(100_000)]) {
+      scene.files.set('manifest.json.sig', wrong);
+      const ran = await scene.runCommand(command);
+      expect([wrong, ran.status, ran.text.includes('is not signed by the key')]).toEqual([wrong, 1, true]);
+    }
+  });
+}
+
+test('install.sh says what checks a signature where nothing does, and that there is none where it is missing', async () => {
+  for (const name of ['openssl', 'bc']) scene.put(name, 'exit 1');
+  const { command } = signedRelease();
+  const without = await scene.runCommand(command);
+  expect([without.status, scene.installed()]).toEqual([1, []]);
+  expect(without.text).toContain('cannot be checked: that takes openssl 3.0 or later, or bc, and neither');
+  expect(await scene.runCommand([...command, '--insecure-no-signature'])).toMatchObject({ status: 0 });
+  scene.files.delete('manifest.json.sig');
+  expect((await scene.runCommand(command)).text).toContain('cannot be checked: there is no signature');
 });
 
 test('install.sh of a release goes by no dispatcher unless a token, a sum or its user vouches for it', async () => {

@@ -1,0 +1,42 @@
+/**
+ * Programs (and files, by their paths) that some tests need, and the packages of Debian that bring them. Where one is missing
+ * and cannot be had, those tests say so and skip.
+ */
+
+export const testPrograms: Readonly<Record<string, string>> = {
+  tmux: 'tmux',
+  bwrap: 'bubblewrap',
+  'qemu-system-x86_64': 'qemu-system-x86',
+  busybox: 'busybox-static',
+  cpio: 'cpio',
+  chromium: 'chromium',
+  tcpdump: 'tcpdump',
+  sqlite3: 'sqlite3',
+  ip: 'iproute2',
+  nft: 'nftables',
+  'dbus-daemon': 'dbus',
+  'avahi-daemon': 'avahi-daemon',
+  'avahi-browse': 'avahi-utils',
+  parallel: 'parallel',
+  jq: 'jq',
+  curl: 'curl',
+  xz: 'xz-utils',
+  promtool: 'prometheus',
+  shellcheck: 'shellcheck',
+  bc: 'bc',
+  'original-awk': 'original-awk',
+  mcs: 'mono-mcs mono-runtime libmono-system-numerics4.0-cil',
+  'systemd-analyze': 'systemd',
+  rpmbuild: 'rpm',
+  makeself: 'makeself',
+  makensis: 'nsis',
+  python3: 'python3-minimal',
+  'qemu-arm-static': 'qemu-user-static',
+  'qemu-aarch64-static': 'qemu-user-static',
+  '/usr/aarch64-linux-gnu/lib/libc.so.6': 'libc6-arm64-cross',
+  '/usr/lib/x86_64-linux-musl/libc.so': 'musl',
+  gcc: 'gcc libc6-dev',
+  '/usr/lib/wine/wine64': 'wine64',
+  'x86_64-w64-mingw32-gcc': 'gcc-mingw-w64-x86-64',
+  'arm-linux-gnueabihf-strip': 'binutils-arm-linux-gnueabihf libstdc++6-armhf-cross libatomic1-armhf-cross',
+};
