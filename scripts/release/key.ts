@@ -21,20 +21,51 @@ export interface ReleaseKey {
   sign(bytes: Uint8Array): string | null;
 }
 
-/** Where the key is: what `--key` named, else OCTASKLY_RELEASE_KEY_FILE, else the user's own. */
-export function keyFile(given: string | undefined): string {
-  return resolve(
-    given ?? process.env.OCTASKLY_RELEASE_KEY_FILE ?? join(homedir(), '.config', 'octaskly', 'release.pem'),
-  );
+export interface KeyPlace {
+  /** Absolute. */
+  readonly file: string;
+  /** Who named it, for people; `null`: nobody, it is the user's own. */
+  readonly namedBy: string | null;
+  /** Whether a key is made in it: always, where none is, or never. One that was named wrongly must not become another key. */
+  readonly make: 'always' | 'if-missing' | 'never';
 }
 
-/** The key in a file, which is made when missing, and `say` tells so. Throws when it is none, or lies in the repository. */
-export function openKey(file: string, say: (line: string) => void): ReleaseKey {
+interface GivenKey {
+  readonly key?: string | undefined;
+  readonly newKey?: string | undefined;
+}
+
+/** Where the key is: what --new-key or --key named, else OCTASKLY_RELEASE_KEY_FILE, else the user's own. Throws for no name. */
+export function keyPlace({ key, newKey }: GivenKey): KeyPlace {
+  if (key !== undefined && newKey !== undefined) throw new Error('--key and --new-key should not be given both');
+  const variable = 'OCTASKLY_RELEASE_KEY_FILE';
+  const given = [
+    ['--new-key', newKey, 'always'],
+    ['--key', key, 'never'],
+    [variable, process.env[variable], 'never'],
+  ] as const;
+  for (const [namedBy, name, make] of given) {
+    if (name === undefined) continue;
+    if (name === '') throw new Error(`${namedBy} is empty: it should be the file of the release key`);
+    return { file: resolve(name), namedBy, make };
+  }
+  return { file: join(homedir(), '.config', 'octaskly', 'release.pem'), namedBy: null, make: 'if-missing' };
+}
+
+/** The key in its place, where it is made if it should be, and `say` tells so. Throws when it is none, or in the repository. */
+export function openKey({ file, namedBy, make }: KeyPlace, say: (line: string) => void): ReleaseKey {
   refuseWithin(root, file);
-  if (!existsSync(file)) makeKey(file, say);
+  const isThere = existsSync(file);
+  if (isThere && make === 'always') {
+    throw new Error(`${file} is there already, and is not replaced: name it by --key if it is the key`);
+  }
+  if (!isThere) {
+    if (make === 'never') throw new Error(missingKey(file, namedBy));
+    makeKey(file, say);
+  }
   refuseWithin(realpathSync(root), realpathSync(file));
-  const pem = readFileSync(file, 'utf8');
   try {
+    const pem = readFileSync(file, 'utf8');
     if (pem.includes('BEGIN PUBLIC KEY')) return keyOf(createPublicKey(pem), null);
     const privateKey = createPrivateKey(pem);
     warnOfReaders(file, say);
@@ -43,6 +74,11 @@ export function openKey(file: string, say: (line: string) => void): ReleaseKey {
     const should = 'it should be what this makes: openssl genpkey -algorithm ed25519 -out FILE';
     throw new Error(`${file} is no key to sign a release with (${reasonOf(cause)}); ${should}`, { cause });
   }
+}
+
+function missingKey(file: string, namedBy: string | null): string {
+  const why = 'programs take updates signed by the key they were built with alone, so none is made in its place';
+  return `there is no release key ${file}, which ${namedBy} names: ${why}. Is the name right? A new key: --new-key FILE`;
 }
 
 /** Windows has other rights than these. */

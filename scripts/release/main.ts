@@ -12,18 +12,20 @@ import { type Target, targetNamed, targets } from '../../src/core/targets.ts';
 import { version } from '../../src/version.ts';
 import { root } from '../steps.ts';
 import { missingFor } from './builders.ts';
-import { keyFile, openKey } from './key.ts';
-import { packageMakers } from './packages/makers.ts';
+import { keyPlace, openKey } from './key.ts';
+import { missingTools, packageMakers } from './packages/makers.ts';
 import { makeRelease, type ReleaseOptions } from './release.ts';
 import { differences, releaseElsewhere } from './reproducible.ts';
-import { changedFiles, type Source, sourceIn } from './source.ts';
+import { changedFiles, packagesElsewhere, type Source, sourceIn } from './source.ts';
+import type { PackageMaker } from './stage.ts';
 
 const usage = `bun run release [OPTION]...
 
   --targets A,B         what to build for (default: all)
                         ${targets.map(({ name }) => name).join(', ')}
-  --key FILE            the Ed25519 key that signs, as PEM; made when missing. With its public half alone nothing is signed
-                        (default: OCTASKLY_RELEASE_KEY_FILE, else ~/.config/octaskly/release.pem)
+  --key FILE            the Ed25519 key that signs, as PEM. With its public half alone nothing is signed
+                        (default: OCTASKLY_RELEASE_KEY_FILE, else ~/.config/octaskly/release.pem, made when missing)
+  --new-key FILE        make a new key there, and sign with it
   --base URL            where the release will be had; the install scripts look there unless told otherwise
   --out DIR             the directory to make (default: dist/release)
   --level N             of compression, 1 (fast) to 9 (small, default)
@@ -37,6 +39,7 @@ const usage = `bun run release [OPTION]...
 const options = {
   targets: { type: 'string' },
   key: { type: 'string' },
+  'new-key': { type: 'string' },
   base: { type: 'string' },
   out: { type: 'string', default: join(root, 'dist', 'release') },
   level: { type: 'string', default: '9' },
@@ -55,7 +58,7 @@ const say = (line: string): void => {
 };
 
 function targetsOf(list: string | undefined): readonly Target[] {
-  if (list === undefined) return targets.filter(isPossible);
+  if (list === undefined) return targets.filter((target) => missingFor(target).length === 0);
   const chosen = list.split(',').map((name) => {
     const target = targetNamed(name.trim());
     if (target !== undefined) return target;
@@ -64,11 +67,18 @@ function targetsOf(list: string | undefined): readonly Target[] {
   return targets.filter((target) => chosen.includes(target));
 }
 
-/** Whether this machine has what it takes; one that has not builds the others. Whoever names a target is told by its builder. */
-function isPossible(target: Target): boolean {
-  const missing = missingFor(target);
-  if (missing.length > 0) say(`Not built: ${target.name}, since there is no ${missing.join(', no ')} here.`);
-  return missing.length === 0;
+/** What is not in the release since this machine lacks what it takes, one line each. What was named is not left out: it fails. */
+function leftOut(values: { targets?: string; packages?: string }, made: readonly Target[]): readonly string[] {
+  const line = (name: string, missing: readonly string[]): readonly string[] =>
+    missing.length === 0 ? [] : [`Not in it: ${name}, since there is no ${missing.join(', no ')} here.`];
+  return [
+    ...(values.targets === undefined ? targets.flatMap((target) => line(target.name, missingFor(target))) : []),
+    ...(values.packages === undefined ? wantedOf(made).flatMap((maker) => line(maker.name, missingTools(maker))) : []),
+  ];
+}
+
+function wantedOf(made: readonly Target[]): readonly PackageMaker[] {
+  return packageMakers.filter(({ isFor }) => made.some(isFor));
 }
 
 function sourceOf({ commit, date, dirty }: { commit?: string; date?: string; dirty: boolean }): Source {
@@ -90,6 +100,16 @@ function sourceOf({ commit, date, dirty }: { commit?: string; date?: string; dir
   return source;
 }
 
+/** Throws where a release could not be made again elsewhere, since its packages are linked in. */
+function checkPackages({ dirty, 'check-reproducible': isCompared }: { dirty: boolean; 'check-reproducible': boolean }) {
+  const place = packagesElsewhere(root);
+  if (place === null) return;
+  const what = `node_modules is a link to ${place}, so paths of this machine get into the programs and nobody could make the same release`;
+  const trial = isCompared ? '' : ', or say --dirty for a trial';
+  if (isCompared || !dirty) throw new Error(`${what}: remove the link and install the packages (bun install)${trial}`);
+  say(`Careful: ${what}. This release is for a trial alone.`);
+}
+
 /** Throws for what is no web address, or has anything in it that a shell could take for something else. */
 function baseOf(text: string | undefined): string | null {
   if (text === undefined) return null;
@@ -102,15 +122,22 @@ function levelOf(text: string): number {
   throw new Error(`--level should be 1 to 9, not "${text}"`);
 }
 
-/** Throws for what is no package. */
-function packagesOf(list: string | undefined): readonly string[] {
+/** The makers of packages that are wanted, by name. Throws for what is no package, or was named and cannot be made here. */
+function packagesOf(list: string | undefined, made: readonly Target[]): readonly string[] {
   const names = packageMakers.map(({ name }) => name);
-  if (list === undefined) return names;
+  if (list === undefined) return packageMakers.filter((maker) => missingTools(maker).length === 0).map(nameOf);
   const chosen = list === 'none' ? [] : list.split(',').map((name) => name.trim());
   const unknown = chosen.find((name) => !names.includes(name));
-  if (unknown === undefined) return chosen;
-  throw new Error(`--packages should be some of ${names.join(', ')}, or none; "${unknown}" is not among them`);
+  if (unknown !== undefined)
+    throw new Error(`--packages should be some of ${names.join(', ')}, or none; "${unknown}" is not among them`);
+  for (const maker of wantedOf(made).filter(({ name }) => chosen.includes(name))) {
+    const missing = missingTools(maker);
+    if (missing.length > 0) throw new Error(`--packages ${maker.name} takes ${missing.join(', ')}: install that first`);
+  }
+  return chosen;
 }
+
+const nameOf = ({ name }: PackageMaker): string => name;
 
 /** Whether the release made again, elsewhere, is the same. */
 async function isReproducible(release: ReleaseOptions, keyPath: string): Promise<boolean> {
@@ -134,26 +161,28 @@ async function run(): Promise<number> {
     process.stdout.write(usage);
     return 0;
   }
-  const keyPath = keyFile(values.key);
+  const place = keyPlace({ key: values.key, newKey: values['new-key'] });
   const where = { out: resolve(values.out), base: baseOf(values.base) };
-  const chosen = {
-    targets: targetsOf(values.targets),
-    level: levelOf(values.level),
-    ...where,
-    packages: packagesOf(values.packages),
-  };
+  const made = targetsOf(values.targets);
+  const packages = packagesOf(values.packages, made);
+  const chosen = { targets: made, level: levelOf(values.level), ...where, packages };
+  checkPackages(values);
   const source = sourceOf(values);
-  const release = { ...chosen, source, version, key: openKey(keyPath, say), say };
+  const left = leftOut(values, made);
+  for (const line of left) say(line);
+  const release = { ...chosen, source, version, key: openKey(place, say), say };
   const { files } = await makeRelease(release);
   if (release.key.sign(Buffer.alloc(0)) === null)
-    say(`Not signed, since ${keyPath} is a public key: there is no ${signatureFile}.`);
+    say(`Not signed, since ${place.file} is a public key: there is no ${signatureFile}.`);
   const here = files.filter(({ kind }) => kind !== 'program');
   const megabytes = here.reduce((sum, { bytes }) => sum + bytes, 0) / 1e6;
   const seconds = (performance.now() - startedAt) / 1000;
   say(
     `${release.out}: octaskly ${version}, ${here.length} files, ${megabytes.toFixed(0)} MB, in ${seconds.toFixed(0)} s`,
   );
-  return !values['check-reproducible'] || (await isReproducible(release, keyPath)) ? 0 : 1;
+  // Once more, as it was said minutes ago.
+  for (const line of left) say(line);
+  return !values['check-reproducible'] || (await isReproducible(release, place.file)) ? 0 : 1;
 }
 
 // What is half done is cleared away by whoever began it, as after any failure.

@@ -36,8 +36,9 @@ import { inspect, problemsFor } from './inspect.ts';
 import { bakeInstallScripts } from './install-scripts.ts';
 import type { ReleaseKey } from './key.ts';
 import { formula, formulaFile } from './packages/formula.ts';
-import { missingTools, packageMakers } from './packages/makers.ts';
+import { packageMakers } from './packages/makers.ts';
 import { recordProfile } from './profile.ts';
+import { readmeAlone } from './readme.ts';
 import { packageOf } from './runtimes.ts';
 import type { Source } from './source.ts';
 import type { MadeFile, Stage } from './stage.ts';
@@ -56,7 +57,7 @@ export interface ReleaseOptions {
   readonly base: string | null;
   /** Of compression, 1 (fast) … 9 (small). */
   readonly level: number;
-  /** Names of the makers of packages that are wanted. */
+  /** Names of the makers of packages that are wanted; their tools are here. */
   readonly packages: readonly string[];
   readonly say: (line: string) => void;
 }
@@ -173,7 +174,8 @@ async function packStage(making: Making, stage: Stage): Promise<void> {
   const { source, version, files, level, say } = making;
   const { target, dir, date } = stage;
   const startedAt = performance.now();
-  for (const file of ['LICENSE', 'README.md']) cpSync(join(source.root, file), join(dir, file));
+  cpSync(join(source.root, 'LICENSE'), join(dir, 'LICENSE'));
+  writeFileSync(join(dir, 'README.md'), readmeAlone(readFileSync(join(source.root, 'README.md'), 'utf8')));
   writeCompletions(source.root, join(dir, 'completions'));
   const file = archiveName(version, target);
   const pack = target.system === 'windows' ? zip : tarGz;
@@ -184,17 +186,12 @@ async function packStage(making: Making, stage: Stage): Promise<void> {
   makePackages(making, stage);
 }
 
-/** What this machine lacks the tools for is left out, and told of. */
+/** The wanted packages that are for this target. */
 function makePackages(making: Making, stage: Stage): void {
   const { files, packages, say } = making;
   for (const maker of packageMakers) {
     if (!packages.includes(maker.name) || !maker.isFor(stage.target)) continue;
     const startedAt = performance.now();
-    const missing = missingTools(maker);
-    if (missing.length > 0) {
-      say(`Not made: ${maker.name} for ${stage.target.name}, since there is no ${missing.join(', no ')} here.`);
-      continue;
-    }
     for (const each of maker.make(stage, files)) {
       take(making, each);
       say(`${each.file}: ${megabytes(statSync(join(files, each.file)).size)} in ${secondsSince(startedAt)}`);

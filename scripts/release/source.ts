@@ -1,5 +1,6 @@
 /** What is built: a tree of sources, and the commit it stands for. */
 
+import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface Source {
@@ -32,6 +33,14 @@ const parts = ['src', 'tui', 'docs', 'scripts', 'package.json', 'bun.lock', 'tsc
 /** What of the tree gets into a release and is not as the commit has it, or not in it at all. */
 export function changedFiles(root: string): readonly string[] {
   return (git(root, 'status', '--porcelain', '--', ...parts) ?? '').split('\n').filter((line) => line !== '');
+}
+
+/** Where the installed packages really lie, when that is not in the tree: the compiler follows links, and writes down paths. */
+export function packagesElsewhere(root: string): string | null {
+  const packages = join(root, 'node_modules');
+  if (!existsSync(packages)) return null;
+  const place = realpathSync(packages);
+  return place === join(realpathSync(root), 'node_modules') ? null : place;
 }
 
 /** Copies what git would take in of the tree in `root` to the empty directory `to`: the tree as it lies there. */

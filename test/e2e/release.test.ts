@@ -206,6 +206,7 @@ describe('the program in the archive', () => {
       const program = join(dir, 'octaskly');
       expect(statSync(program).mode & 0o777).toBe(0o755);
       expect(readdirSync(dir).sort()).toEqual(['LICENSE', 'NOTICES.txt', 'README.md', 'completions', 'octaskly']);
+      expect(readFileSync(join(dir, 'README.md'), 'utf8')).not.toContain('](docs/');
       const digest = new Bun.CryptoHasher('sha256').update(readFileSync(program)).digest('hex');
       expect(fileFor(manifest, host, 'program')?.sha256).toBe(digest);
       const said = Bun.spawnSync([program, 'version', '-o', 'json'], { cwd: directory, env: { HOME: directory } });
@@ -325,6 +326,14 @@ test(
     expect(refused('--nonsense')).toMatchObject({ status: 2, stderr: expect.stringContaining('bun run release') });
     const inside = join(root, 'dist', 'release.pem');
     expect(refused(...what, '--key', inside)).toMatchObject({ status: 1, stderr: expect.stringContaining('outside') });
+    const typo = refused(...what, '--key', join(directory, 'tyop.pem'));
+    expect(typo).toMatchObject({ status: 1, stderr: expect.stringContaining('--new-key FILE') });
+    expect(existsSync(join(directory, 'tyop.pem'))).toBe(false);
+    // Named, a package is not left out for want of its tool.
+    const bare = [join(root, 'scripts/release/main.ts'), ...what, '--key', keyPath, '--packages', 'run'];
+    expect(bun([...bare, '--out', join(directory, 'refused')], { PATH: directory })).toMatchObject(
+      host.libc === 'glibc' ? { status: 1, stderr: expect.stringContaining('takes makeself') } : {},
+    );
     expect(readdirSync(directory)).not.toContain('refused');
     mkdirSync(join(directory, 'precious'));
     writeFileSync(join(directory, 'precious', 'thesis'), 'the only copy');

@@ -2,11 +2,22 @@
 
 import { afterAll, describe, expect, test } from 'bun:test';
 import { generateKeyPairSync } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { keyFile, openKey } from '../../scripts/release/key.ts';
-import { changedFiles, copySources, sourceIn } from '../../scripts/release/source.ts';
+import { keyPlace, openKey } from '../../scripts/release/key.ts';
+import { changedFiles, copySources, packagesElsewhere, sourceIn } from '../../scripts/release/source.ts';
 import { root } from '../../scripts/steps.ts';
 import { isSignedBy } from '../../src/runtime/release-key.ts';
 
@@ -57,33 +68,58 @@ describe('a source', () => {
   });
 });
 
+test('packagesElsewhere() says where packages lie that are linked in', () => {
+  const tree = join(directory, 'tree');
+  mkdirSync(join(tree, 'node_modules'), { recursive: true });
+  symlinkSync(tree, join(directory, 'linked'));
+  expect([packagesElsewhere(tree), packagesElsewhere(join(directory, 'linked'))]).toEqual([null, null]);
+  const other = join(directory, 'other');
+  mkdirSync(other);
+  expect(packagesElsewhere(other)).toBeNull();
+  symlinkSync(join(tree, 'node_modules'), join(other, 'node_modules'));
+  expect(packagesElsewhere(other)).toBe(realpathSync(join(tree, 'node_modules')));
+});
+
 describe('openKey()', () => {
   const said: string[] = [];
   const say = (line: string): void => {
     said.push(line);
   };
 
-  test('makes a key for its owner alone where there is none, says so, and takes it from then on', () => {
+  const named = (file: string) => ({ file, namedBy: '--key', make: 'never' as const });
+
+  test("makes the user's own for its owner alone where there is none, says so, and takes it from then on", () => {
     const file = join(directory, 'new', 'release.pem');
-    const made = openKey(file, say);
+    const made = openKey({ file, namedBy: null, make: 'if-missing' }, say);
     expect(said).toEqual([expect.stringContaining(file)]);
     expect(statSync(file).mode & 0o777).toBe(0o600);
     const bytes = Buffer.from('{}');
     expect(isSignedBy(made.publicKey, bytes, made.sign(bytes) ?? '')).toBe(true);
-    expect(openKey(file, say).publicKey).toBe(made.publicKey);
+    expect(openKey(named(file), say).publicKey).toBe(made.publicKey);
     expect(said).toHaveLength(1);
   });
 
+  test('makes none in place of one that was named, and none over another', () => {
+    const file = join(directory, 'tyop.pem');
+    expect(() => openKey({ ...named(file), namedBy: 'OCTASKLY_RELEASE_KEY_FILE' }, say)).toThrow(
+      /OCTASKLY_RELEASE_KEY_FILE names.*--new-key FILE/,
+    );
+    expect(existsSync(file)).toBe(false);
+    const { publicKey } = openKey({ file, namedBy: '--new-key', make: 'always' }, say);
+    expect(() => openKey({ file, namedBy: '--new-key', make: 'always' }, say)).toThrow('is there already');
+    expect(openKey(named(file), say).publicKey).toBe(publicKey);
+  });
+
   test('signs nothing with the public half of one', () => {
-    const { publicKey, publicPem } = openKey(join(directory, 'new', 'release.pem'), say);
+    const { publicKey, publicPem } = openKey(named(join(directory, 'new', 'release.pem')), say);
     writeFileSync(join(directory, 'public.pem'), publicPem);
-    const half = openKey(join(directory, 'public.pem'), say);
+    const half = openKey(named(join(directory, 'public.pem')), say);
     expect([half.publicKey, half.sign(Buffer.alloc(1))]).toEqual([publicKey, null]);
   });
 
   test('refuses one within the repository, and makes none there', () => {
     const file = join(root, 'dist', 'never.pem');
-    expect(() => openKey(file, say)).toThrow('outside the repository');
+    expect(() => openKey({ ...named(file), make: 'always' }, say)).toThrow('outside the repository');
     expect(existsSync(file)).toBe(false);
   });
 
@@ -91,19 +127,19 @@ describe('openKey()', () => {
     const file = join(directory, 'other.pem');
     for (const text of ['', '-----BEGIN PUBLIC KEY-----\nxx\n-----END PUBLIC KEY-----\n']) {
       writeFileSync(file, text);
-      expect(() => openKey(file, say)).toThrow('openssl genpkey -algorithm ed25519');
+      expect(() => openKey(named(file), say)).toThrow('openssl genpkey -algorithm ed25519');
     }
     writeFileSync(file, generateKeyPairSync('x25519').privateKey.export({ format: 'pem', type: 'pkcs8' }), {
       mode: 0o600,
     });
-    expect(() => openKey(file, say)).toThrow('its kind is x25519, not ed25519');
+    expect(() => openKey(named(file), say)).toThrow('its kind is x25519, not ed25519');
   });
 
   test('says when others can read the private half', () => {
     const file = join(directory, 'new', 'release.pem');
     chmodSync(file, 0o644);
     said.length = 0;
-    openKey(file, say);
+    openKey(named(file), say);
     expect(said).toEqual([expect.stringContaining('chmod 600')]);
     chmodSync(file, 0o600);
   });
@@ -112,7 +148,14 @@ describe('openKey()', () => {
     const before = process.env.OCTASKLY_RELEASE_KEY_FILE;
     process.env.OCTASKLY_RELEASE_KEY_FILE = '/by/environment.pem';
     try {
-      expect([keyFile('/named.pem'), keyFile(undefined)]).toEqual(['/named.pem', '/by/environment.pem']);
+      expect(keyPlace({ key: '/named.pem' })).toMatchObject({ file: '/named.pem', make: 'never' });
+      expect(keyPlace({ newKey: '/new.pem' })).toMatchObject({ file: '/new.pem', make: 'always' });
+      expect(keyPlace({})).toMatchObject({ file: '/by/environment.pem', make: 'never' });
+      expect(() => keyPlace({ key: '/a.pem', newKey: '/b.pem' })).toThrow('not be given both');
+      process.env.OCTASKLY_RELEASE_KEY_FILE = '';
+      expect(() => keyPlace({})).toThrow('OCTASKLY_RELEASE_KEY_FILE is empty');
+      delete process.env.OCTASKLY_RELEASE_KEY_FILE;
+      expect(keyPlace({})).toMatchObject({ namedBy: null, make: 'if-missing' });
     } finally {
       if (before === undefined) delete process.env.OCTASKLY_RELEASE_KEY_FILE;
       else process.env.OCTASKLY_RELEASE_KEY_FILE = before;

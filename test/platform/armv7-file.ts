@@ -7,13 +7,14 @@ import { buildArmv7, stripper } from '../../scripts/release/armv7.ts';
 import { root } from '../../scripts/steps.ts';
 import { emulated, whyNotEmulated } from './emulated.ts';
 import type { PlatformFile } from './file.ts';
+import { lacking } from './notices.ts';
 
 /** With libraries of libstdc++6-armhf-cross and libatomic1-armhf-cross. */
 const emulation = { emulator: ['qemu-arm-static'], libraries: '/usr/arm-linux-gnueabihf/lib' };
 
 /** Why it cannot be run here; null when it can. */
 export function whyNotHere(): string | null {
-  if (Bun.which(stripper) === null) return `there is no ${stripper}`;
+  if (Bun.which(stripper) === null) return lacking([stripper]);
   return whyNotEmulated(emulation, ['libatomic.so.1', 'libstdc++.so.6']);
 }
 

@@ -1,6 +1,6 @@
 /**
  * The file for 32-bit ARM does a whole job under QEMU, for a dispatcher of the file for this machine. `bun
- * test/platform/main.ts armv7` tests more of it.
+ * run platforms armv7` tests more of it.
  */
 
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
@@ -8,13 +8,15 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { closeSites, openSite, type Site } from '../e2e/site.ts';
 import { openArmv7File, whyNotHere } from './armv7-file.ts';
 import type { PlatformFile } from './file.ts';
+import { notTested } from './notices.ts';
 import { isThorough } from './thorough.ts';
 
 /** QEMU takes seconds to start it. */
 setDefaultTimeout(120_000);
 
 const whyNot = whyNotHere();
-if (whyNot !== null) console.warn(`not tested: the file for 32-bit ARM, as ${whyNot}`);
+if (whyNot !== null) notTested('the file for 32-bit ARM', whyNot, 'armv7');
+else if (!isThorough) notTested('more of the file for 32-bit ARM', null, 'armv7');
 
 let file: PlatformFile | null = null;
 let program: readonly string[] = [];

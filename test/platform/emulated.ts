@@ -5,6 +5,7 @@
 
 import { cpSync, existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { lacking } from './notices.ts';
 
 export interface Emulation {
   /** The emulator, and options of its own. */
@@ -17,9 +18,9 @@ export interface Emulation {
 export function whyNotEmulated({ emulator, libraries }: Emulation, needed: readonly string[]): string | null {
   if (process.platform !== 'linux') return 'it runs on Linux';
   const [name = ''] = emulator;
-  if (Bun.which(name) === null) return `there is no ${name}`;
-  const missing = needed.filter((library) => !existsSync(join(libraries, library)));
-  return missing.length > 0 ? `${libraries} has no ${missing.join(', no ')}` : null;
+  const programs = Bun.which(name) === null ? [name] : [];
+  const paths = needed.map((library) => join(libraries, library));
+  return lacking([...programs, ...paths.filter((path) => !existsSync(path))]);
 }
 
 /** How `program` is started. Its system is made in `directory`. */

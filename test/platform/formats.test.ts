@@ -1,6 +1,7 @@
 /**
  * Files for systems that are not at hand, looked at as files: format, processor, dynamic linker, libraries, signature (of
- * macOS: ad hoc, every page as signed), what is embedded. They were not run. In full: `bun test/platform/main.ts formats`.
+ * macOS: ad hoc, every page as signed), what is embedded. They were not run. Only in full: in the short form
+ * `test/e2e/release.test.ts` looks in the same way at the one for macOS that a release made.
  */
 
 import { expect, setDefaultTimeout, test } from 'bun:test';
@@ -8,18 +9,17 @@ import { readFileSync } from 'node:fs';
 import { inspect, problemsFor } from '../../scripts/release/inspect.ts';
 import { targetNamed } from '../../src/core/targets.ts';
 import { openFile } from './file.ts';
+import { notTested } from './notices.ts';
 import { isThorough } from './thorough.ts';
 
 setDefaultTimeout(120_000);
 
 /** None of these can be run here. */
 const notRun = ['darwin-x64', 'darwin-arm64', 'linux-arm64-android', 'windows-arm64'];
-const short = ['darwin-x64'];
-const left = isThorough ? [] : notRun.filter((name) => !short.includes(name));
-if (left.length > 0)
-  console.warn(`not tested: the files ${left.join(', ')}; they are looked at by: bun test/platform/main.ts formats`);
+if (!isThorough)
+  notTested(`the files ${notRun.join(', ')} (what cannot be run is looked at)`, 'it takes long', 'formats');
 
-test.each(notRun.filter((name) => !left.includes(name)))('the file %s is what its system loads', (name) => {
+test.skipIf(!isThorough).each(notRun)('the file %s is what its system loads', (name) => {
   const target = targetNamed(name);
   if (target === undefined) throw new Error(`there is no target ${name}`);
   const file = openFile(name);

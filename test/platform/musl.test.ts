@@ -1,12 +1,13 @@
 /**
  * The files for musl do a whole job: the one for this processor as it is, the one for 64-bit ARM under QEMU (`bun
- * test/platform/main.ts arm64-musl`).
+ * run platforms arm64-musl`).
  */
 
 import { afterEach, setDefaultTimeout, test } from 'bun:test';
 import { closeSites } from '../e2e/site.ts';
 import { openFile } from './file.ts';
-import { type MuslSystem, muslArm64, muslX64, onMusl, whyNoMusl } from './musl.ts';
+import { type MuslSystem, muslArm64, muslX64, onMusl, whyNoMusl, whyNotFetched } from './musl.ts';
+import { notTested } from './notices.ts';
 import { chosen, isThorough } from './thorough.ts';
 import { wholeJob } from './whole-job.ts';
 
@@ -20,10 +21,9 @@ const cases: readonly { target: string; arch: 'x64' | 'arm64'; system: MuslSyste
 afterEach(closeSites);
 
 for (const { target, arch, system, isShort } of cases.filter((each) => chosen(each.target))) {
-  const missing = whyNoMusl(system);
-  const left = !isShort && !isThorough ? `it takes long; it is by: bun test/platform/main.ts ${target.slice(6)}` : null;
-  const whyNot = missing === null ? left : `as ${missing}`;
-  if (whyNot !== null) console.warn(`not tested: the file ${target}, ${whyNot}`);
+  const isLeft = !isShort && !isThorough;
+  const whyNot = isLeft ? 'it takes long' : (whyNoMusl(system) ?? whyNotFetched(system));
+  if (whyNot !== null) notTested(`the file ${target}`, whyNot, target.slice('linux-'.length));
   test.skipIf(whyNot !== null)(`the file ${target} does a whole job`, async () => {
     const file = openFile(target, (program, directory) => onMusl(system, directory, program));
     try {

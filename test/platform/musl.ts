@@ -7,6 +7,8 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { reasonOf } from '../../src/base/errors.ts';
+import { lacking } from './notices.ts';
 
 export interface MuslSystem {
   /** As musl names the processor. */
@@ -33,13 +35,29 @@ export const muslArm64: MuslSystem = {
 /** Why its files cannot be run here; null when they can, as far as can be said before anything is fetched. */
 export function whyNoMusl({ name, emulator, compiler, libraries }: MuslSystem): string | null {
   if (process.platform !== 'linux' || process.arch !== 'x64') return 'it runs on Linux x64';
-  const missing = [...emulator, compiler].filter((program) => Bun.which(program) === null);
-  if (missing.length > 0) return `there is no ${missing.join(', no ')}`;
-  const wanting = ['libstdc++.so.6', 'libgcc_s.so.1'].filter((library) => inOneOf(libraries, library) === null);
-  if (wanting.length > 0) return `${libraries.join(', ')} has no ${wanting.join(', no ')}`;
-  if (name === 'x86_64') return existsSync(ownMusl) ? null : `there is no ${ownMusl}`;
-  return Bun.which('apt-get') === null || Bun.which('dpkg') === null ? 'there is no apt to fetch musl with' : null;
+  const [directory = ''] = libraries;
+  const own = name === 'x86_64';
+  return lacking([
+    ...[...emulator, compiler, ...(own ? [] : ['apt-get', 'dpkg'])].filter((program) => Bun.which(program) === null),
+    ...gnuLibraries
+      .filter((library) => inOneOf(libraries, library) === null)
+      .map((library) => join(directory, library)),
+    ...(own && !existsSync(ownMusl) ? [ownMusl] : []),
+  ]);
 }
+
+/** Why musl's library cannot be had, of what is not on this machine and was not kept; null when it is at hand now. */
+export function whyNotFetched({ name }: MuslSystem): string | null {
+  if (name === 'x86_64') return null;
+  try {
+    fetchedMusl();
+    return null;
+  } catch (error) {
+    return `musl cannot be fetched: ${reasonOf(error)}`;
+  }
+}
+
+const gnuLibraries = ['libstdc++.so.6', 'libgcc_s.so.1'];
 
 const ownMusl = '/usr/lib/x86_64-linux-musl/libc.so';
 
@@ -51,8 +69,7 @@ export function onMusl(system: MuslSystem, directory: string, program: string): 
   const musl = `libc.musl-${name}.so.1`;
   copyFileSync(name === 'x86_64' ? ownMusl : fetchedMusl(), join(here, musl));
   for (const library of ['libc.so.6', 'libm.so.6', linker]) symlinkSync(musl, join(here, library));
-  for (const library of ['libstdc++.so.6', 'libgcc_s.so.1'])
-    copyFileSync(inOneOf(libraries, library) ?? library, join(here, library));
+  for (const library of gnuLibraries) copyFileSync(inOneOf(libraries, library) ?? library, join(here, library));
   const gaps = join(here, 'gaps.so');
   const flags = ['-O2', '-shared', '-fPIC', '-nostdlib', '-ffreestanding', '-fno-stack-protector'];
   run([compiler, ...flags, '-o', gaps, join(import.meta.dir, 'musl-gaps.c')], directory);
@@ -95,5 +112,5 @@ function run(command: readonly string[], cwd: string): void {
     stdout: 'ignore',
     stderr: 'pipe',
   });
-  if (exitCode !== 0) throw new Error(`${command[0]} ended with ${exitCode}: ${stderr}`);
+  if (exitCode !== 0) throw new Error(`${command[0]} ended with ${exitCode}: ${stderr.toString().trim()}`);
 }

@@ -6,10 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundleForNode } from '../../scripts/release/node-bundle.ts';
 import { root } from '../../scripts/steps.ts';
+import { lacking, notTested } from './notices.ts';
 import { isThorough } from './thorough.ts';
 
 const node = Bun.which('node');
-if (isThorough && node === null) console.warn('not tested: the contracts on Node, as there is no node');
+if (isThorough && node === null) notTested('the contracts on Node', lacking(['node']), 'armv7');
 
 test.skipIf(!isThorough || node === null)(
   'a worker on Node keeps the contracts of launcher, transport and blobs',

@@ -72,4 +72,14 @@ describe.skipIf(!isThorough || missing.length > 0)('the installer for Windows', 
     await until('the Path is as it was', () => userPath() === before);
     expect(windows('reg', 'query', uninstallKey).text).not.toContain(version);
   });
+
+  test('a new version goes where the former one was put', async () => {
+    const elsewhere = join(prefix, 'drive_c/elsewhere');
+    expect(windows(installer, '/S', '/D=C:\\elsewhere').status).toBe(0);
+    rmSync(join(elsewhere, 'octaskly.exe'));
+    expect(windows(installer, '/S').status).toBe(0);
+    expect(readdirSync(elsewhere)).toContain('octaskly.exe');
+    windows(join(elsewhere, 'uninstall.exe'), '/S');
+    await until('all of it is removed', () => !existsSync(elsewhere));
+  });
 });

@@ -1,4 +1,4 @@
-/** Whether tests of other platforms run in full, which takes minutes: `bun test/platform/main.ts` has them so. */
+/** Whether tests of other platforms run in full, which takes minutes: `bun run platforms` has them so. */
 
 const name = 'OCTASKLY_TEST_THOROUGH';
 const targetsName = 'OCTASKLY_TEST_TARGETS';

@@ -7,15 +7,18 @@ import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, te
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { closeSites, openSite, type Site } from '../e2e/site.ts';
 import { openFile, type PlatformFile } from './file.ts';
+import { notTested } from './notices.ts';
 import { isThorough } from './thorough.ts';
-import { openWine, pings, type Wine, whyNoWine } from './wine.ts';
+import { notUnderWine, openWine, pings, type Wine, whyNoWine } from './wine.ts';
 
 setDefaultTimeout(120_000);
 
 const whyNot = whyNoWine();
-if (whyNot !== null) console.warn(`not tested: the file for Windows, as ${whyNot}`);
-else if (!isThorough)
-  console.warn('not tested: more of the file for Windows; it is by: bun test/platform/main.ts windows');
+if (whyNot !== null) notTested('the file for Windows', whyNot, 'windows');
+else {
+  if (!isThorough) notTested('more of the file for Windows', null, 'windows');
+  console.warn(`not tested: what Wine cannot show of the file for Windows: ${notUnderWine}`);
+}
 
 let file: PlatformFile | null = null;
 let wine: Wine | null = null;
@@ -47,8 +50,8 @@ async function submitTree(site: Site, number: number, timeout = 3600): Promise<s
 }
 
 describe.skipIf(whyNot !== null)('the file for Windows', () => {
-  beforeAll(() => {
-    wine = openWine();
+  beforeAll(async () => {
+    wine = await openWine();
     const { command } = wine;
     file = openFile('windows-x64', (program) => [...command, program]);
   });
@@ -99,17 +102,30 @@ describe.skipIf(whyNot !== null)('the file for Windows', () => {
     const argv = ['cmd.exe', '/c', 'echo', 'a b', '%OCTASKLY_ATTEMPT%'];
     const bare = await site.reached(await site.submit({ argv }), 'completed');
     expect(bare.stdout_tail).toBe('"a b" 1\r\n');
+    const utf8 = await site.reached(
+      await site.submit({ command: 'chcp 65001 > nul & echo \u00e9 \u65e5' }),
+      'completed',
+    );
+    expect(utf8.stdout_tail).toBe('\u00e9 \u65e5\r\n');
   });
 
-  test.skipIf(!isThorough)('refuses files whose names Windows cannot have, and limits it cannot keep', async () => {
-    const { site, run } = await openPair();
-    mkdirSync(site.path('aux'));
-    writeFileSync(site.path('aux/x'), '1');
-    const device = await run('run', '--in', 'aux/x', 'echo here');
-    expect(device.stderr).toContain('holds "aux", which is a device on Windows');
-    const open = await site.submit({ command: 'echo here', max_open_files: 16 });
-    expect((await run('explain', open)).stdout.toString()).toContain('cannot keep max_open_files');
-  });
+  test.skipIf(!isThorough)(
+    'refuses files whose names Windows cannot have, directories of cmd.exe, and limits it cannot keep',
+    async () => {
+      const { site, run } = await openPair();
+      mkdirSync(site.path('aux'));
+      writeFileSync(site.path('aux/x'), '1');
+      const device = await run('run', '--in', 'aux/x', 'echo here');
+      expect(device.stderr).toContain('holds "aux", which is a device on Windows');
+      for (const name of ['Makefile', 'makefile']) writeFileSync(site.path(name), name);
+      const twins = await run('run', '--in', 'Makefile', '--in', 'makefile', 'echo here');
+      expect(twins.stderr).toContain('it is the same there as "Makefile"');
+      const share = await run('run', '--wd', '\\\\host\\share', 'echo here');
+      expect([share.status, share.stderr]).toEqual([125, expect.stringContaining('no directory of the network')]);
+      const open = await site.submit({ command: 'echo here', max_open_files: 16 });
+      expect((await run('explain', open)).stdout.toString()).toContain('cannot keep max_open_files');
+    },
+  );
 
   test.skipIf(!isThorough)(
     'takes no output of another system whose name would be a device or a hidden stream',

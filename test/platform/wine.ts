@@ -6,20 +6,29 @@
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { acquireLock, type Lock } from '../../src/runtime/lock.ts';
+import { until } from '../e2e/site.ts';
+import { lacking } from './notices.ts';
 
 /** Of wine64 and gcc-mingw-w64-x86-64. Debian's package has no `wine64` on the path. */
 const wine = '/usr/lib/wine/wine64';
 const server = '/usr/lib/wine/wineserver64';
 const compiler = 'x86_64-w64-mingw32-gcc';
+/** Longest another run of these tests is waited for. */
+const lockMsMax = 100_000;
 const prefix = join(homedir(), '.cache', 'octaskly-platform', 'wine');
 
 /** Why there is none here; null when there is. */
 export function whyNoWine(): string | null {
   if (process.platform !== 'linux' || process.arch !== 'x64') return 'it runs on Linux x64';
-  if (!existsSync(wine)) return `there is no ${wine}`;
-  return Bun.which(compiler) === null ? `there is no ${compiler}` : null;
+  const compilers = Bun.which(compiler) === null ? [compiler] : [];
+  return lacking([...(existsSync(wine) ? [] : [wine]), ...compilers]);
 }
+
+/** What of a file for Windows cannot be tested under it: `docs/PLATFORMS.md` says why. */
+export const notUnderWine =
+  'limits of memory and processes by job objects and what tasks used, access lists, Ctrl-C and the terminal dashboard, services, the firewall, power';
 
 const environment = {
   ...{ PATH: '/usr/bin:/bin', HOME: prefix, WINEPREFIX: prefix, DISPLAY: '' },
@@ -37,13 +46,24 @@ export interface Wine {
   close(): void;
 }
 
-export function openWine(): Wine {
+/** Waits for others here that use it: whoever is done ends all that runs in it. Rejects when that takes too long. */
+export async function openWine(): Promise<Wine> {
+  mkdirSync(dirname(prefix), { recursive: true });
+  let lock: Lock | null = null;
+  const take = () => {
+    lock = acquireLock(`${prefix}.lock`);
+    return lock !== null;
+  };
+  await until('Wine is free', take, { withinMs: lockMsMax });
   if (!existsSync(prefix)) makePrefix();
   return {
     command: [wine],
     env: environment,
     path: (path) => `Z:${path.replaceAll('/', '\\')}`,
-    close: () => void run([server, '-k', '-w'], environment),
+    close: () => {
+      run([server, '-k', '-w'], environment);
+      lock?.release();
+    },
   };
 }
 

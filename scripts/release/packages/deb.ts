@@ -71,8 +71,10 @@ function changelog({ version, date, commit }: Stage): string {
 /** Why what lintian minds is as it should be. */
 const overrides = `# The program has its scripts behind the symbols: stripped, it would be a runtime without a program.
 octaskly: unstripped-binary-or-object
-# Bun brings its libraries within.
+# Bun brings its libraries within, and says how it is linked.
 octaskly: embedded-library
+octaskly: hardening-no-pie
+octaskly: hardening-no-relro
 # The project has no address.
 octaskly: bogus-mail-host
 octaskly: bogus-mail-host-in-debian-changelog

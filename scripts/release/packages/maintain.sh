@@ -4,8 +4,10 @@
 # Services are stopped and removed, never enabled: whether this machine dispatches or works, its owner says.
 
 # account NAME HOME COMMENT: as `octaskly service install` makes it, without a password, a shell or a directory.
+# A group of that name may be there: one that others are in stays when its account is removed.
 account() {
-  getent passwd "$1" >/dev/null || useradd --system --user-group --no-create-home --home-dir "$2" \
+  getent group "$1" >/dev/null || groupadd --system "$1"
+  getent passwd "$1" >/dev/null || useradd --system --gid "$1" --no-create-home --home-dir "$2" \
     --shell /usr/sbin/nologin --comment "$3" "$1"
 }
 
@@ -26,14 +28,30 @@ make_directories() {
 close_configuration() {
   for role in dispatcher:octaskly worker:octaskly-worker; do
     file=/etc/octaskly/${role%%:*}.toml
-    [ ! -f "$file" ] || { chown "root:${role#*:}" "$file" && chmod 0640 "$file"; }
+    [ ! -f "$file" ] || { chown "root:$(id -g "${role#*:}")" "$file" && chmod 0640 "$file"; }
+  done
+}
+
+# Whatever cannot go, as a file system that is mounted there, is told of and stays: a purge that failed would fail for ever.
+remove_data() {
+  for directory in /var/lib/octaskly /var/lib/octaskly-worker; do
+    rm -rf --one-file-system "$directory" || echo "octaskly: $directory stays; remove it by hand." >&2
   done
 }
 
 # What was the account's goes with it. One of the same name that is somebody's own has another home.
 remove_account() {
   case $(getent passwd "$1") in
-    *:"$2":*) userdel "$1" 2>/dev/null || echo "octaskly: the account $1 is in use and stays." >&2 ;;
+    *:"$2":*) ;;
+    *) return 0 ;;
+  esac
+  if ! userdel "$1" 2>/dev/null; then
+    echo "octaskly: the account $1 stays while processes of it run; then: userdel $1" >&2
+    return 0
+  fi
+  # Gone already where /etc/login.defs says USERGROUPS_ENAB yes; one that others are in stays.
+  case $(getent group "$1") in
+    *:) groupdel "$1" || : ;;
   esac
 }
 

@@ -8,7 +8,7 @@ import { mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Target } from '../../../src/core/targets.ts';
 import type { PackageMaker, Stage } from '../stage.ts';
-import { inWorkplace, runTool } from './tools.ts';
+import { inWorkplace, runTool, underPlainName } from './tools.ts';
 import { layTree, maintainerScript, packageVersion, put, settle } from './tree.ts';
 
 const architectures: Partial<Record<Target['arch'], string>> = { x64: 'x86_64', arm64: 'aarch64' };
@@ -21,6 +21,7 @@ function build(stage: Stage, work: string): string {
   for (const file of ['LICENSE', 'NOTICES.txt']) {
     put(join(tree, 'usr/share/licenses/octaskly', file), readFileSync(join(dir, file)));
   }
+  put(join(tree, 'usr/share/octaskly/purge.sh'), maintainerScript('rpm/purge'), 0o755);
   for (const name of ['octaskly', 'octaskly-worker']) mkdirSync(join(tree, 'var/lib', name), { recursive: true });
   settle(tree, date);
   const maintenance = join(work, 'scripts');
@@ -47,7 +48,7 @@ export const rpm: PackageMaker = {
   make: (stage, out) =>
     inWorkplace(out, (work) => {
       const file = `octaskly-${packageVersion(stage.version)}-1.${architectures[stage.target.arch]}.rpm`;
-      renameSync(build(stage, work), join(out, file));
+      underPlainName(work, (plain) => renameSync(build(stage, plain), join(out, file)));
       return [{ file, kind: 'package', target: stage.target.name }];
     }),
 };

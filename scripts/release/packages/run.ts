@@ -3,7 +3,7 @@
  * and without packages of ours. It unpacks itself and has `install.sh` install what it brought. By makeself.
  */
 
-import { copyFileSync, linkSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ReleaseManifest } from '../../../src/core/release-manifest.ts';
 import { archiveName } from '../../../src/core/targets.ts';
@@ -36,8 +36,9 @@ function build(stage: Stage, out: string, work: string): void {
   const content = join(work, 'content');
   mkdirSync(content);
   const archive = archiveName(version, target);
-  copyFileSync(join(out, archive), join(content, archive));
-  const manifest = manifestOf(stage, readFileSync(join(content, archive)));
+  const packed = readFileSync(join(out, archive));
+  put(join(content, archive), packed);
+  const manifest = manifestOf(stage, packed);
   put(join(content, 'manifest.json'), manifest);
   put(join(content, 'manifest.sha256'), `${sha256(manifest)}\n`);
   put(join(content, 'install.sh'), readFileSync(join(import.meta.dir, '../../install.sh')), 0o755);

@@ -7,7 +7,7 @@
 import { linkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PackageMaker, Stage } from '../stage.ts';
-import { inWorkplace, runTool } from './tools.ts';
+import { inWorkplace, runTool, underPlainName } from './tools.ts';
 import { settle } from './tree.ts';
 
 /** `1.2.3.0`: the four numbers of a version among a file's details. */
@@ -17,7 +17,6 @@ function fourNumbers(version: string): string {
 
 function build({ version, date, target, dir, level }: Stage, work: string): string {
   const out = join(work, 'installer.exe');
-  settle(dir, date);
   const facts = {
     ...{ VERSION: version, FOUR_NUMBERS: fourNumbers(version), STAGE: dir, OUT: out },
     ...{ STUB: target.arch === 'x64' ? 'amd64-unicode' : 'x86-unicode', COMPRESS: level < 3 ? 'off' : 'auto' },
@@ -35,7 +34,10 @@ export const setup: PackageMaker = {
   make: (stage, out) =>
     inWorkplace(out, (work) => {
       const file = `octaskly-${stage.version}-${stage.target.name}-setup.exe`;
-      linkSync(build(stage, work), join(out, file));
+      settle(stage.dir, stage.date);
+      underPlainName(stage.dir, (dir) => {
+        underPlainName(work, (plain) => linkSync(build({ ...stage, dir }, plain), join(out, file)));
+      });
       return [{ file, kind: 'installer', target: stage.target.name }];
     }),
 };

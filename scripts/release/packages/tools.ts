@@ -3,7 +3,8 @@
  * all, by which reproducible-builds.org has them make the same of the same (SOURCE_DATE_EPOCH).
  */
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** Longest a tool may take, ms: packing the largest program on a slow machine takes minutes. */
@@ -36,6 +37,19 @@ export function inWorkplace<T>(out: string, work: (place: string) => T): T {
   const place = mkdtempSync(join(out, '.package-'));
   try {
     return work(place);
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
+}
+
+/** Does `work` with another name of a directory: spaces and such in its own, rpmbuild and makensis take for something else. */
+export function underPlainName<T>(directory: string, work: (name: string) => T): T {
+  if (/^[\w./-]+$/.test(directory)) return work(directory);
+  const place = mkdtempSync(join(tmpdir(), 'octaskly-name-'));
+  try {
+    const name = join(place, 'it');
+    symlinkSync(directory, name);
+    return work(name);
   } finally {
     rmSync(place, { recursive: true, force: true });
   }

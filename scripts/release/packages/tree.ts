@@ -7,7 +7,7 @@
 
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { mark, type ServiceDefinition, serviceName } from '../../../src/core/service/definition.ts';
+import { mark, packageMark, type ServiceDefinition, serviceName } from '../../../src/core/service/definition.ts';
 import { systemdUnit } from '../../../src/core/service/systemd.ts';
 import type { Target } from '../../../src/core/targets.ts';
 import type { Stage } from '../stage.ts';
@@ -40,7 +40,7 @@ export function packagedServices({ runtime }: Pick<Target, 'runtime'>): readonly
 
 /** The unit as a package brings it: what `octaskly service` must not take for its own. */
 export function packagedUnit(service: ServiceDefinition): string {
-  const whose = `Of the package octaskly: change it by "systemctl edit ${serviceName(service)}".`;
+  const whose = `${packageMark} change it by "systemctl edit ${serviceName(service)}".`;
   return systemdUnit(service).replace(mark, whose);
 }
 

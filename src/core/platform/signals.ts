@@ -14,10 +14,16 @@ export function stopSignalsOn(platform: string): readonly ('SIGINT' | 'SIGTERM' 
   return platform === 'win32' ? ['SIGINT', 'SIGTERM', 'SIGBREAK'] : ['SIGINT', 'SIGTERM'];
 }
 
+/** Whether a program can be stopped for a while (Ctrl-Z) and go on later. */
+export function canSuspendOn(platform: string): boolean {
+  return platform !== 'win32';
+}
+
 /** What a tree that was ended has as its exit status on Windows: as a shell elsewhere says 128 + KILL. */
 export const endedStatus = 137;
 
-const ntStatuses: Readonly<Record<number, string>> = {
+const statuses: Readonly<Record<number, string>> = {
+  9009: 'cmd.exe found no such command; install it on the worker, or use --require to choose workers that have it',
   3221225477: 'access violation',
   3221225501: 'illegal instruction',
   3221225620: 'integer division by zero',
@@ -32,5 +38,5 @@ const ntStatuses: Readonly<Record<number, string>> = {
 
 /** What an exit status of a program on Windows means, in words; null for one that is the program's own. */
 export function windowsStatusMeans(exitCode: number): string | null {
-  return ntStatuses[exitCode >>> 0] ?? null;
+  return statuses[exitCode >>> 0] ?? null;
 }

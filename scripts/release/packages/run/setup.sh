@@ -3,8 +3,8 @@
 set -u
 here=$(pwd)
 sums=$(sed -n 1p ./manifest.sha256)
-# What is relative among the options is so to where the user is.
-cd "${USER_PWD:-$here}" || exit
+# What is relative among the options is so to where the user is: somewhere a user whom root stands in for may not be.
+cd "${USER_PWD:-$here}" 2>/dev/null || cd / || exit
 for option; do
   case $option in
     --from | --from=* | --sums | --sums=*)

@@ -16,6 +16,8 @@ ManifestDPIAware true
 Name "Octaskly ${VERSION}"
 OutFile "${OUT}"
 InstallDir "$LOCALAPPDATA\Programs\octaskly"
+; A new version goes where the former one is, so that there is one.
+InstallDirRegKey HKCU "Software\Microsoft\Windows\CurrentVersion\Uninstall\octaskly" "InstallLocation"
 BrandingText " "
 ShowInstDetails show
 ShowUninstDetails show
