@@ -5,11 +5,13 @@
  * Deliberately not here: the handshake of Octaskly (`links.ts`), and what follows from an answer (`discovery/`).
  */
 
+import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { connect, isIP } from 'node:net';
 import { reasonOf } from '../base/errors.ts';
 import type { Reach } from '../discovery/network-facts.ts';
 import { placeOf } from './addresses.ts';
+import { direct } from './direct.ts';
 
 /** Most addresses of a name that are looked at. */
 const addressesMax = 8;
@@ -78,6 +80,15 @@ export function isListenedAt({ host, port }: { readonly host: string; readonly p
   }
 }
 
+/** The same for UDP, by a socket that is closed at once; nothing is sent. */
+export function isUdpTaken({ host, port }: { readonly host: string; readonly port: number }): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const socket = createSocket(isIP(host) === 6 ? 'udp6' : 'udp4');
+  socket.once('error', (error) => resolve(codeOf(error) === 'EADDRINUSE'));
+  socket.bind({ address: host, port, exclusive: true }, () => resolve(false));
+  return promise.finally(() => socket.close());
+}
+
 /** Whether the system knows a way to an address: tying a UDP socket to it looks that up, and sends nothing. */
 async function hasRoute({ host, port }: { readonly host: string; readonly port: number }): Promise<boolean> {
   try {
@@ -120,6 +131,7 @@ export async function clockAheadMs(
   const signal = AbortSignal.timeout(timeoutMs);
   const askBy = async (scheme: 'http' | 'https'): Promise<number> => {
     const answer = await fetch(`${scheme}://${placeOf(host, port)}/health`, {
+      ...direct,
       redirect: 'manual',
       signal,
       tls: { rejectUnauthorized: false },

@@ -17,6 +17,7 @@ import { connect } from 'node:tls';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 import { isLoopbackHost } from '../base/place.ts';
 import { selfCertificatePath } from './certificate.ts';
+import { direct } from './direct.ts';
 import { fingerprintOf, parseFingerprint } from './fingerprint.ts';
 
 export type HttpFetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -25,8 +26,8 @@ export type HttpFetch = (url: string, init: RequestInit) => Promise<Response>;
 const lookTimeoutMs = 10_000;
 
 /**
- * `fetch` for the dispatcher at `baseUrl`. HTTPS is verified by the fingerprint given; without one, and on this machine,
- * by the certificate its dispatcher keeps in `dataDir`; otherwise by the system's authorities. Error: `usage` for what is
+ * `fetch` for the dispatcher at `baseUrl`. HTTPS is verified by the fingerprint given; without one, by the certificate that
+ * this machine's dispatcher keeps in `dataDir`, if that is what is shown; otherwise by the system's authorities. Error: `usage` for what is
  * no fingerprint. Calls reject with `forbidden` and the fingerprint that was seen when the other side cannot be trusted.
  */
 export function fetchFor(
@@ -36,7 +37,7 @@ export function fetchFor(
   const pin = fingerprint === null ? null : parseFingerprint(fingerprint);
   if (!/^https:/i.test(baseUrl) || !URL.canParse(baseUrl)) return plainFetch;
   if (pin !== null) return pinnedFetch({ fingerprint: pin });
-  const kept = isLoopbackHost(hostOf(baseUrl)) ? keptFingerprint(dataDir) : null;
+  const kept = keptFingerprint(dataDir, { isNeeded: isLoopbackHost(hostOf(baseUrl)) });
   return kept === null ? verifiedFetch : localFetch(kept);
 }
 
@@ -52,7 +53,7 @@ export function pinnedFetch({ fingerprint }: { readonly fingerprint: string }): 
     // That the bearer of a leaf certificate is believed without its authority is what makes it the only authority.
     const tls = { ca: [trusted], rejectUnauthorized: true, allowPartialTrustChain: true, checkServerIdentity };
     try {
-      return await fetch(url, { ...init, tls });
+      return await fetch(url, { ...init, ...direct, tls });
     } catch (error) {
       if (!isDistrust(error)) throw error;
       const seen = fingerprintOf(await look(url));
@@ -76,7 +77,7 @@ function localFetch(fingerprint: string): HttpFetch {
 /** The system's authorities decide. */
 const verifiedFetch: HttpFetch = async (url, init) => {
   try {
-    return await fetch(url, init);
+    return await fetch(url, { ...init, ...direct });
   } catch (error) {
     if (!isDistrust(error)) throw error;
     throw untrustedError(url, error, fingerprintOf(await look(url)));
@@ -86,7 +87,7 @@ const verifiedFetch: HttpFetch = async (url, init) => {
 /** Plain HTTP, which says so when the other side speaks HTTPS. */
 const plainFetch: HttpFetch = async (url, init) => {
   try {
-    return await fetch(url, init);
+    return await fetch(url, { ...init, ...direct });
   } catch (error) {
     if (init.signal?.aborted || !(await speaksTls(url))) throw error;
     const { host } = new URL(url);
@@ -111,12 +112,13 @@ function hostOf(url: string): string {
   return new URL(url).hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
-function keptFingerprint(dataDir: string): string | null {
+function keptFingerprint(dataDir: string, { isNeeded }: { readonly isNeeded: boolean }): string | null {
   const file = selfCertificatePath(dataDir);
   if (!existsSync(file)) return null;
   try {
     return fingerprintOf(new X509Certificate(readFileSync(file)));
   } catch (cause) {
+    if (!isNeeded) return null;
     throw new OctasklyError('io', `Cannot read the certificate "${file}": ${reasonOf(cause)}.`, { cause });
   }
 }

@@ -264,13 +264,26 @@ describe('pinned HTTPS', () => {
     expect(heard()).toBe(0);
   });
 
-  test('fetchFor() believes the certificate in the data directory on this machine only', async () => {
+  test('fetchFor() believes the certificate in the data directory, by whatever address, and no other for it', async () => {
     const certificate = await selfCertificate({ dataDir: directory, hosts: [], now: Date.now() });
     const { url, port } = serve(certificate);
-    const local = await fetchFor(url, { fingerprint: null, dataDir: directory })(`${url}/`, { headers });
-    expect(await local.text()).toBe('Bearer token');
+    for (const baseUrl of [url, 'https://192.0.2.1']) {
+      const trusting = fetchFor(baseUrl, { fingerprint: null, dataDir: directory });
+      expect(await (await trusting(`https://127.0.0.1:${port}/`, { headers })).text()).toBe('Bearer token');
+    }
+    const { port: elsewhere, heard } = impostor(await another('stranger'));
     const away = fetchFor('https://192.0.2.1', { fingerprint: null, dataDir: directory });
-    expect((await errorOf(() => away(`https://127.0.0.1:${port}/`, { headers }))).code).toBe('forbidden');
+    expect((await errorOf(() => away(`https://127.0.0.1:${elsewhere}/`, { headers }))).code).toBe('forbidden');
+    expect(heard()).toBe(0);
+  });
+
+  test('fetchFor() needs to read the certificate in the data directory for this machine alone', async () => {
+    const { port } = serve(await another('one'));
+    writeFileSync(path('tls.crt'), 'no certificate');
+    const url = `https://127.0.0.1:${port}/`;
+    const reason = async (baseUrl: string): Promise<string> =>
+      (await errorOf(() => fetchFor(baseUrl, { fingerprint: null, dataDir: directory })(url, { headers }))).code;
+    expect([await reason(url), await reason('https://192.0.2.1')]).toEqual(['io', 'forbidden']);
   });
 
   test('fetchFor() without a pin says nothing, and names the fingerprint and the option', async () => {
@@ -291,6 +304,42 @@ describe('pinned HTTPS', () => {
     const url = `http://127.0.0.1:${port}`;
     const error = await errorOf(() => fetchFor(url, { fingerprint: null, dataDir: directory })(`${url}/`, {}));
     expect(error.message).toContain(`--api https://127.0.0.1:${port}`);
+  });
+
+  test('fetchFor() goes past every proxy of the environment, which would be shown the token', async () => {
+    const shown: string[] = [];
+    const proxy = Bun.serve({
+      hostname: '127.0.0.1',
+      port: 0,
+      fetch(request) {
+        shown.push(request.url);
+        return new Response('from the proxy');
+      },
+    });
+    closers.push(() => proxy.stop(true));
+    const plain = serveHttp(() => new Response('from the dispatcher'), {
+      host: '127.0.0.1',
+      port: 0,
+      bodyBytesMax: 1024,
+    });
+    closers.push(() => plain.stop(0));
+    const names = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'];
+    const former = names.map((name) => process.env[name]);
+    for (const name of names) process.env[name] = `http://127.0.0.1:${proxy.port}`;
+    try {
+      expect(await (await fetch(plain.url)).text()).toBe('from the proxy');
+      const direct = fetchFor(plain.url, { fingerprint: null, dataDir: directory });
+      expect(await (await direct(`${plain.url}/`, { headers })).text()).toBe('from the dispatcher');
+      const { url } = serve(await selfCertificate({ dataDir: directory, hosts: [], now: Date.now() }));
+      const pinned = fetchFor(url, { fingerprint: null, dataDir: directory });
+      expect(await (await pinned(`${url}/`, { headers })).text()).toBe('Bearer token');
+    } finally {
+      names.forEach((name, index) => {
+        if (former[index] === undefined) delete process.env[name];
+        else process.env[name] = former[index];
+      });
+    }
+    expect(shown).toEqual([`${plain.url}/`]);
   });
 
   test('fetchFor() leaves other trouble as it is', async () => {
