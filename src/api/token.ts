@@ -1,53 +1,34 @@
 /**
- * Access tokens: JSON Web Tokens (RFC 7519) in compact form (RFC 7515), signed with HMAC-SHA-256 and nothing else.
- * Signing and verifying are pure: the keyed hash and the time are handed in. Revocation is not known here; `jti` is what
- * the list of tokens given out names.
+ * Access tokens: JSON Web Tokens (RFC 7519) in compact form (RFC 7515), signed with HMAC-SHA-256 and nothing else. What
+ * they say, and how they are signed; `token-verification.ts` judges them, and is not loaded by those who only sign.
  *
  * Two kinds, told apart by `iss`: a dispatcher's tokens may live for long and are on its list, where they can be revoked.
  * Who holds the secret signs its own, which are on no list and therefore live for `ownTokenSecondsMax` at most.
- *
- * Verification is strict (RFC 8725): the algorithm is fixed and not taken from the token, type, audience, expiry and role
- * must be there, the encoding must be canonical, unknown critical headers cannot occur, and length is bounded.
  */
 
-import { z } from 'zod';
-import { roles } from '../core/trust.ts';
+import type { Role } from '../core/trust.ts';
 
 /** HMAC-SHA-256 under the key of the cluster; 32 bytes. */
 export type HmacSha256 = (data: Uint8Array) => Uint8Array;
 
 export const tokenAudience = 'octaskly-api';
-/** Characters of a token. */
-export const tokenLengthMax = 4096;
-/** Clocks may differ by this much for a token that is not valid yet. */
-export const notBeforeLeewaySeconds = 30;
 /** Longest life of a token that the owner signs itself, from `iat` to `exp`. */
 export const ownTokenSecondsMax = 24 * 3600;
 
-const instant = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
-
-const headerSchema = z.strictObject({ alg: z.literal('HS256'), typ: z.literal('JWT') });
-/** Claims beside these are ignored (RFC 7519 section 4). Times are seconds since 1970. */
-const claimsSchema = z.object({
-  sub: z.string().min(1).max(200),
-  role: z.enum(roles),
-  aud: z.literal(tokenAudience),
-  exp: instant,
-  nbf: instant.optional(),
-  iat: instant.optional(),
-  jti: z.string().min(1).max(64).optional(),
-  iss: z.enum(['dispatcher', 'owner']).optional(),
-});
-
-export type TokenClaims = z.infer<typeof claimsSchema>;
-
-export type Verified =
-  | { readonly ok: true; readonly claims: TokenClaims }
-  /** `reason`: a whole sentence that says nothing of the token's content. */
-  | { readonly ok: false; readonly reason: string };
+/** RFC 7519 section 4. Times are seconds since 1970. */
+export interface TokenClaims {
+  readonly sub: string;
+  readonly role: Role;
+  readonly aud: typeof tokenAudience;
+  readonly exp: number;
+  readonly nbf?: number | undefined;
+  readonly iat?: number | undefined;
+  readonly jti?: string | undefined;
+  readonly iss?: 'dispatcher' | 'owner' | undefined;
+}
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { fatal: true });
+
 const base64url = { alphabet: 'base64url', omitPadding: true } as const;
 
 /** A token with these claims; the audience is added. */
@@ -55,61 +36,4 @@ export function signToken(claims: Omit<TokenClaims, 'aud'>, hmacSha256: HmacSha2
   const part = (value: object): string => encoder.encode(JSON.stringify(value)).toBase64(base64url);
   const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ ...claims, aud: tokenAudience })}`;
   return `${signed}.${hmacSha256(encoder.encode(signed)).toBase64(base64url)}`;
-}
-
-/** Bytes of canonical base64url without padding; null for anything else. */
-function decodePart(text: string): Uint8Array | null {
-  try {
-    const bytes = Uint8Array.fromBase64(text, { alphabet: 'base64url' });
-    return bytes.toBase64(base64url) === text ? bytes : null;
-  } catch {
-    return null;
-  }
-}
-
-function decodeJson(text: string): unknown {
-  const bytes = decodePart(text);
-  if (bytes === null) return null;
-  try {
-    return JSON.parse(decoder.decode(bytes));
-  } catch {
-    return null;
-  }
-}
-
-/** Compares in a time that depends on the lengths only. */
-function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
-  if (left.length !== right.length) return false;
-  let difference = 0;
-  for (let at = 0; at < left.length; at++) difference |= (left[at] ?? 0) ^ (right[at] ?? 0);
-  return difference === 0;
-}
-
-/** The claims of a token that is genuine, for this API and valid at `nowSeconds` (since 1970). Never throws. */
-export function verifyToken(token: string, judge: { nowSeconds: number; hmacSha256: HmacSha256 }): Verified {
-  const invalid = { ok: false, reason: 'The token is not valid: it is malformed or of another cluster.' } as const;
-  if (token.length > tokenLengthMax) return invalid;
-  const [header, payload, signature, ...rest] = token.split('.');
-  if (header === undefined || payload === undefined || signature === undefined || rest.length > 0) return invalid;
-  // The signature first: nothing an unknown author wrote is parsed.
-  const given = decodePart(signature);
-  const expected = judge.hmacSha256(encoder.encode(`${header}.${payload}`));
-  if (given === null || !equalBytes(given, expected)) return invalid;
-  if (!headerSchema.safeParse(decodeJson(header)).success) return invalid;
-  const claims = claimsSchema.safeParse(decodeJson(payload));
-  if (!claims.success) return invalid;
-  if (judge.nowSeconds >= claims.data.exp) return { ok: false, reason: 'The token has expired.' };
-  if ((claims.data.nbf ?? 0) > judge.nowSeconds + notBeforeLeewaySeconds) {
-    return { ok: false, reason: 'The token is not valid yet; the clocks of both machines may differ.' };
-  }
-  if (claims.data.iss === 'owner' && !isShortLived(claims.data, judge.nowSeconds)) {
-    const hours = ownTokenSecondsMax / 3600;
-    return { ok: false, reason: `The token is not valid: one that its owner signs lives for ${hours} hours at most.` };
-  }
-  return { ok: true, claims: claims.data };
-}
-
-/** An instant of issue in the future would make a short life a long one. */
-function isShortLived({ iat, exp }: TokenClaims, nowSeconds: number): boolean {
-  return iat !== undefined && iat <= nowSeconds + notBeforeLeewaySeconds && exp - iat <= ownTokenSecondsMax;
 }

@@ -1,6 +1,7 @@
 /** What the dispatcher role gives to trust: the keyring, tokens signed with its keys, and where this machine is reached. */
 
-import { signToken, verifyToken } from '../api/token.ts';
+import { signToken } from '../api/token.ts';
+import { verifyToken } from '../api/token-verification.ts';
 import type { DispatcherValues } from '../cli/options.ts';
 import { originOf } from '../core/destination.ts';
 import { inviteAddressesMax } from '../core/invite.ts';
@@ -75,6 +76,7 @@ export function startDetails(values: DispatcherValues, { api }: { readonly api: 
     task_timeout: values.taskTimeoutMs / 1000,
     heartbeat_timeout: values.heartbeatTimeoutMs / 1000,
     retention: values.retentionMs / 1000,
+    audit_retention: values.auditRetentionMs / 1000,
     ...(values.denyList === undefined ? {} : { deny_list: values.denyList }),
     approvals,
     tls: values.tlsCert === undefined ? tls : 'files',

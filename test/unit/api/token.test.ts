@@ -1,7 +1,8 @@
 /** JSON Web Tokens: round trip, an independent vector, and everything that must be refused. */
 
 import { describe, expect, test } from 'bun:test';
-import { signToken, tokenLengthMax, verifyToken } from '../../../src/api/token.ts';
+import { signToken } from '../../../src/api/token.ts';
+import { tokenLengthMax, verifyToken } from '../../../src/api/token-verification.ts';
 
 const key = 'a secret of the cluster';
 const hmacSha256 = (data: Uint8Array): Uint8Array =>
