@@ -84,7 +84,7 @@ export function plainTrust(given: Partial<TrustSetup> = {}): TrustSetup & { read
     fingerprintOf: (key) => `print of ${key}`,
     addresses: () => ['192.0.2.1:7878'],
     installer: {
-      sums: async () => ({ digest: 'ab'.repeat(32) }),
+      sums: async () => ({ digest: 'ab'.repeat(32), targets: ['linux-x64'] }),
       openUntil: () => undefined,
       offer: () => ({ base: 'http://192.0.2.1:3000', pin: null, problem: null, scriptSha256: 'cd'.repeat(32) }),
     },

@@ -36,7 +36,15 @@ export function span(text: string, style: Style = 'plain'): Span {
 
 const statusStyles: Readonly<Record<string, Style>> = {
   ...{ running: 'busy', completed: 'good', failed: 'bad', timed_out: 'bad', cancelled: 'warn', blocked: 'dim' },
-  ...{ online: 'good', draining: 'warn', silent: 'warn', offline: 'bad' },
+  ...{
+    online: 'good',
+    draining: 'warn',
+    silent: 'warn',
+    offline: 'bad',
+    resting: 'warn',
+    asleep: 'dim',
+    waking: 'busy',
+  },
 };
 
 /** Style of a task's or worker's state. */

@@ -33,6 +33,7 @@ export const pruneAnswerSchema = z.object({
   tasks: z.number().int().describe('Tasks deleted, with their attempts and output'),
   blobs: z.number().int().describe('Stored files deleted'),
   blob_bytes: z.number().int().describe('Bytes of these files'),
+  audit_entries: z.number().int().describe('Entries of the record deleted, as they were past --audit-retention'),
   database_bytes_before: z.number().int(),
   database_bytes: z
     .number()

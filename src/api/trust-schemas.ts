@@ -76,6 +76,9 @@ export const createdInviteSchema = inviteSchema.extend({
   install_windows: z.string().describe('The same for PowerShell on Windows'),
   install_works: z.boolean().describe('False while other devices cannot get the program from here'),
   install_problem: z.string().nullable().describe('Why they cannot, and what to do; null when they can'),
+  install_targets: z
+    .array(z.string())
+    .describe('Kinds of device the program is handed out for, such as linux-arm64: the lines work on these'),
   install_sha256: z.string().describe('SHA-256 of the script that the line fetches, to compare where it matters'),
 });
 
@@ -125,6 +128,12 @@ export const auditFindingSchema = z.object({
   id: z.number().int().nullable(),
   what: z.enum(['changed', 'removed', 'reordered']).nullable(),
   detail: z.string(),
+  removed_through: z
+    .number()
+    .int()
+    .nullable()
+    .describe('Entries up to this id were deleted by retention; the check begins after it'),
+  removed_at: z.string().nullable().describe('When the last of them were'),
 });
 
 /** Who one is to the dispatcher. */

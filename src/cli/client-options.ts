@@ -7,6 +7,7 @@ import { limits } from '../api/limits.ts';
 import { sandboxLevels } from '../core/isolation.ts';
 import { finalStatuses, outputPlaces, taskStatuses } from '../core/task.ts';
 import { roles } from '../core/trust.ts';
+import { day } from './keeping-options.ts';
 import { parseHalt } from './map/halt.ts';
 import { parseJobLimit, parseTimeLimit } from './map/pace.ts';
 import { parseDelimiter, parseSplitter } from './map/splitting.ts';
@@ -32,7 +33,7 @@ import {
   strings,
   type Values,
 } from './option.ts';
-import { day, discoveryOptions, printOptions, reachOptions } from './options.ts';
+import { discoveryOptions, printOptions, reachOptions } from './options.ts';
 
 const timeoutOption = oneCall({
   timeoutMs: duration('timeout', {

@@ -71,7 +71,7 @@ function nextLook(error: OctasklyError, command: Command | null): string {
     case 'not_ready':
     case 'shutting_down':
     case 'storage_unavailable':
-      if (command?.kind === 'role') return "'octaskly doctor' looks at this machine.";
+      if (command?.kind === 'role') return systemAdvice(error) ?? "'octaskly doctor' looks at this machine.";
       return "Try again soon; 'octaskly status' says whether it takes work.";
     case 'worker_away':
       return "'octaskly workers' shows when it is back.";
@@ -85,11 +85,12 @@ function nextLook(error: OctasklyError, command: Command | null): string {
   }
 }
 
-/** What to do about a system call that failed; null: that depends. */
+/** What to do about a system call, or a database, that failed; null: that depends. */
 function systemAdvice({ cause }: OctasklyError): string | null {
   switch (cause instanceof Error && 'code' in cause ? cause.code : null) {
-    case 'ENOENT':
     case 'ENOTDIR':
+      return 'A part of that path is a file, where a directory should be: name another place.';
+    case 'ENOENT':
       return 'Make the directory first (mkdir -p), or name another place.';
     case 'EACCES':
     case 'EPERM':
@@ -100,6 +101,7 @@ function systemAdvice({ cause }: OctasklyError): string | null {
       return 'Name a file; a directory is there.';
     case 'ENOSPC':
     case 'EDQUOT':
+    case 'SQLITE_FULL':
       return "Make room on that disk ('df -h' shows it), or name another place.";
     default:
       return null;

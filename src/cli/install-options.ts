@@ -1,9 +1,9 @@
 /** A part of the table of `options.ts`: how a dispatcher gets the program onto new devices. */
 
-import { boolean, type OptionTable, path, string } from './option.ts';
+import { boolean, type OptionTable, readable, string } from './option.ts';
 
 export const installOptions = {
-  dist: path('dist', {
+  dist: readable('dist', {
     completes: 'directory',
     help: 'Directory of a release of this version, for new devices of other kinds than this machine',
   }),

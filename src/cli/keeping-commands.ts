@@ -48,6 +48,7 @@ export const keepingCommands: readonly Command[] = [
     role: 'admin',
     details: [
       'Tasks go with their attempts, output and files; a file that another task has too stays. Then the database gives its room back to the disk. The dispatcher does the same by itself with what is older than its --retention.',
+      'The record (audit) loses what is past the --audit-retention of the dispatcher, here as by itself; no age given here makes that sooner.',
       '-o quiet prints the number of tasks alone.',
     ],
     examples: ['prune', 'prune --older-than 1d --status completed', 'prune --older-than 0 --blobs --dry-run'],

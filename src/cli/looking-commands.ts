@@ -44,13 +44,23 @@ export const lookingCommands: readonly Command[] = [
     load: async () => (await import('./commands/logs.ts')).logs,
   }),
   clientCommand({
-    ...{ name: 'outputs', group: 'Looking', usage: 'ID [PATH...]', wordsMin: 1, wordsMax: many },
+    ...{ name: 'outputs', group: 'Looking', usage: 'ID|batch:ID [PATH...]', wordsMin: 1, wordsMax: many },
     summary: 'files a task left (--out): list them, or bring them here',
     details: [
       'Without --dir and paths it lists them. A path is one of these files, or a directory and all below it; files keep their paths below --dir, and replace files that are there.',
+      'With batch:ID those of all its tasks, each in a folder of its own: the name of the task, or its number in the batch where it has none of its own that can be a folder.',
     ],
-    examples: ['outputs last', 'outputs last --dir results', 'outputs 01hq3v5k9m2x report.txt --stdout'],
-    exits: [done, ['1', 'it failed, or a file is not there or could not be brought'], wrong],
+    examples: [
+      'outputs last',
+      'outputs last --dir results',
+      'outputs 01hq3v5k9m2x report.txt --stdout',
+      'outputs batch:01hq3v5k9m2x --dir results',
+    ],
+    exits: [
+      done,
+      ['1', 'it failed, a file is not there or could not be brought, or a task of the batch has not ended'],
+      wrong,
+    ],
     completes: ['task', 'output'],
     options: outputsOptions,
     load: async () => (await import('./commands/outputs.ts')).outputs,

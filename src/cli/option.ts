@@ -26,6 +26,8 @@ export interface Option<T> {
   readonly repeatable: boolean;
   /** A path of this machine: `~/` at its beginning is the home directory. */
   readonly isPath: boolean;
+  /** A path of what has to be there, and is only read. */
+  readonly isRead: boolean;
   /** The text that the flag alone stands for; null when it needs a value. */
   readonly bare: string | null;
   /** Must not be given as an argument: other users can read it there. */
@@ -80,6 +82,7 @@ interface Kind<T> {
   readonly boolean?: boolean;
   readonly repeatable?: boolean;
   readonly isPath?: boolean;
+  readonly isRead?: boolean;
   readonly completes?: Completes;
   parse(text: string): Parsed<T>;
 }
@@ -97,6 +100,7 @@ function option<T, D>(flag: string, facts: Facts<D>, kind: Kind<unknown>): Optio
     boolean: kind.boolean ?? false,
     repeatable: kind.repeatable ?? false,
     isPath: kind.isPath ?? false,
+    isRead: kind.isRead ?? false,
     bare: facts.bare ?? (kind.boolean ? 'true' : null),
     secret: facts.secret ?? false,
     insteadOf: facts.insteadOf ?? null,
@@ -124,6 +128,12 @@ export function string<D = undefined>(flag: string, facts: Facts<D>): Option<str
 /** A path of this machine; `~/` at its beginning is the home directory. */
 export function path<D = undefined>(flag: string, facts: Facts<D>): Option<string | NoInfer<D>> {
   return option(flag, facts, { placeholder: 'PATH', isPath: true, completes: 'file', parse: parseText });
+}
+
+/** A path of what has to be there, and is only read. */
+export function readable<D = undefined>(flag: string, facts: Facts<D>): Option<string | NoInfer<D>> {
+  const kind = { placeholder: 'PATH', isPath: true, isRead: true, completes: 'file', parse: parseText } as const;
+  return option(flag, facts, kind);
 }
 
 /** A whole number within [min, max]. */

@@ -10,6 +10,7 @@
 import { sandboxLevels } from '../core/isolation.ts';
 import { clusterEvents, clusterEventsDefault } from '../core/notification.ts';
 import { installOptions } from './install-options.ts';
+import { day, keepingOptions } from './keeping-options.ts';
 import {
   addresses,
   boolean,
@@ -26,14 +27,12 @@ import {
   pairs,
   path,
   port,
+  readable,
   string,
   strings,
   type Values,
 } from './option.ts';
 import { workerUpdateOptions } from './worker-update-options.ts';
-
-/** ms. */
-export const day = 86_400_000;
 
 /** Where things are kept and how a node talks about itself. */
 export const placeOptions = {
@@ -42,7 +41,7 @@ export const placeOptions = {
     default: '~/.octaskly',
     help: 'Directory of database, secret, node key and config.toml',
   }),
-  config: path('config', { defaultText: 'config.toml in the data directory', help: 'Config file (TOML)' }),
+  config: readable('config', { defaultText: 'config.toml in the data directory', help: 'Config file (TOML)' }),
 };
 
 const secretOptions = {
@@ -52,7 +51,10 @@ const secretOptions = {
     help: 'Cluster secret; better given by environment or file',
     secret: true,
   }),
-  secretFile: path('secret-file', { insteadOf: 'secret', help: 'File that holds the cluster secret, of mode 600' }),
+  secretFile: readable('secret-file', {
+    insteadOf: 'secret',
+    help: 'File that holds the cluster secret, of mode 600',
+  }),
 };
 
 const logOptions = {
@@ -138,8 +140,8 @@ export const dispatcherOptions = {
     default: 'off',
     help: 'self: HTTPS for the API with a certificate made and kept here',
   }),
-  tlsCert: path('tls-cert', { help: 'Certificate chain for HTTPS (PEM)' }),
-  tlsKey: path('tls-key', { help: 'Private key of --tls-cert (PEM)' }),
+  tlsCert: readable('tls-cert', { help: 'Certificate chain for HTTPS (PEM)' }),
+  tlsKey: readable('tls-key', { help: 'Private key of --tls-cert (PEM)' }),
   submitRate: int('submit-rate', {
     default: 100,
     min: 0,
@@ -156,14 +158,7 @@ export const dispatcherOptions = {
     help: 'Who needs a token: everybody, nobody, or (auto) calls from other machines',
   }),
   ...secretOptions,
-  dbPath: path('db-path', { defaultText: 'octaskly.db in the data directory', help: 'SQLite file' }),
-  retentionMs: duration('retention', {
-    default: 30 * day,
-    defaultText: '30d',
-    minMs: 1000,
-    maxMs: 36_500 * day,
-    help: 'Ended tasks older than this are deleted',
-  }),
+  ...keepingOptions,
   notify: strings('notify', {
     placeholder: 'URL',
     help: 'Tell this webhook (or ntfy:URL, slack:URL) what happens, repeatable; see octaskly docs notify',
@@ -264,7 +259,7 @@ export const workerOptions = {
   }),
   workDir: path('work-dir', {
     completes: 'directory',
-    defaultText: 'in the data directory; /var/lib/octaskly where that is closed to --task-user',
+    defaultText: 'in the data directory; /var/lib/octaskly-tasks where that is closed to --task-user',
     help: 'Where task directories are made',
   }),
   ...workerUpdateOptions,
@@ -330,7 +325,10 @@ export const reachOptions = {
     help: 'Access token; better given by environment or file',
     secret: true,
   }),
-  tokenFile: path('token-file', { insteadOf: 'token', help: 'File that holds the access token, of mode 600' }),
+  tokenFile: readable('token-file', {
+    insteadOf: 'token',
+    help: 'File that holds the access token, of mode 600',
+  }),
   tlsFingerprint: string('tls-fingerprint', {
     placeholder: 'SHA256',
     defaultText: 'that of the certificate in the data directory, if any',
@@ -370,6 +368,7 @@ export const doctorOptions = {
   taskUser: workerOptions.taskUser,
   workDir: workerOptions.workDir,
   port: workerOptions.port,
+  quic: dispatcherOptions.quic,
   apiPort: dispatcherOptions.apiPort,
   peerPort: workerOptions.peerPort,
   ...peerOptions,

@@ -91,20 +91,35 @@ export async function workerNames(client: Client): Promise<ReadonlyMap<string, s
   }
 }
 
-/** Table and JSON look up the names of the workers. */
+/** A task as it was read, which may come with the names of its workers. */
+type Listed = TaskView & { readonly attempts?: unknown; readonly worker_names?: Readonly<Record<string, string>> };
+
+/**
+ * Names of the workers of these tasks by their ids, as far as they can be known: those that came with the tasks, which
+ * every role may know, else those of the list of workers.
+ */
+export async function namesOf(
+  client: Client,
+  tasks: readonly Listed[],
+  known: ReadonlyMap<string, string> = new Map(),
+): Promise<ReadonlyMap<string, string>> {
+  const names = new Map([...known, ...tasks.flatMap((task) => Object.entries(task.worker_names ?? {}))]);
+  const isComplete = tasks.every(({ worker_id: id }) => id === null || names.has(id));
+  return isComplete ? names : new Map([...(await workerNames(client)), ...names]);
+}
+
+/** Table and JSON have the names of the workers; `known`: those that came with the list. */
 export async function writeTasks(
   { client, terminal }: CommandContext,
   tasks: readonly TaskView[],
   form: OutputForm,
+  known?: ReadonlyMap<string, string>,
 ): Promise<void> {
   // Those that were waited for one by one come with their attempts, those of a batch without: a list has none.
-  const bare = (task: TaskView & { readonly attempts?: unknown; readonly worker_names?: unknown }) => ({
-    ...task,
-    ...{ attempts: undefined, worker_names: undefined },
-  });
+  const bare = (task: Listed) => ({ ...task, ...{ attempts: undefined, worker_names: undefined } });
   if (form === 'json') {
     const ids = new Set(tasks.flatMap(({ worker_id: id }) => id ?? []));
-    const named = ids.size === 0 ? [] : [...(await workerNames(client))].filter(([id]) => ids.has(id));
+    const named = [...(await namesOf(client, tasks, known))].filter(([id]) => ids.has(id));
     const list = { tasks: tasks.map(bare), next_cursor: null, worker_names: Object.fromEntries(named) };
     return writeJson(terminal, list);
   }
@@ -113,7 +128,7 @@ export async function writeTasks(
       terminal,
       tasks.map(({ id }) => id),
     );
-  const names = await workerNames(client);
+  const names = await namesOf(client, tasks, known);
   const now = terminal.now();
   const rows = tasks.map((task) => [
     task.id,

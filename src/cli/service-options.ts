@@ -4,8 +4,8 @@
  */
 
 import { initNames } from '../core/service/definition.ts';
+import { day } from './keeping-options.ts';
 import { boolean, choice, duration, int, type OptionTable, oneCall, string } from './option.ts';
-import { day } from './options.ts';
 
 /** `service`: which one is meant, and what keeps it running. */
 export const serviceOptions = oneCall({

@@ -39,6 +39,8 @@ export interface KeptOption {
   readonly flag: string;
   readonly text: string;
   readonly isPath: boolean;
+  /** It has to be there. */
+  readonly isRead: boolean;
 }
 
 export interface InstallRequest extends ServiceWish {
@@ -185,6 +187,7 @@ interface InstallLine extends ServiceWish {
 function installRequest({ role, values, behind, sources, ...wish }: InstallLine): InstallRequest {
   if (role === null) throw usage(`Which role? octaskly service install ${serviceRoles.join('|')} [OPTIONS].`);
   const table = roleTables[role];
+  refuseOwn(behind, table, role);
   const more = parseLine(behind, table, 'anywhere');
   const [surplus] = more.words;
   if (surplus !== undefined || more.help) {
@@ -212,12 +215,25 @@ function installRequest({ role, values, behind, sources, ...wish }: InstallLine)
   };
 }
 
+/** Error: `usage` for an option of the command that stands among those of the role, which do not have it. */
+function refuseOwn(behind: readonly string[], table: OptionTable, role: ServiceRole): void {
+  const flagsOf = (options: OptionTable): string[] => Object.values(options).map(({ flag }) => flag);
+  const known = flagsOf(table);
+  const own = flagsOf({ ...serviceOptions, ...serviceInstallOptions }).filter((flag) => !known.includes(flag));
+  const early = behind.find((word) => own.includes(word.replace(/=.*/s, '').replace(/^--(?:no-)?/, '')));
+  if (early?.startsWith('--') !== true) return;
+  const flag = early.replace(/=.*/s, '');
+  throw usage(
+    `${flag} is an option of 'service install' itself and belongs before the "--": octaskly service install ${role} ${flag} -- [OPTIONS of the ${role}].`,
+  );
+}
+
 function keptOptions(table: OptionTable, given: Sources['given'], env: Sources['env']): KeptOption[] {
   return Object.entries(table).flatMap(([key, option]) => {
     if (notKept.includes(key)) return [];
     const texts = given.get(key) ?? (option.lasting ? inEnvironment(option, env) : []);
     const counted = option.repeatable ? texts : texts.slice(-1);
-    return counted.map(({ text }) => ({ flag: option.flag, text, isPath: option.isPath }));
+    return counted.map(({ text }) => ({ flag: option.flag, text, isPath: option.isPath, isRead: option.isRead }));
   });
 }
 

@@ -107,6 +107,7 @@ const people: readonly Command[] = [
     role: 'admin',
     details: [
       'verify follows the chain of hashes over all entries and names the first that was changed, removed or reordered. The dispatcher does it; with --db-path, or when none runs here, this program reads the database itself.',
+      'Entries older than the --audit-retention of the dispatcher are deleted, which is on record (record_cut); verify says from which entry on the record is left.',
     ],
     examples: [
       'audit --since 1h',

@@ -89,6 +89,12 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Options of reading a list. */
+export interface ListOptions extends CallOptions {
+  /** Hears of each page, before its tasks come, what the workers in it are called. */
+  readonly onWorkerNames?: ((names: TaskList['worker_names']) => void) | undefined;
+}
+
 export interface CancelOptions extends CallOptions {
   /** Wait for a dispatcher that is away instead of failing. */
   readonly patient?: boolean;
@@ -119,7 +125,7 @@ export interface Client {
   /** One page, newest first. */
   tasks(filter?: TaskQuery, options?: CallOptions): Promise<TaskList>;
   /** All pages, one task after the other. */
-  allTasks(filter?: TaskQuery, options?: CallOptions): AsyncIterable<TaskView>;
+  allTasks(filter?: TaskQuery, options?: ListOptions): AsyncIterable<TaskView>;
   /** Asks for the end of a task; resolves when the request is on record. */
   cancel(id: string, options?: CancelOptions): Promise<void>;
   /** Likewise of many, up to 1,000, all or none: one that is not there keeps all of them going. */
@@ -239,12 +245,13 @@ async function submit<T extends object>(
 async function* allTasks(
   connection: Connection,
   filter: TaskQuery,
-  options: CallOptions & { readonly patient: boolean },
+  options: ListOptions & { readonly patient: boolean },
 ): AsyncGenerator<TaskView, void, undefined> {
   let cursor = filter.cursor;
   do {
     const read = () => listTasks(connection, { limit: 1000, ...filter, cursor }, options);
     const page = options.patient ? await persist(connection, options.signal, read) : await read();
+    options.onWorkerNames?.(page.worker_names);
     yield* page.tasks;
     cursor = page.next_cursor ?? undefined;
   } while (cursor !== undefined);

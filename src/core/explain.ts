@@ -106,9 +106,12 @@ function waitingSummary(
     };
   }
   const fitting = workers.filter((worker) => worker.fits);
+  const isOnly = workers.length === 1;
   if (fitting.length === 0) {
     return {
-      summary: `None of the ${workers.length} workers is made for it.`,
+      summary: isOnly
+        ? 'The only connected worker is not made for it.'
+        : `None of the ${workers.length} workers is made for it.`,
       advice: [
         ...isolationAdvice(state, task),
         'Ask for less (--cpus, --mem, --gpus, --require), or add a worker that has what it asks for.',
@@ -118,22 +121,26 @@ function waitingSummary(
   if (fitting.some((worker) => worker.reasons.length === 0)) {
     return { summary: 'It is about to be placed.', advice: [] };
   }
+  const able = isOnly
+    ? 'The only connected worker could run it'
+    : `${fitting.length} of ${workers.length} workers could run it`;
+  const isOne = fitting.length === 1;
   const drained = fitting.filter(({ id }) => state.workers.get(id)?.draining === true);
   if (drained.length === fitting.length) {
     return {
-      summary: `The ${fitting.length} of ${workers.length} workers that could run it are drained.`,
+      summary: `${able}, and ${isOne ? 'it is' : 'they are'} drained.`,
       advice: [`Let one take work again with: octaskly undrain ${drained[0]?.name ?? ''}`],
     };
   }
   const resting = fitting.filter(({ id }) => (state.workers.get(id)?.resting ?? null) !== null);
   if (resting.length === fitting.length) {
     return {
-      summary: `The ${fitting.length} of ${workers.length} workers that could run it take no work for the time being (--when).`,
+      summary: `${able}, and ${isOne ? 'it takes' : 'they take'} no work for the time being (--when).`,
       advice: ['It starts by itself when one does again; add a worker that may work now.'],
     };
   }
   return {
-    summary: `It waits for room: ${fitting.length} of ${workers.length} workers could run it and none has room now.`,
+    summary: `It waits for room: ${able.replace('The', 'the')}, and ${isOne ? 'it has none' : 'none of them has any'} now.`,
     advice: ['It starts by itself; add a worker, or raise --priority of what should go first.'],
   };
 }

@@ -63,6 +63,8 @@ export interface RollWish {
   readonly version: string;
   /** Targets there is a program for. */
   readonly targets: ReadonlySet<string>;
+  /** These programs are of a release that was signed. */
+  readonly isSigned: boolean;
   /** Ids of those that are meant; null = all that are there. */
   readonly only: ReadonlySet<string> | null;
   readonly allowDowngrade: boolean;
@@ -112,6 +114,11 @@ function judge(worker: FleetWorker, wish: RollWish): Judgement {
   if (program.refusal === null && target !== null && !wish.targets.has(target)) {
     return problem(
       `There is no program for ${target} here: start the dispatcher with --dist, the directory of a release.`,
+    );
+  }
+  if (program.refusal === null && program.needsSignature && !wish.isSigned) {
+    return problem(
+      'It takes only what the key of its release has signed (--allow-update signed, or its tasks are kept apart from it), and there is no signed release here: start the dispatcher with --dist, the directory of one.',
     );
   }
   const order = { version: wish.version, target: target ?? '', allowDowngrade: wish.allowDowngrade };

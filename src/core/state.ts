@@ -1,5 +1,6 @@
 /**
- * What the scheduler knows: plain data, changed by `step` alone.
+ * What the scheduler knows: plain data, changed by `step` alone, but for the counts of ended tasks that are deleted
+ * (`forget`).
  *
  * Only live tasks are here; an ended task leaves with its last `save`. A worker is here from its first join (or from
  * the database after a restart) until it is silent for too long with nothing assigned to it.
@@ -8,7 +9,7 @@
 import type { AttemptFence } from './fence.ts';
 import { Heap } from './heap.ts';
 import { ReadyQueue } from './queue.ts';
-import { type Task, type TaskStatus, taskStatuses } from './task.ts';
+import { type FinalStatus, finalStatuses, type Task, type TaskStatus, taskStatuses } from './task.ts';
 import type { Worker } from './worker.ts';
 
 /** Numbers an operator chooses. */
@@ -30,6 +31,7 @@ export interface SchedulerState {
   readonly delayed: Heap<{ readonly at: number; readonly task: Task }>;
   /** Live tasks that wait for the key. */
   readonly dependents: Map<string, Set<Task>>;
+  /** Tasks on record, ended ones too. */
   readonly counts: Record<TaskStatus, number>;
   paused: boolean;
   /** The dispatcher goes down: nothing new is placed. */
@@ -58,6 +60,11 @@ export function emptyState(policy: Policy, fence: AttemptFence | null = null): S
     closing: false,
     staleReports: 0,
   };
+}
+
+/** Ended tasks were deleted: how many, by how they had ended. Nothing waits for an ended task, so nothing follows. */
+export function forget({ counts }: SchedulerState, ended: Readonly<Partial<Record<FinalStatus, number>>>): void {
+  for (const status of finalStatuses) counts[status] -= ended[status] ?? 0;
 }
 
 /** Tasks that count against `queueMax`. */

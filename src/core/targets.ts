@@ -43,6 +43,14 @@ export function targetNamed(name: string): Target | undefined {
   return targets.find((each) => each.name === bare);
 }
 
+/** The names of the targets in a list of sums as a dispatcher hands it out: lines of a sum, two spaces and a target. */
+export function targetsIn(sums: string): readonly string[] {
+  return sums
+    .trim()
+    .split('\n')
+    .map((line) => line.split('  ')[1] ?? '');
+}
+
 /** The name of the program's file on that system. */
 export function programNameOn({ system }: Pick<Target, 'system'>): string {
   return system === 'windows' ? 'octaskly.exe' : 'octaskly';

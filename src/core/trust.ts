@@ -102,7 +102,12 @@ export interface AuditEntry {
 
 /** What a check of the whole record found: nothing, or the first entry that is not as it was written. */
 export type AuditFinding =
-  | { readonly ok: true; readonly entries: number }
+  | {
+      readonly ok: true;
+      readonly entries: number;
+      /** Present when earlier ones were deleted by retention: the last of them, and when it went, wall ms. */
+      readonly cut?: { readonly through: number; readonly at: number };
+    }
   | {
       readonly ok: false;
       readonly entries: number;

@@ -46,6 +46,8 @@ export interface DeclaredProgram {
   readonly target: string | null;
   /** Why it takes no update from its dispatcher, as part of a sentence; null = it does. */
   readonly refusal: string | null;
+  /** It takes only what the key of a release has signed. */
+  readonly needsSignature: boolean;
 }
 
 /** Below 0: `a` is before `b`; 0: they are the same. Both fit `versionPattern`. */
@@ -94,7 +96,7 @@ export function judgeVersion(
 /** Why a worker does not obey an order, as a sentence; null = it does. */
 export function orderRefusal(
   order: Pick<UpdateOrder, 'version' | 'target' | 'allowDowngrade'>,
-  present: { readonly version: string } & DeclaredProgram,
+  present: { readonly version: string } & Pick<DeclaredProgram, 'target' | 'refusal'>,
 ): string | null {
   if (present.refusal !== null) return `It takes no update from its dispatcher: ${present.refusal}.`;
   if (order.target !== present.target) return `The program is for ${order.target}, and this is ${present.target}.`;

@@ -15,11 +15,11 @@ import type { Stats, WorkerView } from '../api/schemas.ts';
 import { OctasklyError } from '../base/errors.ts';
 import { explain } from '../core/explain.ts';
 import type { RememberedWorker } from '../core/restore.ts';
-import type { SchedulerState } from '../core/state.ts';
+import { forget, type SchedulerState } from '../core/state.ts';
 import type { TerminalSize } from '../core/task.ts';
 import type { Actor } from '../core/trust.ts';
 import type { DispatcherLink, LinkHandlers } from '../ports/links.ts';
-import type { OrphanedOutputs, TaskRow } from '../ports/store.ts';
+import type { ForgottenTasks, TaskRow } from '../ports/store.ts';
 import type { DispatcherMessage, Stream, WorkerMessage } from '../wire/messages.ts';
 import { CountedBlobs } from './counted-blobs.ts';
 import { Engine, type Outlets } from './engine.ts';
@@ -297,8 +297,9 @@ export class Dispatcher implements Backend {
     return this.#kept.bring(blob, signal);
   }
 
-  /** Tasks were forgotten: workers need not keep their files any more. */
-  releaseKept(orphaned: readonly OrphanedOutputs[]): void {
+  /** Tasks were deleted: they do not count any more, and workers need not keep their files. */
+  forgotten({ ended, orphaned }: ForgottenTasks): void {
+    forget(this.state, ended);
     this.#kept.forgotten(orphaned);
   }
 
@@ -371,12 +372,9 @@ export class Dispatcher implements Backend {
 
   /** As `Engine.inTurn`, for what nobody may begin any more once it closes. */
   #inTurn<T>(action: (turn: Turn) => T): Promise<T> {
-    if (this.#closing) {
-      return Promise.reject(
-        new OctasklyError('shutting_down', 'The dispatcher is shutting down and takes no more work.'),
-      );
-    }
-    return this.#engine.inTurn(action);
+    if (!this.#closing) return this.#engine.inTurn(action);
+    const message = 'The dispatcher is shutting down and takes no more work.';
+    return Promise.reject(new OctasklyError('shutting_down', message));
   }
 
   /** Members on record that the scheduler does not know. */

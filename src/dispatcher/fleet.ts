@@ -106,7 +106,9 @@ export class Fleet {
   async plan({ only, allowDowngrade }: Omit<RollRequest, 'waitMs'>): Promise<Roll> {
     const { version, programs, clock } = this.#parts;
     const targets = await programs.targets();
-    const { members, problems } = planRoll(this.#workers(), { version, targets, only, allowDowngrade });
+    const { isSigned } = programs;
+    const wish = { version, targets, isSigned, only, allowDowngrade };
+    const { members, problems } = planRoll(this.#workers(), wish);
     if (problems.length > 0) {
       const rest = 'Nothing was begun; leave them out by naming the others (--worker NAME).';
       throw new OctasklyError('conflict', `${problems.slice(0, 20).join(' ')} ${rest}`);

@@ -95,6 +95,14 @@ export interface OrphanedOutputs extends AttemptKey {
   readonly workerId: string;
 }
 
+/** What deleting ended tasks changes for those who knew of them. */
+export interface ForgottenTasks {
+  /** How many were deleted, by how they had ended; what is missing is none. */
+  readonly ended: Readonly<Partial<Record<FinalStatus, number>>>;
+  /** Files that workers keep for nobody now. */
+  readonly orphaned: readonly OrphanedOutputs[];
+}
+
 /** A batch as it is read back. */
 export interface BatchRow {
   readonly id: string;
@@ -181,14 +189,14 @@ export interface Store {
   /** Reads the whole record and checks its chain, up to and including the last entry written. Takes 1 s a million entries, about. */
   verifyAudit(): AuditFinding;
   /**
-   * Deletes ended tasks completed before `wallMs` with all that hangs on them; returns how many, their blobs, and which
-   * workers may let go of what. One whose files a worker keeps stays for as long as another task wants them as inputs.
+   * Deletes ended tasks completed before `wallMs` with all that hangs on them; returns how many, their blobs, and what is
+   * to be said of it to whoever knew of them. One whose files a worker keeps stays for as long as another task wants them as inputs.
    * `statuses`: only tasks that ended so.
    */
   prune(
     wallMs: number,
     limit: number,
     statuses?: readonly FinalStatus[],
-  ): { readonly tasks: number; readonly blobs: readonly string[]; readonly orphaned: readonly OrphanedOutputs[] };
+  ): ForgottenTasks & { readonly tasks: number; readonly blobs: readonly string[] };
   close(): void;
 }

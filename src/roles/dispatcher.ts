@@ -130,7 +130,7 @@ export async function startDispatcher(values: DispatcherValues, log: Log): Promi
     const { bind: host, port, quic } = values;
     listener = await listenForWorkers(linking, { host, port, quic }, (link) => dispatcher.accept(link));
     closers.push(() => Promise.race([listener?.close(), Bun.sleep(stopGraceMs)]));
-    const pruning = new Pruning({ dataDir, store, blobs: stored, dispatcher, log });
+    const pruning = new Pruning({ dataDir, store, blobs: stored, dispatcher, values, log });
     const { prune } = pruning;
     const rest = restOf(dispatcher, { values, apiBind, denied: denyList.denied, prune, installing, log });
     opening.serve((request, peer) => rest.fetch(request, peer));

@@ -10,9 +10,7 @@ import { neighbourAnswers } from '../runtime/neighbours.ts';
 import { clockAheadMs, type Resolution, reachOf, resolveHost } from '../runtime/net-probe.ts';
 import { isLoopback } from '../runtime/networks.ts';
 import { version } from '../version.ts';
-import type { Proof } from '../wire/admission.ts';
 import type { DispatcherMessage } from '../wire/messages.ts';
-import type { KeyPair } from '../wire/noise.ts';
 import type { Membership } from './doctor-belonging.ts';
 import type { Listening } from './doctor-listening.ts';
 
@@ -107,10 +105,11 @@ async function firstThatAnswers(addresses: readonly string[], { port, apiPort }:
  * does, and expects its key.
  */
 async function speak(address: Place, { membership, listening }: Means): Promise<HandshakeFacts> {
-  const { proof, keypair, beaconKey } = membership;
+  const { beaconKey } = membership;
   const worker = beaconKey === null || listening === null ? null : await waitForWorker(address, listening);
-  if (worker === null || beaconKey === null) return shakeHands(address, proof, keypair);
-  return shakeHands(address, { by: 'peer', psk: peerPsk(beaconKey), peerKey: worker.publicKey }, keypair);
+  if (worker === null || beaconKey === null) return shakeHands(address, membership);
+  const proof = { by: 'peer', psk: peerPsk(beaconKey), peerKey: worker.publicKey } as const;
+  return shakeHands(address, { ...membership, proof });
 }
 
 interface Place {
@@ -137,7 +136,7 @@ function nodeAt({ host, port }: Place, { nodes }: Listening): HeardNode | null {
   return nodes.find(({ addresses, peerPort }) => peerPort === port && addresses.includes(withoutZone(host))) ?? null;
 }
 
-async function shakeHands(address: Place, proof: Proof, keypair: KeyPair): Promise<HandshakeFacts> {
+async function shakeHands(address: Place, { proof, keypair, role }: Membership): Promise<HandshakeFacts> {
   const limits = { handshakeTimeoutMs: speakMsMax };
   const links = createLinks({ crypto: nativeCrypto, staticKeypair: keypair, limits });
   const answered = Promise.withResolvers<DispatcherMessage | null>();
@@ -146,7 +145,7 @@ async function shakeHands(address: Place, proof: Proof, keypair: KeyPair): Promi
   if (!dialled.ok) return { outcome: dialled.end.code, detail: dialled.end.detail, fingerprint: null };
   const { link } = dialled;
   const fingerprint = fingerprintOf(link.remoteKey);
-  if (proof.by === 'credential') {
+  if (role === 'worker' && proof.by !== 'peer') {
     // A member that asks to be let in is told why it would not be, or that it need not ask. Nothing is changed by that.
     link.send({ kind: 'enroll', name: 'doctor', platform: process.platform, arch: process.arch, version });
     const answer = await Promise.race([answered.promise, Bun.sleep(askMsMax)]);

@@ -17,7 +17,7 @@ import { keysInDirectory } from '../runtime/cluster-keys.ts';
 import { readFirewalls } from '../runtime/firewall.ts';
 import { surveyInterfaces } from '../runtime/interfaces.ts';
 import { neighbourAnswers, readGateway, readNeighbours } from '../runtime/neighbours.ts';
-import { isListenedAt, reachOf } from '../runtime/net-probe.ts';
+import { isListenedAt, isUdpTaken, reachOf } from '../runtime/net-probe.ts';
 import { givenEnvironment } from '../runtime/own-secrets.ts';
 import { protocolVersion } from '../wire/messages.ts';
 import { absolute } from './common.ts';
@@ -45,10 +45,11 @@ export async function examineNetwork(values: DoctorValues, target: Target | null
   const { discovery, discoveryPort } = values;
   const since = performance.now();
   const dataDir = absolute(values.dataDir);
-  const membership = membershipIn(dataDir);
-  const keys = keysInDirectory(dataDir, givenEnvironment().OCTASKLY_SECRET || null, systemClock.wall());
+  const given = givenEnvironment().OCTASKLY_SECRET || null;
+  const membership = membershipIn(dataDir, given);
+  const keys = keysInDirectory(dataDir, given, systemClock.wall());
   const interfaces = await listedInterfaces(values.interfaces);
-  const ports = [...portsOf(values, membership), ...apiPortOf(values, membership, interfaces)];
+  const ports = [...portsOf(values, membership), ...(await dispatcherPorts(values, membership, interfaces))];
   const listening = discovery ? await openListening(values, keys) : null;
   const [firewalls, host, around] = await Promise.all([
     readFirewalls(process.execPath, { ports, ...surroundingsOf(interfaces) }, toolMsMax),
@@ -92,7 +93,7 @@ async function listedInterfaces(named: readonly string[]): Promise<ListedInterfa
 }
 
 /** Ports others must reach here: a worker with a credential needs none for workers, and who does not work with peers none for them. */
-function portsOf(values: DoctorValues, { belonging }: Membership): Port[] {
+function portsOf(values: DoctorValues, { role }: Membership): Port[] {
   const { port, peerPort, discoveryPort, discovery, p2pEnabled } = values;
   const ports: Port[] = [
     { protocol: 'tcp', number: port, purpose: 'workers' },
@@ -102,23 +103,27 @@ function portsOf(values: DoctorValues, { belonging }: Membership): Port[] {
   ];
   return ports.filter(({ protocol, purpose }) => {
     if (protocol === 'udp') return discovery;
-    return purpose === 'peers' ? p2pEnabled && belonging?.by !== 'secret' : belonging?.by !== 'credential';
+    return purpose === 'peers' ? p2pEnabled && role !== 'dispatcher' : role !== 'worker';
   });
 }
 
-/** The port of the API of this data directory's dispatcher, where it is there for others. */
-function apiPortOf(
-  { apiPort }: DoctorValues,
-  { belonging }: Membership,
+/** Further ports of this data directory's dispatcher, where they are there for others: of QUIC, if so configured too, and of the API. */
+async function dispatcherPorts(
+  { port, apiPort, quic }: DoctorValues,
+  { role }: Membership,
   interfaces: readonly ListedInterface[],
-): Port[] {
-  if (belonging?.by !== 'secret') return [];
-  const addresses = interfaces
+): Promise<Port[]> {
+  if (role !== 'dispatcher') return [];
+  const hosts = interfaces
     .filter(({ leftOut }) => leftOut === null)
     .flatMap((each) => each.addresses.map((address) => address.split('/')[0] ?? ''))
     .filter((address) => !isLinkLocal6(address));
-  const isForOthers = addresses.some((host) => isListenedAt({ host, port: apiPort }));
-  return isForOthers ? [{ protocol: 'tcp', number: apiPort, purpose: 'the API' }] : [];
+  const taken = await Promise.all(hosts.map((host) => isUdpTaken({ host, port })));
+  const ports: Port[] = [];
+  if (quic || taken.includes(true)) ports.push({ protocol: 'udp', number: port, purpose: 'QUIC' });
+  if (hosts.some((host) => isListenedAt({ host, port: apiPort })))
+    ports.push({ protocol: 'tcp', number: apiPort, purpose: 'the API' });
+  return ports;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** What a dispatcher hands out to new devices, as the programs its workers are updated to. */
 
+import { targetsIn } from '../core/targets.ts';
 import type { ProgramOffer, Programs } from '../ports/programs.ts';
 import type { HandingOut } from './handing-out.ts';
 
@@ -8,8 +9,10 @@ const prefix = 'sha256:';
 export function fleetPrograms(handingOut: Pick<HandingOut, 'sums' | 'program' | 'read' | 'signed'>): Programs {
   return {
     async targets() {
-      const lines = (await handingOut.sums()).trim().split('\n');
-      return new Set(lines.map((line) => line.split('  ')[1] ?? ''));
+      return new Set(targetsIn(await handingOut.sums()));
+    },
+    get isSigned() {
+      return handingOut.signed !== null;
     },
     async open(target): Promise<ProgramOffer> {
       const { file, size } = await handingOut.program(target, 'bare');

@@ -254,7 +254,6 @@ export class HandingOut implements Installs {
       renameSync(draft, path);
     } catch (cause) {
       rmSync(draft, { force: true });
-      this.#parts.log.warn('a program cannot be handed out', { reason: reasonOf(cause) });
       if (cause instanceof OctasklyError) throw cause;
       throw new OctasklyError('io', `Cannot put a program into "${this.#directory}": ${reasonOf(cause)}.`, { cause });
     }

@@ -8,6 +8,7 @@ import type { Installs } from '../api/installs.ts';
 import { reasonOf } from '../base/errors.ts';
 import { isLoopbackHost } from '../base/place.ts';
 import type { DispatcherValues } from '../cli/options.ts';
+import { targetsIn } from '../core/targets.ts';
 import type { Installer, InstallOffer } from '../dispatcher/trust/invites.ts';
 import { hostsOf, placeOf } from '../runtime/addresses.ts';
 import { localUrlOf } from '../runtime/api-address.ts';
@@ -39,7 +40,8 @@ export function installerOf({ values, installs, listener, pin, api }: Parts): In
   return {
     async sums() {
       try {
-        return { digest: sha256Hex(await installs.sums()) };
+        const sums = await installs.sums();
+        return { digest: sha256Hex(sums), targets: targetsIn(sums) };
       } catch (error) {
         return { digest: null, problem: reasonOf(error) };
       }

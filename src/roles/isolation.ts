@@ -6,12 +6,15 @@ import type { Account, HostIsolation } from '../core/host-isolation.ts';
 import type { Isolation } from '../core/isolation.ts';
 import type { Workspace } from '../ports/files.ts';
 import { readHostIsolation, tryPlan } from '../runtime/isolation.ts';
-import { canReach } from '../runtime/task-user.ts';
+import { barriersTo, canReach } from '../runtime/task-user.ts';
 import { type Candidate, firstCandidates, secondCandidates, trialPlan, withTrial } from '../worker/trials.ts';
 import { absolute } from './common.ts';
 
-/** Where a worker that is root keeps task directories when its data directory is closed to the account of its tasks. */
-const sharedRoot = '/var/lib/octaskly';
+/**
+ * Where a worker that is root keeps task directories when its data directory is closed to the account of its tasks. Not in
+ * `/var/lib/octaskly`: that is the data directory of the dispatcher's service, closed, and another account's.
+ */
+const sharedRoot = '/var/lib/octaskly-tasks';
 
 /** The facts of this machine, with every mechanism tried that could give a level. Never rejects for the machine's sake. */
 export async function findIsolation(given: {
@@ -44,7 +47,7 @@ export async function tried(
 
 /**
  * Where task directories are made: in `--work-dir`, else in the data directory; where that is closed to the account that
- * runs the tasks of a root worker, below /var/lib/octaskly.
+ * runs the tasks of a root worker, below /var/lib/octaskly-tasks.
  */
 export function taskRoot(
   given: { readonly workDir: string | undefined; readonly id: string; readonly directory: string },
@@ -53,6 +56,19 @@ export function taskRoot(
   if (given.workDir !== undefined) return join(absolute(given.workDir), given.id);
   if (taskUser === null || canReach(taskUser, given.directory)) return given.directory;
   return join(sharedRoot, given.id);
+}
+
+/**
+ * Why tasks of strict and above cannot run below `root`, with what to do; null where they can. A directory that is closed
+ * to the account of these tasks would show only as a sandbox that does not work.
+ */
+export function closedRoot(root: string, taskUser: Account | null): string | null {
+  if (taskUser === null) return null;
+  const barriers = barriersTo(taskUser, root);
+  if (barriers.length === 0) return null;
+  const closed = `${barriers.join(' and ')} ${barriers.length === 1 ? 'is' : 'are'} closed to that account`;
+  const open = `chmod o+x ${barriers.join(' ')}`;
+  return `Tasks of strict and above cannot run as ${taskUser.name} below ${root}: ${closed}. Let it pass (${open}), or name another directory with --work-dir.`;
 }
 
 /** Error: `usage` when this machine cannot give the least level asked of its worker. */

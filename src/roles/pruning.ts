@@ -1,7 +1,7 @@
 /**
- * Forgetting: ended tasks with their rows, files that no row refers to any more, and files that were brought but never
- * used; a bounded piece at a time, by the clock (`retention.ts`) or because somebody asks (`POST /api/v1/prune`), never
- * both at once, and never while a backup reads the files.
+ * Forgetting: ended tasks with their rows, files that no row refers to any more, files that were brought but never used,
+ * and entries of the record past a retention of their own; a bounded piece at a time, by the clock (`retention.ts`) or
+ * because somebody asks (`POST /api/v1/prune`), never both at once, and never while a backup reads the files.
  *
  * A file that was brought again lately is kept although its last row is gone: whoever brought it is about to use it.
  */
@@ -9,6 +9,7 @@
 import { join } from 'node:path';
 import type { ApiOptions } from '../api/route.ts';
 import { OctasklyError } from '../base/errors.ts';
+import type { DispatcherValues } from '../cli/options.ts';
 import { type FinalStatus, finalStatuses } from '../core/task.ts';
 import type { Dispatcher } from '../dispatcher/dispatcher.ts';
 import type { Log } from '../ports/time.ts';
@@ -19,12 +20,20 @@ import type { SqliteStore } from '../store/store.ts';
 /** Tasks deleted in one go. */
 const tasksAtOnce = 2000;
 
+/** Entries of the record deleted in one go. */
+const entriesAtOnce = 2000;
+
 export interface PruningParts {
   readonly dataDir: string;
-  readonly store: Pick<SqliteStore, 'prune' | 'prunable' | 'usesBlob' | 'compact' | 'fileBytes'>;
+  readonly store: Pick<
+    SqliteStore,
+    'prune' | 'prunable' | 'cutRecord' | 'cuttable' | 'usesBlob' | 'compact' | 'fileBytes'
+  >;
+  /** How long entries of the record stay; 0 = for ever. Nobody who asks the API can make it less. */
+  readonly values: Pick<DispatcherValues, 'auditRetentionMs'>;
   readonly blobs: Pick<FileBlobStore, 'deleteOlder' | 'sweep' | 'size'>;
-  /** Has workers let go of files that they keep for nobody. */
-  readonly dispatcher: Pick<Dispatcher, 'releaseKept'> & { readonly trust: Pick<Dispatcher['trust'], 'notePruned'> };
+  /** Counts the tasks no more, and has workers let go of files that they keep for nobody. */
+  readonly dispatcher: Pick<Dispatcher, 'forgotten'> & { readonly trust: Pick<Dispatcher['trust'], 'notePruned'> };
   readonly log: Log;
 }
 
@@ -41,6 +50,8 @@ export interface Forgotten {
   readonly blobs: number;
   /** Of the blobs. */
   readonly bytes: number;
+  /** Entries of the record. */
+  readonly entries: number;
 }
 
 /** The lock of whoever needs all files of a data directory to stay, or deletes some. */
@@ -70,16 +81,17 @@ export class Pruning {
     const { store, dispatcher } = this.#parts;
     return await this.#alone(async () => {
       const before = store.fileBytes;
-      const { tasks, blobs, bytes } = isDry
+      const { tasks, blobs, bytes, entries } = isDry
         ? await this.#foresee({ wallMs, statuses, unused })
         : await this.#forget({ wallMs, statuses, unused });
       if (!isDry) {
-        await dispatcher.trust.notePruned(actor, { older_than: olderThan, statuses, tasks, blobs });
+        await dispatcher.trust.notePruned(actor, { older_than: olderThan, statuses, tasks, blobs, entries });
         this.#compact();
       }
       const database = { database_bytes_before: before, database_bytes: store.fileBytes };
       const endedBefore = new Date(wallMs).toISOString();
-      return { dry_run: isDry, ended_before: endedBefore, tasks, blobs, blob_bytes: bytes, ...database };
+      const deleted = { tasks, blobs, blob_bytes: bytes, audit_entries: entries };
+      return { dry_run: isDry, ended_before: endedBefore, ...deleted, ...database };
     });
   };
 
@@ -104,13 +116,24 @@ export class Pruning {
     return run;
   }
 
-  async #forget({ wallMs, statuses = finalStatuses, unused }: Forgettable): Promise<Forgotten> {
+  async #forget(what: Forgettable): Promise<Forgotten> {
+    const { wallMs, unused } = what;
+    const { store, blobs } = this.#parts;
+    const { tasks, ...ofTasks } = await this.#forgetTasks(what);
+    const entries = await this.#cutRecord();
+    if (this.#stopped || !unused) return { tasks, ...ofTasks, entries };
+    const swept = await blobs.sweep(wallMs, (blob) => this.#stopped || store.usesBlob(blob));
+    return { tasks, blobs: ofTasks.blobs + swept.blobs, bytes: ofTasks.bytes + swept.bytes, entries };
+  }
+
+  async #forgetTasks({ wallMs, statuses = finalStatuses }: Forgettable): Promise<Omit<Forgotten, 'entries'>> {
     const { store, blobs, dispatcher } = this.#parts;
     const total = { tasks: 0, blobs: 0, bytes: 0 };
     for (let isMore = true; isMore && !this.#stopped; ) {
       const pruned = store.prune(wallMs, tasksAtOnce, statuses);
       total.tasks += pruned.tasks;
-      if (pruned.orphaned.length > 0) dispatcher.releaseKept(pruned.orphaned);
+      // In the same turn of the thread: nobody sees a count of what is not there.
+      dispatcher.forgotten(pruned);
       for (const blob of pruned.blobs) {
         const bytes = blobs.size(blob) ?? 0;
         if (!blobs.deleteOlder(blob, wallMs)) continue;
@@ -118,22 +141,43 @@ export class Pruning {
         total.bytes += bytes;
       }
       isMore = pruned.tasks === tasksAtOnce;
-      await new Promise((resolve) => setImmediate(resolve));
+      await othersTurn();
     }
-    if (this.#stopped || !unused) return total;
-    const swept = await blobs.sweep(wallMs, (blob) => this.#stopped || store.usesBlob(blob));
-    return { tasks: total.tasks, blobs: total.blobs + swept.blobs, bytes: total.bytes + swept.bytes };
+    return total;
+  }
+
+  /** Deletes entries of the record that are past their retention; how many. */
+  async #cutRecord(): Promise<number> {
+    const { store, log } = this.#parts;
+    const cuttable = this.#cuttable();
+    let total = 0;
+    for (let isMore = cuttable !== null; isMore && cuttable !== null && !this.#stopped; ) {
+      const { entries, damaged } = store.cutRecord({ ...cuttable, limit: entriesAtOnce });
+      total += entries;
+      if (damaged !== null) log.warn('a deleted entry of the record was not as it was written', { entry: damaged });
+      isMore = entries === entriesAtOnce;
+      await othersTurn();
+    }
+    return total;
+  }
+
+  #cuttable(): { beforeMs: number; nowMs: number } | null {
+    const { auditRetentionMs } = this.#parts.values;
+    const nowMs = Date.now();
+    return auditRetentionMs === 0 ? null : { beforeMs: nowMs - auditRetentionMs, nowMs };
   }
 
   /** What `#forget` would do. */
   async #foresee({ wallMs, statuses = finalStatuses, unused }: Forgettable): Promise<Forgotten> {
     const { store, blobs } = this.#parts;
     const found = store.prunable({ wallMs, statuses });
+    const cuttable = this.#cuttable();
+    const entries = cuttable === null ? 0 : store.cuttable(cuttable);
     const sizes = found.blobs.map((blob) => blobs.size(blob)).filter((size) => size !== null);
     const bytes = sizes.reduce((sum, size) => sum + size, 0);
-    if (!unused) return { tasks: found.tasks, blobs: sizes.length, bytes };
+    if (!unused) return { tasks: found.tasks, blobs: sizes.length, bytes, entries };
     const swept = await blobs.sweep(wallMs, (blob) => store.usesBlob(blob), { dryRun: true });
-    return { tasks: found.tasks, blobs: sizes.length + swept.blobs, bytes: bytes + swept.bytes };
+    return { tasks: found.tasks, blobs: sizes.length + swept.blobs, bytes: bytes + swept.bytes, entries };
   }
 
   #compact(): void {
@@ -146,4 +190,9 @@ export class Pruning {
       log.warn('cannot make the database smaller now', { reason: error.message });
     }
   }
+}
+
+/** Resolves when others had their turn on the thread. */
+function othersTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

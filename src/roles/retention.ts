@@ -1,6 +1,6 @@
 /**
- * Forgetting what is past the retention, at the start, then every hour: ended tasks and files (`pruning.ts`), and the
- * copies of the database that were kept before an upgrade.
+ * Forgetting what is past the retention, at the start, then every hour: ended tasks, files and entries of the record
+ * (`pruning.ts`), and the copies of the database that were kept before an upgrade.
  */
 
 import { readdirSync, rmSync, statSync } from 'node:fs';
@@ -35,8 +35,9 @@ export function startRetention(parts: Parts): { stop(): Promise<void> } {
 async function forgetOlder({ pruning, database, log, retentionMs }: Parts): Promise<void> {
   const wallMs = Date.now() - retentionMs;
   try {
-    const { tasks, blobs } = await pruning.forget({ wallMs, unused: true });
+    const { tasks, blobs, entries } = await pruning.forget({ wallMs, unused: true });
     if (tasks + blobs > 0) log.info('deleted ended tasks past their retention', { tasks, blobs });
+    if (entries > 0) log.info('deleted entries of the record past their retention', { entries });
     for (const copy of upgradeCopies(database, wallMs)) {
       rmSync(copy);
       log.info('deleted the copy of the database from before an upgrade', { file: copy });

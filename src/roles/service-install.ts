@@ -20,6 +20,7 @@ import { ownCommandLine } from '../runtime/isolation.ts';
 import { createLog } from '../runtime/log.ts';
 import {
   accountCommand,
+  accountToBe,
   asAccount,
   askInit,
   carryOut,
@@ -35,6 +36,8 @@ import { absolute, givenSecret } from './common.ts';
 import { joinHere } from './join.ts';
 import { inviteIn } from './membership.ts';
 import { online, type ServiceGround } from './service-ground.ts';
+import { checkPaths } from './service-paths.ts';
+import { failedStart, tellFailure } from './service-start.ts';
 
 /** What a worker is given to end its tasks, ms, where nobody says otherwise. */
 const leaveWithinMs = 10_000;
@@ -43,8 +46,9 @@ const farewellSeconds = 35;
 const dispatcherStopSeconds = 30;
 /** Where `worker` looks for its dispatcher's port. */
 const workerPort = 7878;
+const failedStatus = 1;
 
-/** Exit status 0. Errors: `usage`, `forbidden`, `conflict`, `io`, and those of joining. */
+/** Exit status: 0, or 1 for a service that is there and does not run. Errors: `usage`, `forbidden`, `conflict`, `io`, and those of joining. */
 export async function installService(
   request: InstallRequest,
   ground: ServiceGround,
@@ -58,15 +62,21 @@ export async function installService(
     return 0;
   }
   checkRights(service, ground);
+  await checkPaths(request.options, service, ground.init);
   const isThere = ownFile(plan.file.path) !== null;
   const account = await provideAccount(service);
   provideDataDir(service.dataDir, account);
   await settleSecrets(request, service, { account, stop: isThere ? () => carryOut(plan.stop) : async () => {} });
   writeServiceFile(plan.file);
   await carryOut(online(plan.activation, ground), ground);
-  if (request.now && !ground.offline) await carryOut(plan.start);
-  await tellOutcome({ service, plan, request, isThere, ground }, terminal);
-  return 0;
+  const isStarted = request.now && !ground.offline;
+  if (isStarted) await carryOut(plan.start);
+  const installed = { ...service, init: ground.init, path: plan.file.path, maker: 'install' } as const;
+  const failure = isStarted ? await failedStart(installed) : null;
+  await tellOutcome({ service, plan, request, isThere, ground, runs: isStarted && failure === null }, terminal);
+  if (failure === null) return 0;
+  await tellFailure(installed, failure, terminal);
+  return failedStatus;
 }
 
 function definitionOf(request: InstallRequest, { init, scope }: ServiceGround): ServiceDefinition {
@@ -130,8 +140,7 @@ function checkRights({ scope, account, program }: ServiceDefinition, { init }: S
     );
   }
   if (account === null || account === 'root') return;
-  const stranger: Account = accountNamed(account) ?? { name: account, uid: 65_534, gid: 65_534 };
-  if (isProgram(program[0]) && canReach(stranger, program[0])) return;
+  if (isProgram(program[0]) && canReach(accountToBe(account), program[0])) return;
   throw new OctasklyError(
     'forbidden',
     `The account ${account} may not run ${program[0]}. Put it where all may: install -m 755 ${program[0]} /usr/local/bin/octaskly, then run 'octaskly service install' from there.`,
@@ -222,13 +231,17 @@ interface Outcome {
   readonly request: InstallRequest;
   readonly isThere: boolean;
   readonly ground: ServiceGround;
+  /** It was started, and goes on. */
+  readonly runs: boolean;
 }
 
-async function tellOutcome({ service, plan, request, isThere, ground }: Outcome, terminal: Terminal): Promise<void> {
+async function tellOutcome(
+  { service, plan, request, isThere, ground, runs }: Outcome,
+  terminal: Terminal,
+): Promise<void> {
   const name = serviceName(service);
   const verb = isThere ? 'Updated' : 'Installed';
-  const runs = request.now && !ground.offline ? ' and started it' : '';
-  await terminal.stdout.write(`${verb} the service ${name} (${plan.file.path})${runs}.\n`);
+  await terminal.stdout.write(`${verb} the service ${name} (${plan.file.path})${runs ? ' and started it' : ''}.\n`);
   if (ground.offline) await note(terminal, `${ground.init} does not run now: the service starts with it.`);
   await tellWhatIsMissing(service, request, ground, terminal);
   const which = `${service.role}${service.instance === null ? '' : ` --name ${service.instance}`}`;

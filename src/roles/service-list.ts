@@ -2,11 +2,17 @@
 
 import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { OctasklyError } from '../base/errors.ts';
 import { namePattern } from '../core/names.ts';
-import { type InitName, type ServiceRole, type ServiceScope, serviceRoles } from '../core/service/definition.ts';
+import {
+  type InitName,
+  mark,
+  packageMark,
+  type ServiceRole,
+  type ServiceScope,
+  serviceRoles,
+} from '../core/service/definition.ts';
 import { type ServicePlaces, servicePath } from '../core/service/plan.ts';
-import { ownFile } from '../runtime/service-host.ts';
+import { serviceText } from '../runtime/service-host.ts';
 
 export interface InstalledService {
   readonly init: InitName;
@@ -14,8 +20,8 @@ export interface InstalledService {
   readonly instance: string | null;
   readonly scope: ServiceScope;
   readonly path: string;
-  /** Made by `service install`; otherwise by a package, or somebody. */
-  readonly isOurs: boolean;
+  /** Who wrote its file: `service install`, a package of ours, or somebody. */
+  readonly maker: 'install' | 'package' | 'somebody';
 }
 
 /** Where packages put their units. */
@@ -36,7 +42,7 @@ export function installedServices(
         for (const instance of instancesIn(directory, path)) {
           const key = [scope, role, instance].join(' ');
           const file = join(directory, nameOf(path, instance));
-          if (!found.has(key)) found.set(key, { init, role, instance, scope, path: file, isOurs: isOurs(file) });
+          if (!found.has(key)) found.set(key, { init, role, instance, scope, path: file, maker: makerOf(file) });
         }
       }
     }
@@ -75,11 +81,9 @@ function instancesIn(directory: string, path: string): (string | null)[] {
   });
 }
 
-function isOurs(path: string): boolean {
-  try {
-    return ownFile(path) !== null;
-  } catch (error) {
-    if (error instanceof OctasklyError) return false;
-    throw error;
-  }
+/** A file that cannot be read is not taken for ours. */
+function makerOf(path: string): InstalledService['maker'] {
+  const text = serviceText(path);
+  if (text?.includes(mark) === true) return 'install';
+  return text?.includes(packageMark) === true ? 'package' : 'somebody';
 }

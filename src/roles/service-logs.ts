@@ -4,14 +4,14 @@
  * new file.
  */
 
-import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { OctasklyError } from '../base/errors.ts';
 import { BrokenPipe, shownOn, type Terminal } from '../cli/context.ts';
 import type { ServiceRequest } from '../cli/service.ts';
 import { linesOf } from '../cli/text.ts';
 import { serviceName } from '../core/service/definition.ts';
 import { serviceLogFile } from '../core/service/plan.ts';
-import { askInit } from '../runtime/service-host.ts';
+import { askInit, serviceText } from '../runtime/service-host.ts';
 import { absolute } from './common.ts';
 import type { InstalledService } from './service-list.ts';
 
@@ -68,8 +68,7 @@ async function showJournal(service: InstalledService, { follow, sinceMs, lines }
 }
 
 function logFileOf(service: InstalledService, dataDir: string | null): string {
-  const bytes = readFileSync(service.path);
-  const text = bytes.toString(bytes[0] === 0xff ? 'utf16le' : 'utf8');
+  const text = serviceText(service.path) ?? '';
   // A word in quotes, or an element, goes as far as these do; any other to the next space.
   const given = /["'>]--log-file=([^"'<\n]+)|--log-file=([^\s"'<]+)/
     .exec(text)

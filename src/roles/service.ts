@@ -35,12 +35,14 @@ export async function runService(request: ServiceRequest, terminal: Terminal): P
   }
 }
 
-/** The services that are here and fit what was asked for: of the scope named, else of both. */
+/** The services of ours that are here and fit what was asked for: of the scope named, else of both. */
 function meant(wish: ServiceWish, { init }: ServiceGround): readonly InstalledService[] {
   const scopes = scopesOf(init).filter((scope) => wish.scope === null || scope === wish.scope);
   return installedServices(init, scopes, servicePlaces()).filter(
-    ({ role, instance }) =>
-      (wish.role === null || role === wish.role) && (wish.instance === null || instance === wish.instance),
+    ({ role, instance, maker }) =>
+      maker !== 'somebody' &&
+      (wish.role === null || role === wish.role) &&
+      (wish.instance === null || instance === wish.instance),
   );
 }
 
@@ -57,7 +59,7 @@ function theOne(services: readonly InstalledService[], action: string): Installe
 }
 
 async function uninstall(request: UninstallRequest, ground: ServiceGround, terminal: Terminal): Promise<number> {
-  const own = meant({ ...request, scope: ground.scope }, ground).filter(({ isOurs }) => isOurs);
+  const own = meant({ ...request, scope: ground.scope }, ground).filter(({ maker }) => maker === 'install');
   if (own.length === 0) {
     await note(terminal, `there is no such service of the scope ${ground.scope}; nothing was removed.`);
     return 0;
@@ -73,7 +75,8 @@ async function uninstall(request: UninstallRequest, ground: ServiceGround, termi
 async function uninstallAll(request: UninstallRequest, terminal: Terminal): Promise<number> {
   const [program = ''] = ownCommandLine();
   const found = request.init === null && findInit() === null ? null : groundFor(request);
-  const services = found === null ? [] : meant(request, found).filter((each) => each.isOurs && runs(each, program));
+  const services =
+    found === null ? [] : meant(request, found).filter((each) => each.maker === 'install' && runs(each, program));
   if (services.length === 0) await note(terminal, 'there is no service that runs this program; nothing was removed.');
   const failures: unknown[] = [];
   for (const service of services) {

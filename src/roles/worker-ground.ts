@@ -5,8 +5,9 @@
 
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { OctasklyError } from '../base/errors.ts';
 import type { WorkerValues } from '../cli/options.ts';
-import type { Isolation } from '../core/isolation.ts';
+import { type Isolation, isAtLeast } from '../core/isolation.ts';
 import type { Log } from '../ports/time.ts';
 import { awakeWhileRunning } from '../runtime/awake.ts';
 import { createBlobCache } from '../runtime/blob-cache.ts';
@@ -18,10 +19,10 @@ import { createTaskFiles } from '../runtime/task-files.ts';
 import { findTaskUser } from '../runtime/task-user.ts';
 import { createWorkspace } from '../runtime/workspace.ts';
 import { KeptOutputs } from '../worker/kept-outputs.ts';
-import { offersOf } from '../worker/offers.ts';
+import { offersOf, rootWarning } from '../worker/offers.ts';
 import type { WorkerParts } from '../worker/parts.ts';
 import { createSandbox } from '../worker/sandbox.ts';
-import { findIsolation, requireLeast, taskRoot } from './isolation.ts';
+import { closedRoot, findIsolation, requireLeast, taskRoot } from './isolation.ts';
 import { watchSpace } from './space.ts';
 
 const mebibyte = 1024 * 1024;
@@ -51,12 +52,17 @@ interface Whose {
 export async function prepareGround(values: WorkerValues, { id, dataDir, directory, log }: Whose): Promise<Ground> {
   const taskUser = findTaskUser(values.taskUser);
   const root = taskRoot({ workDir: values.workDir, id, directory }, taskUser);
+  const closed = closedRoot(root, taskUser);
+  if (closed !== null && isAtLeast(values.sandboxLevel, 'strict')) throw new OctasklyError('usage', closed);
+  if (closed !== null) log.warn(closed);
   const workspace = createWorkspace({ root, shared: taskUser !== null, log });
   workspace.sweep();
   const cgroups = await openCgroups();
   const host = await findIsolation({ taskUser, hidden: [dataDir, root], cgroup: cgroups.facts, workspace });
   const isolation = offersOf(host, values.sandboxLevel);
   requireLeast(isolation);
+  const rights = rootWarning(host, values.sandboxLevel);
+  if (rights !== null) log.warn(rights);
   // Only this worker's own account needs to reach what is kept for later tasks.
   const keeping = values.workDir === undefined ? directory : root;
   if (keeping !== root) log.info(`tasks run below ${root}: the data directory is closed to ${taskUser?.name}`);

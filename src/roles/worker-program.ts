@@ -55,21 +55,19 @@ export function isTrial(): boolean {
 
 /** What a worker declares of a program it does not replace. */
 export function fixedProgram(why: string): DeclaredProgram {
-  return { target: build.target, refusal: why };
+  return { target: build.target, refusal: why, needsSignature: false };
 }
 
 export class OwnProgram implements WorkerProgram {
   readonly version = version;
   readonly declared: DeclaredProgram;
   readonly #log: Log;
-  readonly #needsSignature: boolean;
   #report: UpdateReport | null;
   #ready: UpdateOrder | null = null;
 
   constructor(values: Wishes, log: Log) {
     this.#log = log;
-    this.declared = { target: build.target, refusal: refusalOf(values) };
-    this.#needsSignature = needsSignature(values);
+    this.declared = { target: build.target, refusal: refusalOf(values), needsSignature: needsSignature(values) };
     this.#report = reportIn(takeVariable(reportVariable));
     if (build.target !== null) mendProgram(ownProgram());
   }
@@ -82,7 +80,7 @@ export class OwnProgram implements WorkerProgram {
 
   async prepare(order: UpdateOrder, read: ReadBlob): Promise<void> {
     const isSigned = checkSignature(order);
-    if (this.#needsSignature && !isSigned) {
+    if (this.declared.needsSignature && !isSigned) {
       throw new OctasklyError('forbidden', unsigned);
     }
     const places = this.#places();

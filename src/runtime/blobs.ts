@@ -28,6 +28,7 @@ import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { OctasklyError } from '../base/errors.ts';
+import { syncFlagsOn } from '../core/platform/paths.ts';
 import type { BlobReceiver, BlobStore } from '../ports/files.ts';
 import type { Log } from '../ports/time.ts';
 import { FileReceiver } from './blob-receiver.ts';
@@ -364,8 +365,7 @@ function* listFolder(folder: string, prefix: string): Iterable<BlobFile> {
 
 async function syncFile(file: string): Promise<void> {
   try {
-    // Windows makes durable only what is open for writing.
-    const handle = await open(file, process.platform === 'win32' ? 'r+' : 'r');
+    const handle = await open(file, syncFlagsOn(process.platform, 'file') ?? 'r');
     await handle.datasync().finally(() => handle.close());
   } catch (error) {
     // Deleted since: then nobody relies on it.
@@ -374,8 +374,9 @@ async function syncFile(file: string): Promise<void> {
 }
 
 async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
+  const flags = syncFlagsOn(process.platform, 'directory');
+  if (flags === null) return;
+  const handle = await open(folder, flags);
   await handle.sync().finally(() => handle.close());
 }
 

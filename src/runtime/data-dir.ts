@@ -12,6 +12,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
+import { othersMay } from '../core/platform/paths.ts';
 import type { Log } from '../ports/time.ts';
 import type { KeyPair } from '../wire/noise.ts';
 import { nativeCrypto } from './crypto.ts';
@@ -41,9 +42,10 @@ export function ensurePrivateDir(path: string, log: Log): void {
   }
   const { mode: bits, uid } = statSync(path);
   const mode = bits & 0o777;
-  if ((mode & 0o077) === 0) return;
+  const others = othersMay(process.platform, mode);
+  if (others === 'nothing') return;
   const shown = mode.toString(8).padStart(3, '0');
-  if ((mode & 0o022) !== 0) {
+  if (others === 'change') {
     throw new OctasklyError(
       'forbidden',
       `Others can change what is in the data directory "${path}" (mode ${shown}); mend it with: chmod 700 ${path}`,
@@ -64,7 +66,7 @@ export function ensurePrivateDir(path: string, log: Log): void {
 export function readPrivate(path: string): string | null {
   try {
     const mode = statSync(path).mode & 0o777;
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+    if (othersMay(process.platform, mode) !== 'nothing') {
       const shown = mode.toString(8).padStart(3, '0');
       throw new OctasklyError(
         'forbidden',

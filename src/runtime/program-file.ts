@@ -24,9 +24,17 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import { type FileStep, mendSteps, type ProgramPlaces, rollbackSteps, swapSteps } from '../core/program-steps.ts';
+import {
+  type FileStep,
+  mendSteps,
+  type ProgramPlaces,
+  rollbackSteps,
+  type SpareFacts,
+  swapSteps,
+  takeBackSteps,
+} from '../core/program-steps.ts';
 import { build, version } from '../version.ts';
-import { freeBytesOf, hasCode } from './file-bytes.ts';
+import { freeBytesOf, hasCode, readRange, sliceBytes } from './file-bytes.ts';
 import { sha256OfFile } from './program-bytes.ts';
 import { syncDirectory, syncFile } from './store-files.ts';
 import { askTool } from './tool-answer.ts';
@@ -61,7 +69,9 @@ export function placesOf(program: string): ProgramPlaces {
   const [directory, name] = [dirname(program), basename(program)];
   const [stem, end] = name.endsWith('.exe') ? [name.slice(0, -4), '.exe'] : [name, ''];
   const own = (kind: string): string => join(directory, `.${stem}.${process.pid}.${kind}${end}`);
-  return { program, previous: join(directory, `${stem}.previous${end}`), draft: own('new'), spare: own('spare') };
+  const draft = own('new');
+  const previous = join(directory, `${stem}.previous${end}`);
+  return { program, previous, draft, spare: own('spare'), aside: `${draft}.aside` };
 }
 
 /** Why this account cannot replace the program, as part of a sentence; null = it can. */
@@ -168,7 +178,12 @@ export async function swapProgram(places: ProgramPlaces, seen: ProgramIdentity |
     const message = `"${program}" was replaced by somebody else meanwhile, and stays as it is now: look at 'octaskly version', and do it again.`;
     throw new OctasklyError('conflict', message);
   }
-  carryOut(swapSteps(places, isWindows), places);
+  try {
+    carryOut(swapSteps(places, isWindows), places);
+  } catch (error) {
+    carryOut(takeBackSteps(places), places);
+    throw error;
+  }
 }
 
 /** Removes a draft, and what it was being made of. Never throws. */
@@ -200,13 +215,18 @@ export function requirePrevious({ program, previous }: ProgramPlaces): void {
 
 function carryOut(steps: readonly FileStep[], { program }: ProgramPlaces): void {
   onDisk(`Cannot replace "${program}"`, () => {
-    for (const step of steps) obey(step);
+    for (const step of steps) takeStep(step);
     syncDirectory(dirname(program));
   });
 }
 
-function obey(step: FileStep): void {
+/** One step of a list; a file that comes to be by it is there whole or not at all. Errors: the system's own. */
+export function takeStep(step: FileStep): void {
   switch (step.kind) {
+    case 'displace':
+      if (!existsSync(step.from)) return;
+      renameSync(step.from, step.to);
+      return;
     case 'rename':
       renameSync(step.from, step.to);
       return;
@@ -222,10 +242,15 @@ function obey(step: FileStep): void {
       try {
         linkSync(step.from, step.to);
       } catch {
-        copyFileSync(step.from, step.to);
+        copyFileSync(step.from, `${step.to}.part`);
+        syncFile(`${step.to}.part`);
+        renameSync(`${step.to}.part`, step.to);
       }
   }
 }
+
+/** Drafts and spares, with what they were being made of. */
+const leftPattern = /^\.(.+)\.(\d+)\.(new|spare)(?:\.[a-z.]+)?$/;
 
 /** Clears away what operations have left that broke off, or finishes them. Never throws. */
 export function mendProgram(program: string): void {
@@ -234,20 +259,32 @@ export function mendProgram(program: string): void {
     const name = basename(own.spare).replace(`.${process.pid}.spare`, '');
     const stem = name.replace(/^\.|\.exe$/g, '');
     for (const left of readdirSync(dirname(program))) {
-      const found = /^\.(.+)\.(\d+)\.(new|spare)(?:\.[a-z.]+)?$/.exec(left);
+      const found = leftPattern.exec(left);
       if (found === null || found[1] !== stem || isOthers(Number(found[2]))) continue;
       const path = join(dirname(program), left);
-      if (found[3] === 'new') rmSync(path, { force: true });
-      else for (const step of mendSteps({ ...own, spare: path }, factsOf(own))) obey(step);
+      const places = { ...own, spare: path };
+      if (found[3] === 'new' || left.endsWith('.part')) rmSync(path, { force: true });
+      else for (const step of mendSteps(places, factsOf(places))) takeStep(step);
     }
   } catch {
     // Somebody else's directory, or just being changed: the next one looks again.
   }
 }
 
-function factsOf({ program, previous }: ProgramPlaces) {
-  const [hasProgram, hasPrevious] = [existsSync(program), existsSync(previous)];
-  return { hasProgram, hasPrevious, isPreviousPresent: hasProgram && hasPrevious && isSameFile(program, previous) };
+function factsOf({ program, spare }: ProgramPlaces): SpareFacts {
+  const hasProgram = existsSync(program);
+  return { hasProgram, isSparePresent: hasProgram && holdTheSame(program, spare), isWindows };
+}
+
+/** Two names of a file, or a copy of it where there are no second names. Errors: the system's own. */
+function holdTheSame(a: string, b: string): boolean {
+  if (isSameFile(a, b)) return true;
+  const { size } = statSync(a);
+  if (statSync(b).size !== size) return false;
+  for (let at = 0; at < size; at += sliceBytes) {
+    if (Buffer.compare(readRange(a, at, sliceBytes), readRange(b, at, sliceBytes)) !== 0) return false;
+  }
+  return true;
 }
 
 function isSameFile(a: string, b: string): boolean {

@@ -22,7 +22,8 @@ import { OctasklyError, reasonOf } from '../base/errors.ts';
 import type { Account } from '../core/host-isolation.ts';
 import { type InitName, mark, type ServiceFile } from '../core/service/definition.ts';
 import type { ServicePlaces, ServiceStep } from '../core/service/plan.ts';
-import { accountNamed, ownAccountName } from './task-user.ts';
+import { hasCode } from './file-bytes.ts';
+import { accountNamed, groupsOf, ownAccountName } from './task-user.ts';
 import { type Answered, askTool } from './tool-answer.ts';
 
 /** Longest a command of an init system may take, ms: a worker that is stopped hands its tasks back first. */
@@ -109,13 +110,26 @@ function onFile<T>(path: string, verb: string, work: () => T): T {
 /** The text at `path`, where it was made here; null where nothing is. Errors: `conflict` for a file of somebody else's, `io`. */
 export function ownFile(path: string): string | null {
   if (!existsSync(path)) return null;
-  const bytes = onFile(path, 'read', () => readFileSync(path));
-  const text = bytes.toString(bytes[0] === 0xff ? 'utf16le' : 'utf8');
+  const text = decoded(onFile(path, 'read', () => readFileSync(path)));
   if (text.includes(mark)) return text;
   throw new OctasklyError(
     'conflict',
     `"${path}" was not made by 'octaskly service install' and stays as it is. Move it away, or use another --name.`,
   );
+}
+
+/** The text of a service's file, whoever made it; null where none is, or it cannot be read. */
+export function serviceText(path: string): string | null {
+  try {
+    return decoded(readFileSync(path));
+  } catch {
+    return null;
+  }
+}
+
+/** What the Task Scheduler reads is UTF-16 with its mark. */
+function decoded(bytes: Buffer): string {
+  return bytes.toString(bytes[0] === 0xff ? 'utf16le' : 'utf8');
 }
 
 /** Writes a file, whole or not at all. Errors: `conflict`, `forbidden`, `io`. */
@@ -124,7 +138,6 @@ export function writeServiceFile({ path, text, mode }: ServiceFile): void {
   onFile(path, 'write', () => {
     mkdirSync(dirname(path), { recursive: true });
     const draft = `${path}.${process.pid}.new`;
-    // What the Task Scheduler reads is UTF-16 with its mark.
     const isUtf16 = text.includes('encoding="UTF-16"');
     writeFileSync(draft, isUtf16 ? Buffer.from(`\ufeff${text}`, 'utf16le') : text, { mode });
     chmodSync(draft, mode);
@@ -143,10 +156,17 @@ export function accountCommand(name: string, dataDir: string): readonly [string,
   const noShell = existsSync('/usr/sbin/nologin') ? '/usr/sbin/nologin' : '/sbin/nologin';
   const where = { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin` };
   if (Bun.which('useradd', where) !== null) {
-    return ['useradd', '--system', '--user-group', '--no-create-home', '--home-dir', dataDir, '--shell', noShell, name];
+    // A group outlives its account where others are in it.
+    const group = hasGroup(name) ? ['--gid', name] : ['--user-group'];
+    return ['useradd', '--system', ...group, '--no-create-home', '--home-dir', dataDir, '--shell', noShell, name];
   }
   if (Bun.which('adduser', where) === null) return null;
   return ['adduser', '-S', '-D', '-H', '-h', dataDir, '-s', noShell, name];
+}
+
+function hasGroup(name: string): boolean {
+  const file = '/etc/group';
+  return existsSync(file) && `\n${readFileSync(file, 'utf8')}`.includes(`\n${name}:`);
 }
 
 /** Makes the directory, with this account as its owner; one that is there already is left as it is. Error: `io`. */
@@ -164,14 +184,31 @@ export function provideDataDir(path: string, account: Account | null): void {
  */
 export async function asAccount<T>(account: Account | null, work: () => Promise<T>): Promise<T> {
   if (account === null || process.getuid?.() !== 0 || account.uid === 0) return work();
-  process.setegid?.(account.gid);
-  process.seteuid?.(account.uid);
+  const groups = process.getgroups?.() ?? [];
   try {
+    withGroups(() => process.setgroups?.(groupsOf(account)));
+    process.setegid?.(account.gid);
+    process.seteuid?.(account.uid);
     return await work();
   } finally {
     process.seteuid?.(0);
     process.setegid?.(0);
+    withGroups(() => process.setgroups?.(groups));
   }
+}
+
+/** Other groups count too, where they may be changed: a container may not let even its root do so (user_namespaces(7)). */
+function withGroups(change: () => void): void {
+  try {
+    change();
+  } catch (error) {
+    if (!hasCode(error, 'EPERM')) throw error;
+  }
+}
+
+/** The account of that name; one that is still to be made may do what everybody may. */
+export function accountToBe(name: string): Account {
+  return accountNamed(name) ?? { name, uid: 65_534, gid: 65_534 };
 }
 
 /** The account of that name. Error: `usage` where there is none. */

@@ -9,6 +9,7 @@ import { closeSync, fchownSync, mkdtempSync, openSync, rmSync, statSync, writeSy
 import { getPriority, setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
+import { startOptionsOn } from '../core/platform/shell.ts';
 import type { TerminalSize } from '../core/task.ts';
 import type { LaunchPlan } from '../ports/processes.ts';
 import type { LinuxCalls } from './libc.ts';
@@ -51,7 +52,7 @@ export function spawn(plan: LaunchPlan, { calls, pipes, env, cap, cgroup, onExit
       cwd: plan.cwd,
       env,
       stdio: [stdin?.theirs ?? 'ignore', stdout.theirs, stderr.theirs, ...descriptors],
-      ...startOf(plan),
+      ...startOptionsOn(process.platform, plan.isVerbatim ?? false),
       ...(plan.user === null ? null : { uid: plan.user.uid, gid: plan.user.gid }),
       ...(cgroup === null ? null : { cgroup }),
       onExit: (_child, code, signal) => onExit(code, signal),
@@ -70,15 +71,6 @@ export function spawn(plan: LaunchPlan, { calls, pipes, env, cap, cgroup, onExit
     uncap?.(pid);
     for (const descriptor of descriptors) closeSync(descriptor);
   }
-}
-
-/**
- * A session of its own. On Windows that would be a console without a window, of which every program it starts opens one:
- * there it gets a console nobody sees, which all of them share.
- */
-function startOf({ isVerbatim = false }: LaunchPlan) {
-  if (process.platform !== 'win32') return { detached: true };
-  return { windowsHide: true, windowsVerbatimArguments: isVerbatim };
 }
 
 /** How a plan is named in messages. */

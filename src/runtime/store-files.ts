@@ -19,6 +19,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
+import { syncFlagsOn } from '../core/platform/paths.ts';
 import { hasCode } from './file-bytes.ts';
 
 function syncPath(path: string, flags: 'r' | 'r+'): void {
@@ -32,12 +33,14 @@ function syncPath(path: string, flags: 'r' | 'r+'): void {
 
 /** Waits until what was written to a file is on disk. */
 export function syncFile(path: string): void {
-  syncPath(path, 'r+');
+  const flags = syncFlagsOn(process.platform, 'file');
+  if (flags !== null) syncPath(path, flags);
 }
 
-/** Waits until the names in a directory are on disk. Windows has no way to do so and needs none. */
+/** Waits until the names in a directory are on disk, where that needs to be asked for. */
 export function syncDirectory(path: string): void {
-  if (process.platform !== 'win32') syncPath(path, 'r');
+  const flags = syncFlagsOn(process.platform, 'directory');
+  if (flags !== null) syncPath(path, flags);
 }
 
 /** Implements the machine's side of `store/`. */

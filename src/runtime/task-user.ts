@@ -1,7 +1,7 @@
 /**
  * The account that runs tasks for a worker started as root: who it is, and whether it can get to a directory. Reads
- * /etc/passwd alone: an account that exists only in a directory service is not found, and is not trusted to be there when
- * the network is not.
+ * /etc/passwd and /etc/group alone: an account that exists only in a directory service is not found, and is not trusted to
+ * be there when the network is not.
  */
 
 import { readFileSync, statSync } from 'node:fs';
@@ -45,26 +45,44 @@ export function accountNamed(name: string): Account | null {
 }
 
 function accounts(): Account[] {
-  let text = '';
-  try {
-    text = readFileSync('/etc/passwd', 'utf8');
-  } catch {
-    // A system without this file has no accounts by name here.
-  }
-  return text.split('\n').flatMap((line) => {
+  return linesOf('/etc/passwd').flatMap((line) => {
     const [name = '', , uid = '', gid = ''] = line.split(':');
     return /^\d+$/.test(uid) && /^\d+$/.test(gid) ? [{ name, uid: Number(uid), gid: Number(gid) }] : [];
   });
 }
 
+/** The groups the account is in by /etc/group, its own first. */
+export function groupsOf({ name, gid }: Account): number[] {
+  const others = linesOf('/etc/group').flatMap((line) => {
+    const [, , id = '', members = ''] = line.split(':');
+    return /^\d+$/.test(id) && members.split(',').includes(name) ? [Number(id)] : [];
+  });
+  return [...new Set([gid, ...others])];
+}
+
+/** None where there is no such file: such a system has no accounts by name here. */
+function linesOf(file: string): readonly string[] {
+  try {
+    return readFileSync(file, 'utf8').split('\n');
+  } catch {
+    return [];
+  }
+}
+
 /** `account` may pass through every directory above `path` that exists already; by modes, not by access lists. */
 export function canReach(account: Account, path: string): boolean {
+  return barriersTo(account, path).length === 0;
+}
+
+/** The directories above `path` that `account` may not pass through, as `canReach` sees it; the uppermost first. */
+export function barriersTo(account: Account, path: string): string[] {
+  const barriers: string[] = [];
   for (let dir = dirname(path); ; dir = dirname(dir)) {
     const facts = statSync(dir, { throwIfNoEntry: false });
     if (facts !== undefined) {
       const bit = facts.uid === account.uid ? 0o100 : facts.gid === account.gid ? 0o010 : 0o001;
-      if ((facts.mode & bit) === 0) return false;
+      if ((facts.mode & bit) === 0) barriers.unshift(dir);
     }
-    if (dir === dirname(dir)) return true;
+    if (dir === dirname(dir)) return barriers;
   }
 }

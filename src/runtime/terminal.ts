@@ -10,6 +10,7 @@ import { isatty } from 'node:tty';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 import type { InterruptSignal, Sink, Source, Suspension, Terminal } from '../cli/context.ts';
 import { BrokenPipe } from '../cli/context.ts';
+import { canSuspendOn } from '../core/platform/signals.ts';
 import { notifyDesktop } from './desktop.ts';
 import { createKeyboard, isRaw } from './keyboard.ts';
 import { givenEnvironment } from './own-secrets.ts';
@@ -158,7 +159,7 @@ export function createTerminal(): Terminal {
     textWidth: (text) => Bun.stringWidth(text),
     now: () => Date.now(),
     onSignal,
-    ...(process.platform === 'win32' ? {} : { onSuspend }),
+    ...(canSuspendOn(process.platform) ? { onSuspend } : {}),
     readText: async (path) => (await readBytes(path))?.toString('utf8') ?? null,
     readBytes,
     writeText: (path, text) => onFile(path, 'write', () => files.writeFile(path, text)),

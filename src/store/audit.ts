@@ -3,7 +3,11 @@
  * the last, so that an entry changed, taken out or moved later shows (`verify.ts` finds it). It is evidence, not
  * protection: whoever may write the file can write a new chain.
  *
- * Invariants: ids are 1, 2, 3 … without a gap; the mark changes in the transaction of the entry it is about.
+ * Entries past their retention are cut off the beginning (`cut.ts`), which is an entry itself: it carries the hash of the
+ * last one that went, so that the chain is checked from there on, and nobody can shorten it without changing it.
+ *
+ * Invariants: ids go up by 1 without a gap, from 1 or the entry after the last cut; the mark changes in the transaction of
+ * the entry it is about.
  */
 
 /** An entry as the columns of `audit_log` hold it, in the order of the table. The hash is over these, as they are. */
@@ -50,4 +54,27 @@ export function encodeHead(id: number, hash: string): string {
 export function decodeHead(text: string | undefined): AuditHead | null {
   const [, id, hash = null] = /^(\d{1,15})(?: ([0-9a-f]{64}))?$/.exec(text ?? '') ?? [];
   return id === undefined ? null : { id: Number(id), hash };
+}
+
+/** Type of the entry that tells of a cut: entries at the beginning of the record were deleted. */
+export const cutEventType = 'record_cut';
+
+/** What the entry of a cut says. */
+export interface AuditCut {
+  /** Id of the last entry that went: all up to it did, now or before. */
+  readonly through: number;
+  /** Hash of that entry. */
+  readonly hash: string;
+  /** How many this cut took. */
+  readonly entries: number;
+  /** They were written before this instant, ISO 8601. */
+  readonly written_before: string;
+  /** The first of them that did not follow from the one before it, where one did not: it, or that one, was changed. */
+  readonly damaged?: number;
+}
+
+/** The part of such an entry's details that the chain goes on from; null: the program did not write them. */
+export function decodeCut(details: string): Pick<AuditCut, 'through' | 'hash'> | null {
+  const [, through, hash] = /"through":(\d{1,15}),"hash":"([0-9a-f]{64})"/.exec(details) ?? [];
+  return through === undefined || hash === undefined ? null : { through: Number(through), hash };
 }

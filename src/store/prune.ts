@@ -8,16 +8,14 @@
 
 import { and, count, eq, inArray, isNotNull, lt, max, ne, notExists, notInArray, sql } from 'drizzle-orm';
 import { type FinalStatus, finalStatuses } from '../core/task.ts';
-import type { OrphanedOutputs } from '../ports/store.ts';
+import type { ForgottenTasks } from '../ports/store.ts';
 import type { Connection } from './connection.ts';
 import { batches, blobs, idempotency, inputBlobs, marks, outputs, tasks } from './schema.ts';
 
-interface Pruned {
+interface Pruned extends ForgottenTasks {
   readonly tasks: number;
   /** Blobs whose files can go. */
   readonly blobs: readonly string[];
-  /** Files that workers keep for nobody now. */
-  readonly orphaned: readonly OrphanedOutputs[];
 }
 
 type Orm = Connection['orm'];
@@ -35,13 +33,16 @@ export function prune(orm: Orm, prunable: Prunable, limit: number): Pruned {
   const { wallMs } = prunable;
   pruneIdempotency(orm, wallMs, limit);
   const old = orm
-    .select({ id: tasks.id, batchId: tasks.batchId, stdoutBlob: tasks.stdoutBlob, stderrBlob: tasks.stderrBlob })
+    .select({
+      ...{ id: tasks.id, status: tasks.status, batchId: tasks.batchId },
+      ...{ stdoutBlob: tasks.stdoutBlob, stderrBlob: tasks.stderrBlob },
+    })
     .from(tasks)
     .where(isPrunable(orm, prunable))
     .orderBy(tasks.completedAt)
     .limit(limit)
     .all();
-  if (old.length === 0) return { tasks: 0, blobs: [], orphaned: [] };
+  if (old.length === 0) return { tasks: 0, ended: {}, blobs: [], orphaned: [] };
   rememberLastId(orm);
   const ids = old.map(({ id }) => id);
   const files = [inputBlobs, outputs].flatMap((table) =>
@@ -65,7 +66,10 @@ export function prune(orm: Orm, prunable: Prunable, limit: number): Pruned {
     .run();
   pruneBatches(orm, unique(old.map(({ batchId }) => batchId)));
   const candidates = unique([...files, ...old.flatMap(({ stdoutBlob, stderrBlob }) => [stdoutBlob, stderrBlob])]);
-  return { tasks: old.length, blobs: pruneBlobs(orm, candidates), orphaned };
+  const ended = Object.fromEntries(
+    [...Map.groupBy(old, ({ status }) => status)].map(([status, rows]) => [status, rows.length]),
+  );
+  return { tasks: old.length, ended, blobs: pruneBlobs(orm, candidates), orphaned };
 }
 
 /** What `prune` would delete: tasks, and the blobs that no other row refers to. */

@@ -276,7 +276,7 @@ export const deliveries = sqliteTable('deliveries', {
   nextAt: instant('next_at').notNull(),
 });
 
-/** Who did what. Entries are only ever appended; each carries a hash of the one before it, see `audit.ts`. */
+/** Who did what. Entries are appended, and cut off the beginning; each carries a hash of the one before it, see `audit.ts`. */
 export const auditLog = sqliteTable(
   'audit_log',
   {

@@ -16,6 +16,7 @@ import type { Sha256 } from './audit.ts';
 import { Commits } from './commit.ts';
 import { compact } from './compact.ts';
 import { type Access, Connection, damaged } from './connection.ts';
+import { type Cut, type Cuttable, cutRecord, cuttableCount, nothingCut } from './cut.ts';
 import type { StoreFiles } from './files.ts';
 import { deliveriesOf } from './history.ts';
 import { migrate } from './migrations.ts';
@@ -33,6 +34,10 @@ export interface SqliteStore extends Store {
   usesBlob(blob: string): boolean;
   /** What `prune` would delete. */
   prunable(prunable: Prunable): { readonly tasks: number; readonly blobs: readonly string[] };
+  /** Deletes up to `limit` of these entries of the record, and puts on record that it did. Errors: as `commit`. */
+  cutRecord(cuttable: Cuttable & { readonly limit: number }): Cut;
+  /** How many entries `cutRecord` would delete, called again and again. */
+  cuttable(cuttable: Cuttable): number;
   /**
    * Makes the file as small as what is in it, where that is worth it; takes a second for each 100 MB left, and nothing
    * else can be done meanwhile. False: there is too much in it for that. Error: `storage_unavailable`.
@@ -153,6 +158,14 @@ function storeOn(connection: Connection, files: StoreFiles): SqliteStore {
     prune: (wallMs, limit, statuses = finalStatuses) =>
       connection.transaction(() => prune(connection.orm, { wallMs, statuses }, limit)),
     prunable: (prunable) => connection.snapshot(() => prunableOf(connection.orm, prunable)),
+    cutRecord: (cuttable) =>
+      connection.transaction(() => {
+        const made = cutRecord(connection, files.sha256, cuttable);
+        if (made === null) return nothingCut;
+        commits.apply([made.entry]);
+        return made.cut;
+      }),
+    cuttable: (cuttable) => connection.snapshot(() => cuttableCount(connection, cuttable)),
     compact: () => compact(connection),
     get fileBytes() {
       return read(() => connection.pragma('page_count') * connection.pragma('page_size'));

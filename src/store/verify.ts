@@ -14,6 +14,9 @@
  *   taken out, ids closed up   with its old id, the entry fits the next                 removed
  *   put in by hand             entries past the mark                                    changed
  *
+ * Where the beginning was cut off (`cut.ts`), the check begins with what the entry of the last cut says. That entry is
+ * part of the chain like any other.
+ *
  * Known limit: where two entries that touch were edited, or one and the link after it was mended, the first entry that
  * cannot be right is named, which need not be the first that was edited.
  */
@@ -22,11 +25,14 @@ import { present } from '../base/assert.ts';
 import type { AuditFinding } from '../core/trust.ts';
 import {
   type AuditColumns,
+  type AuditCut,
   type AuditHead,
   auditColumns,
   auditHash,
   auditHeadMark,
   auditStart,
+  cutEventType,
+  decodeCut,
   decodeHead,
   type Sha256,
 } from './audit.ts';
@@ -50,6 +56,8 @@ interface Chain {
   readonly connection: Connection;
   readonly sha256: Sha256;
   readonly head: AuditHead | null;
+  /** The entry of the last cut, and what it says; null = there was none. */
+  readonly cut: { readonly entry: AuditColumns; readonly said: Pick<AuditCut, 'through' | 'hash'> | null } | null;
   /** Number of entries. */
   readonly size: number;
 }
@@ -60,17 +68,42 @@ export function verifyRecord(connection: Connection, sha256: Sha256): AuditFindi
     const [mark] = connection.rows<{ value: string }>('SELECT value FROM marks WHERE name = ?', auditHeadMark);
     const [counted] = connection.rows<{ entries: number }>('SELECT count(*) AS entries FROM audit_log');
     const { entries } = present(counted, 'a count');
-    const verdict = firstFault({ connection, sha256, head: decodeHead(mark?.value), size: entries });
-    return verdict === null ? { ok: true, entries } : { ok: false, entries, ...verdict };
+    const cut = lastCut(connection);
+    const verdict = firstFault({ connection, sha256, head: decodeHead(mark?.value), cut, size: entries });
+    if (verdict !== null) return { ok: false, entries, ...verdict };
+    if (!cut?.said) return { ok: true, entries };
+    return { ok: true, entries, cut: { through: cut.said.through, at: Date.parse(cut.entry[1]) } };
   });
 }
 
+function lastCut(connection: Connection): Chain['cut'] {
+  const text = `SELECT ${auditColumns} FROM audit_log WHERE event_type = ? ORDER BY id DESC LIMIT 1`;
+  const [entry] = connection.tuples<AuditColumns>(text, cutEventType);
+  return entry === undefined ? null : { entry, said: decodeCut(entry[6]) };
+}
+
+/** What goes before the first entry that should be there. */
+function beginning({ cut }: Chain): Checked {
+  return cut?.said
+    ? { entry: null, id: cut.said.through, hash: cut.said.hash }
+    : { entry: null, id: 0, hash: auditStart };
+}
+
 function firstFault(chain: Chain): Verdict | null {
+  const fault = firstFaultOnTheWay(chain);
+  const { cut } = chain;
+  if (fault === null || cut === null || fault.id > beginning(chain).id + 1) return fault;
+  // The beginning is not where the cut says it is: one of both was changed.
+  return isRight(chain, cut.entry) ? fault : changed(cut.entry[0]);
+}
+
+function firstFaultOnTheWay(chain: Chain): Verdict | null {
   const { head, sha256 } = chain;
-  let checked: Checked = { entry: null, id: 0, hash: auditStart };
+  let checked = beginning(chain);
   for (const entry of entriesFrom(chain.connection, 1)) {
     const [id] = entry;
     const expected = checked.id + 1;
+    if (checked.entry === null && id < expected) return added(id);
     if (head !== null && expected > head.id) return added(id);
     if (id !== expected) return missing(chain, checked);
     if (previousHashOf(entry) !== checked.hash) return broken(chain, checked, entry);
@@ -80,7 +113,7 @@ function firstFault(chain: Chain): Verdict | null {
 }
 
 /** Entries in order of their ids, from an id on. */
-function* entriesFrom(connection: Connection, from: number): Generator<AuditColumns> {
+export function* entriesFrom(connection: Connection, from: number): Generator<AuditColumns> {
   const text = `SELECT ${auditColumns} FROM audit_log WHERE id >= ? ORDER BY id LIMIT ${pageMax}`;
   for (let next = from; ; ) {
     const page = connection.tuples<AuditColumns>(text, next);
@@ -115,12 +148,13 @@ function missing(chain: Chain, checked: Checked): Verdict {
 function broken(chain: Chain, checked: Checked, entry: AuditColumns): Verdict {
   const { head, size } = chain;
   const [id] = entry;
+  const gone = beginning(chain).id;
   const follower = followerElsewhere(chain, checked.hash, id);
   if (follower !== undefined) {
     return isCarried(chain, altered(follower, id, checked.hash)) ? moved(id, follower[0]) : changed(id);
   }
   if (goesOn(chain, checked)) return changed(id);
-  const lacking = head === null ? 0 : head.id - size;
+  const lacking = head === null ? 0 : head.id - gone - size;
   if (lacking > 0 && isCarried(chain, altered(entry, id + lacking, previousHashOf(entry)))) {
     const detail = `Entry ${id} was removed, and later ones were given its id and those that follow: what stands there was entry ${id + lacking}.`;
     return { id, what: 'removed', detail };
@@ -150,7 +184,7 @@ function changed(id: number): Verdict {
 }
 
 function added(id: number): Verdict {
-  return { id, what: 'changed', detail: `Entry ${id} was put in by something else: the record ends before it.` };
+  return { id, what: 'changed', detail: `Entry ${id} was put in by something else: it is outside of the record.` };
 }
 
 function moved(id: number, to: number): Verdict {

@@ -56,16 +56,17 @@ export function readUpdateReport(value: unknown): UpdateReport {
 }
 
 export function packProgram(program: DeclaredProgram | null): unknown[] | null {
-  return program === null ? null : [program.target, program.refusal];
+  return program === null ? null : [program.target, program.refusal, program.needsSignature];
 }
 
 /** Throws `MalformedMessage`. */
 export function readProgram(value: unknown, refusalLengthMax: number): DeclaredProgram | null {
   return nullOr(value, (given) => {
-    const fields = row(given, 2, 'program');
+    const fields = row(given, 3, 'program');
     return {
       target: nullOr(fields[0], (target) => word(target, 'target')),
       refusal: nullOr(fields[1], (refusal) => text(refusal, 'refusal', refusalLengthMax)),
+      needsSignature: bool(fields[2], 'needsSignature'),
     };
   });
 }

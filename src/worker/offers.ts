@@ -95,6 +95,17 @@ export function offersOf(host: HostIsolation, least: SandboxLevel): Isolation {
   return { least, levels, missing };
 }
 
+/**
+ * What whoever starts a worker as root should know: tasks below strict have all rights of the machine; and what to do. Null
+ * where they do not.
+ */
+export function rootWarning(host: HostIsolation, least: SandboxLevel): string | null {
+  if (!host.isRoot || isAtLeast(least, 'strict')) return null;
+  const strict = mechanismOf(host, 'strict');
+  const above = typeof strict === 'string' ? ', or start it with --sandbox-level strict' : '';
+  return `This worker runs as root, and so does every task that does not ask for strict: it can do anything to this machine. Run the worker as an account of its own (octaskly service install worker makes one)${above}.`;
+}
+
 function plainly({ platform, jobObjects }: HostIsolation, level: SandboxLevel): string {
   if (platform === 'win32')
     return `${jobObjects ? 'job object' : 'taskkill'}${level === 'none' ? '' : ', own environment and priority'}`;

@@ -116,9 +116,10 @@ function commonPlan({ assignment, around }: Request) {
 }
 
 /** What the task starts. Error: `refused` for a command line that this system's shell cannot take. */
-function commandOf({ host, own, assignment: { spec } }: Request): ShellCommand {
+function commandOf({ host, own, assignment: { spec }, around }: Request): ShellCommand {
   if (spec.argv !== null) return { argv: spec.argv, isVerbatim: false };
-  const command = shellFor(host.platform, spec.command ?? '', own);
+  const directory = workdirOf(host.platform, around.area.directory, spec.workdir);
+  const command = shellFor(host.platform, spec.command ?? '', { own, directory });
   if (typeof command === 'string') throw new OctasklyError('refused', `Cannot run the task: ${command}.`);
   return command;
 }

@@ -85,10 +85,10 @@ describe('Store.prune()', () => {
     store.commit([{ kind: 'outputs', taskId: made.id, files: [file], problems: [], keptAt: 'w1' }]);
     const user = sampleTask({ ...completed, spec: { ...plainSpec, inputs: [{ ...file, path: 'in' }] } });
     store.commit([saved(user)]);
-    expect(store.prune(wayLater, 10)).toEqual({ tasks: 1, blobs: [], orphaned: [] });
+    expect(store.prune(wayLater, 10)).toEqual({ tasks: 1, ended: { completed: 1 }, blobs: [], orphaned: [] });
     expect(store.task(user.id)).toBeNull();
     expect(store.prune(wayLater, 10)).toEqual({
-      ...{ tasks: 1, blobs: [file.blob] },
+      ...{ tasks: 1, ended: { completed: 1 }, blobs: [file.blob] },
       orphaned: [{ taskId: made.id, attempt: made.attempt, workerId: 'w1' }],
     });
   });

@@ -141,7 +141,7 @@ describe('Store.commit()', () => {
       declaration: {
         ...{ id: 'node', name: 'pi', processId: 'p', version: '1', slots: 4, cpuCores: 4, memoryMb: 1024, gpu: 0 },
         ...{ labels: { room: 'attic' }, platform: 'linux', arch: 'arm64', isolation: unknownIsolation, peerPort: 7879 },
-        program: { target: 'linux-arm64', refusal: null },
+        program: { target: 'linux-arm64', refusal: null, needsSignature: false },
       },
       name: 'pi-2',
       publicKey: 'ff',
@@ -344,7 +344,10 @@ describe('Store.prune()', () => {
     store.commit([{ kind: 'outputs', taskId: old.id, files, problems: ['no'] }]);
     const blobs = [...richSpec.inputs, ...files].map(({ blob }) => blob);
     const pruned = store.prune(sampleAt + 10_000, 10);
-    expect({ ...pruned, blobs: [...pruned.blobs].sort() }).toEqual({ tasks: 1, blobs: blobs.sort(), orphaned: [] });
+    expect({ ...pruned, blobs: [...pruned.blobs].sort() }).toEqual({
+      ...{ tasks: 1, ended: { completed: 1 } },
+      ...{ blobs: blobs.sort(), orphaned: [] },
+    });
     expect(store.outputs(old.id)).toEqual({ files: [], problems: [] });
     expect(idsOf({})).toEqual([live.id, recent.id]);
     expect(store.attempts(old.id)).toEqual([]);
@@ -373,9 +376,13 @@ describe('Store.prune()', () => {
   });
 
   test('deletes at most the limit, oldest first, and old idempotency keys', () => {
-    const ids = Array.from({ length: 5 }, () => add(completed).id);
+    const ids = Array.from(
+      { length: 5 },
+      (_, index) => add({ ...completed, ...(index === 1 ? { status: 'failed' } : {}) }).id,
+    );
     store.commit([{ kind: 'idempotency', key: 'k', bodyHash: 'h', answer: '{}', createdAt: sampleAt }]);
-    expect(store.prune(sampleAt * 2, 3).tasks).toBe(3);
+    expect(store.prune(sampleAt * 2, 3)).toMatchObject({ tasks: 3, ended: { completed: 2, failed: 1 } });
+    expect(store.load().counts).toMatchObject({ completed: 2, failed: 0 });
     expect(idsOf({})).toEqual(ids.slice(3).reverse());
     expect(store.idempotency('k')).toBeNull();
   });

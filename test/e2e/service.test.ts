@@ -57,6 +57,31 @@ test('service install starts a dispatcher that is started again when it is kille
   }
 });
 
+test('service install says so when what it started ends at once', async () => {
+  const site = openSite();
+  const env = phone(site);
+  mkdirSync(site.path('empty'));
+  const service = async (...args: string[]) => site.run(['service', ...args], { env });
+  const wanted = [
+    'install',
+    'dispatcher',
+    '--bind',
+    '127.0.0.1',
+    '--port',
+    `${site.port}`,
+    '--api-port',
+    `${site.apiPort}`,
+  ];
+  const missing = await service(...wanted, '--dist', site.path('none'));
+  expect([missing.status, missing.stderr]).toEqual([2, expect.stringContaining('there is no such file or directory')]);
+  expect(existsSync(join(site.home, '.termux'))).toBe(false);
+  const { status, stdout, stderr } = await service(...wanted, '--dist', site.path('empty'));
+  expect([status, stdout.toString()]).toEqual([1, expect.not.stringContaining('started it')]);
+  expect(stderr).toContain('the service octaskly-dispatcher was started and ended at once');
+  expect(stderr).toContain(`--dist=${site.path('empty')}`);
+  await service('uninstall', 'dispatcher');
+});
+
 describe('systemd', () => {
   const user = ['--user', '--init', 'systemd'];
 
@@ -104,6 +129,8 @@ describe('systemd', () => {
     writeFileSync(join(directory, 'octaskly-worker.service'), '[Service]\n');
     const { status, stderr } = await site.run(['service', 'install', 'worker', ...user]);
     expect([status, stderr]).toEqual([1, expect.stringContaining('was not made by')]);
+    const listed = await site.run(['service', 'status', '-o', 'json', ...user]);
+    expect([listed.status, JSON.parse(listed.stdout.toString())]).toEqual([4, { services: [] }]);
     await site.run(['service', 'uninstall', 'worker', ...user]);
     expect(readFileSync(join(directory, 'octaskly-worker.service'), 'utf8')).toBe('[Service]\n');
   });

@@ -1,11 +1,20 @@
 /** How one file takes the place of a program, on a real file system. */
 
 import { afterEach, beforeEach, expect, test } from 'bun:test';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ProgramPlaces } from '../../src/core/program-steps.ts';
-import { dropDraft, identityOf, placesOf, swapProgram } from '../../src/runtime/program-file.ts';
+import { reasonOf } from '../../src/base/errors.ts';
+import { type ProgramPlaces, rollbackSteps, swapSteps } from '../../src/core/program-steps.ts';
+import {
+  dropDraft,
+  identityOf,
+  mendProgram,
+  placesOf,
+  rollBackProgram,
+  swapProgram,
+  takeStep,
+} from '../../src/runtime/program-file.ts';
 
 let directory: string;
 let places: ProgramPlaces;
@@ -48,4 +57,48 @@ test('dropDraft() removes a draft with what it was being made of, and nothing el
   writeFileSync(`${places.draft}.part`, 'half');
   dropDraft(places);
   expect(held()).toEqual({ octaskly: 'first' });
+});
+
+test('mendProgram() keeps the version before, whichever step of a swap was the last', async () => {
+  for (let count = 0; count <= 3; count++) {
+    writeFileSync(places.program, 'second');
+    writeFileSync(places.previous, 'first');
+    draft('third');
+    for (const step of swapSteps(places, false).slice(0, count)) takeStep(step);
+    mendProgram(places.program);
+    const isDone = count > 1;
+    const [program, previous] = isDone ? ['third', 'second'] : ['second', 'first'];
+    expect(held(), `after ${count}`).toEqual({ octaskly: program, 'octaskly.previous': previous });
+    rollBackProgram(places);
+    expect(held(), `after ${count}`).toEqual({ octaskly: previous, 'octaskly.previous': program });
+  }
+});
+
+test('mendProgram() keeps both versions, whichever step of a rollback was the last', () => {
+  for (let count = 0; count <= 4; count++) {
+    writeFileSync(places.program, 'second');
+    writeFileSync(places.previous, 'first');
+    for (const step of rollbackSteps(places, false).slice(0, count)) takeStep(step);
+    mendProgram(places.program);
+    const [program, previous] = count > 2 ? ['first', 'second'] : ['second', 'first'];
+    expect(held(), `after ${count}`).toEqual({ octaskly: program, 'octaskly.previous': previous });
+  }
+});
+
+test('mendProgram() knows a spare that is a copy of the program, as on disks without second names', () => {
+  writeFileSync(places.previous, 'before');
+  writeFileSync(places.spare, 'first');
+  writeFileSync(`${places.spare}.part`, 'fir');
+  mendProgram(places.program);
+  expect(held()).toEqual({ octaskly: 'first', 'octaskly.previous': 'before' });
+});
+
+test('swapProgram() that cannot keep the version before leaves the program as it was', async () => {
+  mkdirSync(join(places.previous, 'full'), { recursive: true });
+  draft('second');
+  const failure = await swapProgram(places, null).catch(reasonOf);
+  expect(failure).toContain('Cannot replace');
+  dropDraft(places);
+  expect(readdirSync(directory).toSorted()).toEqual(['octaskly', 'octaskly.previous']);
+  expect(readFileSync(places.program, 'utf8')).toBe('first');
 });

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { existsSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { finalStatuses } from '../../src/core/task.ts';
 import type { BlobStore } from '../../src/ports/files.ts';
 import { Pruning } from '../../src/roles/pruning.ts';
 import { startRetention } from '../../src/roles/retention.ts';
@@ -44,8 +45,8 @@ test('startRetention() deletes ended tasks and files nobody refers to, and says 
 
   const said = Promise.withResolvers<unknown>();
   const log = { ...silentLog, info: (message: string, fields: unknown) => said.resolve([message, fields]) };
-  const dispatcher = { releaseKept: () => undefined, trust: { notePruned: () => Promise.resolve() } };
-  const pruning = new Pruning({ dataDir: directory, store, blobs, dispatcher, log });
+  const dispatcher = { forgotten: () => undefined, trust: { notePruned: () => Promise.resolve() } };
+  const pruning = new Pruning({ dataDir: directory, store, values: { auditRetentionMs: 0 }, blobs, dispatcher, log });
   const database = join(directory, 'db');
   const copies = [`${database}.before-v1`, `${database}.before-v2`];
   for (const copy of copies) writeFileSync(copy, '');
@@ -62,5 +63,32 @@ test('startRetention() deletes ended tasks and files nobody refers to, and says 
     true,
   ]);
   expect([store.task(old.id), store.task(live.id)?.task.id]).toEqual([null, live.id]);
+  store.close();
+});
+
+test('Pruning cuts the record at a retention of its own, whatever age is asked for', async () => {
+  const store = openStore(join(directory, 'db'), storeFiles);
+  const blobs = createBlobStore({ directory: join(directory, 'blobs'), log: silentLog });
+  const entry = { kind: 'audit', eventType: 'seen', actor: 'me', workerId: null, taskId: null, details: '{}' } as const;
+  const days = [9, 8, 3, 1];
+  store.commit(days.map((day) => ({ ...entry, at: Date.now() - day * dayMs })));
+  const noted: unknown[] = [];
+  const trust = { notePruned: async (_: unknown, details: object) => void noted.push(details) };
+  const parts = {
+    dataDir: directory,
+    store,
+    blobs,
+    dispatcher: { forgotten: () => undefined, trust },
+    log: silentLog,
+  };
+  const asked = { older_than: 0, statuses: [...finalStatuses], blobs: false, dry_run: true };
+  const admin = { name: 'ann', role: 'admin', from: null } as const;
+  const pruning = (auditRetentionMs: number) => new Pruning({ ...parts, values: { auditRetentionMs } });
+  expect((await pruning(0).forget({ wallMs: Date.now(), unused: false })).entries).toBe(0);
+  expect((await pruning(5 * dayMs).prune(asked, admin)).audit_entries).toBe(2);
+  expect(store.verifyAudit()).toEqual({ ok: true, entries: 4 });
+  expect((await pruning(5 * dayMs).prune({ ...asked, dry_run: false }, admin)).audit_entries).toBe(2);
+  expect(noted).toMatchObject([{ entries: 2 }]);
+  expect(store.verifyAudit()).toMatchObject({ ok: true, entries: 3, cut: { through: 2 } });
   store.close();
 });

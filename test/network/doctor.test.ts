@@ -1,6 +1,7 @@
 /** `octaskly doctor net` of the compiled file between hosts of a network: firewalls, silence, and one that is healthy. */
 
 import { afterEach, describe, expect, test } from 'bun:test';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { executable } from '../e2e/executable.ts';
 import { cannotNetwork, closeLans, type Host, openLan, type Ran } from './namespaces.ts';
@@ -225,6 +226,44 @@ describe.skipIf(skipped)('octaskly doctor net with nodes of its cluster', () => 
     };
     expect(await run()).toEqual([]);
     expect(await run('--api-bind', '0.0.0.0', '--require-auth', 'true')).toEqual(['firewall_closed']);
+  }, 40_000);
+
+  test('tells of its own firewall before QUIC, where the dispatcher listens for that', async () => {
+    const { here } = twoHosts();
+    const octaskly = await executable();
+    guard(here, 'udp dport 7878 reject');
+    const found = async (...more: readonly string[]) => {
+      const data = ['--data-dir', join(here.directory, 'data')];
+      const node = here.start([octaskly, 'dispatcher', ...data, ...more], secret);
+      await node.line(/dispatcher ready/);
+      const ran = await doctor(here);
+      await node.end();
+      return ran.stdout.replace(/\s+/g, ' ');
+    };
+    expect(await found()).not.toContain('7878 for QUIC');
+    expect(await found('--quic')).toContain('UDP 7878 for QUIC');
+    expect(names(await doctor(here, '-o', 'quiet'))).toEqual([]);
+    expect(names(await doctor(here, '-o', 'quiet', '--quic'))).toEqual(['firewall_closed']);
+  }, 40_000);
+
+  test('tells a worker that was kicked also where it had come by the secret', async () => {
+    const { here, there } = twoHosts();
+    const octaskly = await executable();
+    const own = ['--data-dir', join(here.directory, 'data')];
+    const dispatcher = here.start([octaskly, 'dispatcher', ...own], secret);
+    await dispatcher.line(/dispatcher ready/);
+    const data = join(there.directory, 'data');
+    const named = ['--name', 'three', '--dispatcher', here.address(), '--data-dir', data];
+    const worker = there.start([octaskly, 'worker', ...named], secret);
+    await worker.line(/Joined the dispatcher/);
+    writeFileSync(join(data, 'secret'), secret.OCTASKLY_SECRET, { mode: 0o600 });
+    const looked = async () => (await doctor(there, here.address())).stdout.replace(/\s+/g, ' ');
+    expect(await looked()).not.toContain('not_admitted');
+    expect(here.run(octaskly, 'kick', 'three', ...own).status).toBe(0);
+    await worker.ended();
+    const after = await looked();
+    expect(after).toContain(`FAIL not_admitted (${here.address()}:7878)`);
+    expect(after).toContain('This node was removed from the cluster at');
   }, 40_000);
 
   test('tells a worker that was kicked, and only then', async () => {

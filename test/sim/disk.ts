@@ -252,7 +252,7 @@ export class SimulatedStore implements Store {
 
   /** No program of the simulation prunes. */
   prune(): ReturnType<Store['prune']> {
-    return { tasks: 0, blobs: [], orphaned: [] };
+    return { tasks: 0, ended: {}, blobs: [], orphaned: [] };
   }
 
   close(): void {}

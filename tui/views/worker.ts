@@ -2,12 +2,12 @@
 
 import type { WorkerView } from '../../src/api/schemas.ts';
 import { type Sample, sampleOf, samplesKept, takenSlots } from '../history.ts';
-import { bar, meter, type Row, span, styleOf } from '../lines.ts';
+import { bar, meter, type Row, span } from '../lines.ts';
 import type { Model, WorkerPage } from '../model.ts';
 import { cut, formatAge, harmless, type Look } from '../text.ts';
 import { factRow } from './detail.ts';
 import { taskRows } from './tasks.ts';
-import { batteryBar, batteryWord, labelsOf, percent, temperatureWord, trend } from './workers.ts';
+import { batteryBar, batteryWord, labelsOf, percent, stateSpan, temperatureWord, trend } from './workers.ts';
 
 const labelCells = 12;
 const wordCells = 22;
@@ -42,9 +42,9 @@ function gauges(worker: WorkerView, model: Model, look: Look): Row[] {
 }
 
 function head(worker: WorkerView, { now }: Model, look: Look): Row[] {
-  const { name, status, id, platform, arch, version, address, sandbox, kept_outputs: kept } = worker;
+  const { name, id, platform, arch, version, address, sandbox, kept_outputs: kept } = worker;
   return [
-    [span(` Worker ${cut(name, look.columns - 30, look)}  `, 'strong'), span(status, styleOf(status))],
+    [span(` Worker ${cut(name, look.columns - 30, look)}  `, 'strong'), stateSpan(worker)],
     factRow(
       [
         ['id', id],

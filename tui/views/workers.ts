@@ -1,6 +1,7 @@
 /** The second tab: each worker with its slots, load, memory, battery and heat; and one of them, opened. Pure. */
 
 import type { WorkerView } from '../../src/api/schemas.ts';
+import { workerState } from '../../src/client/worker-state.ts';
 import { type Sample, sampleOf, samplesKept, takenSlots } from '../history.ts';
 import {
   bar,
@@ -10,6 +11,7 @@ import {
   fitting,
   meter,
   type Row,
+  type Span,
   selected,
   span,
   sparkline,
@@ -87,6 +89,12 @@ export function trend(model: Model, id: string, what: keyof Sample, cells: numbe
   return sparkline(values, cells, look, 1).padStart(cells);
 }
 
+/** The state of a worker, in its colour. */
+export function stateSpan(worker: WorkerView): Span {
+  const state = workerState(worker);
+  return span(state, styleOf(state));
+}
+
 /** Only what some worker can tell, and what there is room for. */
 function factsOf({ workers }: Model, look: Look): readonly Fact[] {
   const { columns } = look;
@@ -95,8 +103,7 @@ function factsOf({ workers }: Model, look: Look): readonly Fact[] {
     { column: { title: 'NAME', width: null }, cell: ({ name }) => name },
     {
       column: { title: 'STATUS', width: 8, rank: 1 },
-      cell: ({ status, resting }) =>
-        status === 'online' && resting !== null ? span('resting', 'warn') : span(status, styleOf(status)),
+      cell: (worker) => stateSpan(worker),
     },
     barFact('SLOTS', look, 5, 2, (worker, cells) => {
       const taken = takenSlots(worker);

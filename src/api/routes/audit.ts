@@ -66,11 +66,15 @@ function entryViewOf(entry: AuditEntry): AuditEntryView {
 }
 
 function findingViewOf(finding: AuditFinding): AuditFindingView {
-  if (finding.ok) {
-    const detail = `All ${finding.entries} entries are as they were written.`;
-    return { ok: true, entries: finding.entries, id: null, what: null, detail };
+  if (!finding.ok) return { ...finding, removed_through: null, removed_at: null };
+  const { entries, cut } = finding;
+  if (cut === undefined) {
+    const detail = `All ${entries} entries are as they were written.`;
+    return { ok: true, entries, id: null, what: null, detail, removed_through: null, removed_at: null };
   }
-  return finding;
+  const removed = { removed_through: cut.through, removed_at: isoTime(cut.at) };
+  const detail = `All ${entries} entries from ${cut.through + 1} on are as they were written; earlier ones were deleted by retention, last at ${removed.removed_at}.`;
+  return { ok: true, entries, id: null, what: null, detail, ...removed };
 }
 
 const listAudit = route({

@@ -4,10 +4,12 @@
  * (`roles/install-listener.ts`).
  *
  * What they hand out is as trustworthy as the network it crosses; a join token says what it should be.
+ *
+ * Invariant: whoever asks learns neither paths of this machine nor where its release comes from, also when something fails.
  */
 
 import { z } from 'zod';
-import { OctasklyError } from '../../base/errors.ts';
+import { OctasklyError, reasonOf } from '../../base/errors.ts';
 import { manifestFile, signatureFile } from '../../core/release-manifest.ts';
 import { blobAnswer, blobRoute } from '../blob-answer.ts';
 import type { Installs } from '../installs.ts';
@@ -52,6 +54,21 @@ const downloadParams = z.strictObject({
       `As linux-arm64, with or without bun- before it, and .gz behind it for the same gzipped; or ${sumsName}, ${signedNames.join(', ')}`,
     ),
 });
+
+/** Errors that whoever asks is meant to read. */
+const ownErrors: readonly string[] = ['not_found', 'rate_limited', 'range_not_satisfiable'];
+
+/** Does what others may ask for. What goes wrong with files or a release on the way is told to the log alone. */
+async function withoutDetails<T>({ options }: RouteContext, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (!(error instanceof OctasklyError) || ownErrors.includes(error.code)) throw error;
+    options.log.warn('a program cannot be handed out', { reason: reasonOf(error) });
+    const message = 'The program cannot be handed out now: the log of the dispatcher says why.';
+    throw new OctasklyError(error.code, message, { cause: error });
+  }
+}
 
 /** Ends a download's place when its last byte is taken, or nobody wants it any more. */
 function endingWith(body: ReadableStream<Uint8Array>, end: () => void): ReadableStream<Uint8Array> {
@@ -119,8 +136,10 @@ const download = route({
     const installs = installsOf(context);
     installs.places.ask(actor.from);
     if (signedNames.includes(params.target)) return signedText(params.target, installs);
-    if (params.target !== sumsName) return handOut(params.target, { headers, from: actor.from }, installs);
-    return new Response(await installs.sums(), { headers: { 'content-type': 'text/plain; charset=utf-8' } });
+    return withoutDetails(context, async () => {
+      if (params.target !== sumsName) return handOut(params.target, { headers, from: actor.from }, installs);
+      return new Response(await installs.sums(), { headers: { 'content-type': 'text/plain; charset=utf-8' } });
+    });
   },
 });
 

@@ -13,7 +13,7 @@ const prune = route({
   access: 'admin',
   summary: 'Delete ended tasks and stored files now',
   description:
-    'What --retention of the dispatcher does each hour, by an age of your own. Answers when all is deleted, and the database was made smaller.',
+    'What --retention of the dispatcher does each hour, by an age of your own. The record loses what is past --audit-retention, whatever the age. Answers when all is deleted, and the database was made smaller.',
   params: noParams,
   query: noQuery,
   body: jsonBody({

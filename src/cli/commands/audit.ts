@@ -89,11 +89,22 @@ async function verify(context: CommandContext, values: AuditValues): Promise<num
   else if (values.output === 'jsonl') await terminal.stdout.write(`${jsonText(found, 0)}\n`);
   else if (values.output === 'quiet') await terminal.stdout.write(found.ok ? '' : `${found.id}\n`);
   else {
-    const sound = `The record is as it was written: ${found.entries} ${found.entries === 1 ? 'entry' : 'entries'}, none changed, removed or reordered.`;
     const broken = `The record is not as it was written: entry ${found.id} was ${found.what}. ${found.detail}`;
-    await terminal.stdout.write(`${found.ok ? sound : broken}\n`);
+    await terminal.stdout.write(`${found.ok ? soundWords(found) : broken}\n`);
   }
   return found.ok ? 0 : 1;
+}
+
+function soundWords({ entries, removed_through: removed, removed_at: at }: AuditFindingView): string {
+  // A dispatcher of an older version does not say it.
+  const isCut = typeof removed === 'number';
+  const from = isCut ? ` from entry ${removed + 1} on` : '';
+  const checked = `The record is as it was written${from}: ${several(entries)}, none changed, removed or reordered.`;
+  return isCut ? `${checked} ${several(removed)} before were deleted by retention, last at ${at}.` : checked;
+}
+
+function several(entries: number): string {
+  return `${entries} ${entries === 1 ? 'entry' : 'entries'}`;
 }
 
 async function finding(context: CommandContext, { api, dbPath, dataDir }: AuditValues): Promise<AuditFindingView> {
@@ -125,6 +136,9 @@ async function databaseIn({ files }: CommandContext, dataDir: string): Promise<s
 
 function viewOf(found: AuditFinding): AuditFindingView {
   const { ok, entries } = found;
-  if (found.ok) return { ok, entries, id: null, what: null, detail: '' };
-  return { ok, entries, id: found.id, what: found.what, detail: found.detail };
+  const unremoved = { removed_through: null, removed_at: null };
+  if (!found.ok) return { ok, entries, id: found.id, what: found.what, detail: found.detail, ...unremoved };
+  const { cut } = found;
+  const removed = cut && { removed_through: cut.through, removed_at: new Date(cut.at).toISOString() };
+  return { ok, entries, id: null, what: null, detail: '', ...(removed ?? unremoved) };
 }

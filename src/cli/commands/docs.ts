@@ -3,7 +3,7 @@
  * the page of the same name; `docs PAGE` is a page of `docs/`. On a terminal through a pager, elsewhere as it is.
  */
 
-import { nearest } from '../../base/nearest.ts';
+import { nearestIs } from '../../base/nearest.ts';
 import type { Command, OwnAction, OwnContext } from '../command.ts';
 import { columnsOf, hasColor, type Terminal } from '../context.ts';
 import { commandHelp } from '../help.ts';
@@ -58,7 +58,7 @@ function about(context: Reading, word: string): string {
   if (command !== undefined) return aboutCommand(context, command);
   if (page !== undefined) return library.render(page.text, look);
   const known = [...pages.map(({ name }) => name), ...commands.map(({ name }) => name)];
-  throw usage(`There is no page "${word}". The nearest is "${nearest(word, known)}"; 'octaskly docs' lists all.`);
+  throw usage(`There is no page "${word}".${nearestIs(word, known)} 'octaskly docs' lists all.`);
 }
 
 /** A page is also found as others refer to it: `guide/ci.md`, `../INSTALL.md#options`. */

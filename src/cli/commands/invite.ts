@@ -1,6 +1,7 @@
 /** `invite`: a join token with all ways to use it; `invite list`, `invite revoke ID`. */
 
 import type { CreatedInvite, InviteView } from '../../api/trust-schemas.ts';
+import { installable } from '../../client/installable.ts';
 import { inviteOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { type CommandContext, hasColor, note, type Terminal } from '../context.ts';
@@ -51,11 +52,14 @@ async function create({ client, terminal }: CommandContext, values: Values<typeo
 async function explain(terminal: Terminal, made: CreatedInvite): Promise<void> {
   // Sentences keep to the terminal; a line to type stays whole, or it could not be copied.
   const said = (text: string): string => proseLine(terminal, text);
-  const windows = `On Windows, in PowerShell:\n\n  ${made.install_windows}\n`;
-  const kinds = said(
-    "The dispatcher hands out the program for its own kind of device; for others start it with --dist ('octaskly docs install').",
-  );
-  const line = `${said('On a device without Octaskly, which installs it first:')}\n  ${made.install}\n\n${windows}\n${kinds}`;
+  const { posix, windows } = installable(made);
+  const lines = [
+    ...(posix ? [`${said('On a device without Octaskly, which installs it first:')}\n  ${made.install}\n`] : []),
+    ...(windows ? [`${said('On Windows, in PowerShell:')}\n  ${made.install_windows}\n`] : []),
+  ];
+  const others = `${windows ? 'For others' : 'For Windows and others'} start it with --dist ('octaskly docs install').`;
+  const kinds = said(`The dispatcher hands out the program for ${made.install_targets.join(', ')}. ${others}`);
+  const line = lines.length === 0 ? '' : [...lines, kinds].join('\n');
   const problem =
     made.install_problem === null
       ? ''
@@ -79,7 +83,8 @@ async function writeQr(terminal: Terminal, made: CreatedInvite): Promise<void> {
   // A terminal that does not know its width says 0.
   const columns = terminal.stdout.columns || null;
   const fits = (lines: readonly string[]): boolean => columns === null || terminal.textWidth(lines[0] ?? '') <= columns;
-  const drawings = [...(made.install_works ? [made.install] : []), made.token].map((text) => {
+  const isTyped = made.install_works && installable(made).posix;
+  const drawings = [...(isTyped ? [made.install] : []), made.token].map((text) => {
     return drawQr(text, hasColor(terminal));
   });
   const lines = drawings.find(fits);

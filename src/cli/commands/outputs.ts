@@ -1,30 +1,40 @@
-/** `outputs ID`: the files a task left: lists them, brings them here, or writes one to standard output. */
+/**
+ * `outputs ID`: the files a task left: lists them, brings them here, or writes one to standard output. `outputs batch:ID`:
+ * those of all its tasks, each in a folder of its own.
+ */
 
 import type { OutputFiles } from '../../api/file-schemas.ts';
 import { OctasklyError } from '../../base/errors.ts';
 import { harmless } from '../../base/harmless.ts';
 import type { TaskFile } from '../../core/files.ts';
 import { isFinal, type TaskStatus } from '../../core/task.ts';
+import { listBatchOutputs } from '../batch-outputs.ts';
 import type { outputsOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { type CommandContext, note } from '../context.ts';
 import { tidyPath } from '../inputs.ts';
+import type { Values } from '../option.ts';
 import { fetchFiles, listOutputs } from '../outputs.ts';
 import { usage } from '../parse.ts';
 import { type OutputForm, writeJson, writeTable } from '../print.ts';
 import { withProgress } from '../progress.ts';
-import { oneTask } from '../selectors.ts';
+import { oneTask, parseSelector } from '../selectors.ts';
 import { exitOfSignal } from '../status.ts';
 import { formatBytes } from '../text.ts';
 
 type OutputFile = OutputFiles['outputs'][number];
 
+/** The file is at `path`, or below it. */
+function isAt(file: OutputFile, path: string): boolean {
+  const place = tidyPath(path);
+  return file.path === place || file.path.startsWith(`${place}/`);
+}
+
 /** The files at or below `paths`. Throws `not_found` for a path with none. */
 function chosen(files: readonly OutputFile[], paths: readonly string[], task: { id: string; status: TaskStatus }) {
   const wanted = new Set<OutputFile>();
   for (const path of paths) {
-    const place = tidyPath(path);
-    const found = files.filter((file) => file.path === place || file.path.startsWith(`${place}/`));
+    const found = files.filter((file) => isAt(file, path));
     if (found.length === 0) {
       const why = isFinal(task.status) ? '' : ` It is ${task.status}; its files are collected when it ends.`;
       throw new OctasklyError('not_found', `Task ${task.id} left no file ${path}.${why}`);
@@ -93,9 +103,47 @@ async function fetchTo(
   }
 }
 
+/** Fetches the files, where that was asked for; else lists them. Gives the exit status. */
+async function deliver(
+  context: CommandContext,
+  { dir, output }: Values<typeof outputsOptions>,
+  {
+    answer,
+    named,
+    isFetching,
+  }: { readonly answer: OutputFiles; readonly named: OutputFile[]; readonly isFetching: boolean },
+): Promise<number> {
+  const { terminal, files } = context;
+  const directory = dir ?? files.currentDirectory;
+  const status = isFetching ? await fetchTo(context, { files: named, directory }) : 0;
+  if (output === 'json') await writeJson(terminal, { ...answer, outputs: named });
+  else if (!isFetching) await list(context, named, output);
+  for (const problem of answer.problems) await note(terminal, harmless(problem));
+  return status;
+}
+
+async function ofBatch(
+  context: CommandContext,
+  values: Values<typeof outputsOptions>,
+  { id, paths }: { readonly id: string; readonly paths: readonly string[] },
+): Promise<number> {
+  if (values.stdout) throw usage('--stdout writes one file, of one task: give its id.');
+  const { lacks, tasks, ...answer } = await listBatchOutputs(context, id, { paths, isAt });
+  const isFetching = values.dir !== undefined || paths.length > 0;
+  const status = await deliver(context, values, { answer, named: answer.outputs, isFetching });
+  for (const lack of lacks) await note(context.terminal, harmless(lack));
+  if (!isFetching || status !== 0) return status;
+  const { length } = answer.outputs;
+  const counted = `${length} ${length === 1 ? 'file' : 'files'} of ${tasks} ${tasks === 1 ? 'task' : 'tasks'}`;
+  if (values.output === 'table') await note(context.terminal, `Brought ${counted}.`);
+  return lacks.length === 0 ? 0 : 1;
+}
+
 export const outputs: ClientAction<typeof outputsOptions> = async (context, values, words) => {
-  const { client, terminal, files } = context;
+  const { client, terminal } = context;
   const [word = '', ...paths] = words;
+  const selector = parseSelector(word);
+  if (selector.kind === 'batch') return ofBatch(context, values, { id: selector.id, paths });
   if (values.stdout && (paths.length !== 1 || values.dir !== undefined)) {
     throw usage('--stdout writes one file: name it behind the id, without --dir.');
   }
@@ -108,11 +156,7 @@ export const outputs: ClientAction<typeof outputsOptions> = async (context, valu
     return print(context, first);
   }
   const isFetching = values.dir !== undefined || paths.length > 0;
-  const directory = values.dir ?? files.currentDirectory;
-  const status = isFetching ? await fetchTo(context, { files: named, directory }) : 0;
-  if (values.output === 'json') await writeJson(terminal, { ...answer, outputs: named });
-  else if (!isFetching) await list(context, named, values.output);
-  for (const problem of answer.problems) await note(terminal, harmless(problem));
+  const status = await deliver(context, values, { answer, named, isFetching });
   if (named.length === 0 && !isFinal(task.status)) {
     await note(terminal, `Task ${task.id} is ${task.status}; its files are collected when it ends.`);
     if (isFetching) return 1;

@@ -22,14 +22,18 @@ export const prune: ClientAction<typeof pruneOptions> = async ({ client, termina
 };
 
 function sentenceOn(answer: PruneAnswer): string {
-  const { dry_run: isDry, tasks, blobs, blob_bytes: bytes, ended_before: before } = answer;
-  const counted = `${several(tasks, 'task')} that ended before ${before}, and ${several(blobs, 'stored file')} (${formatBytes(bytes)})`;
-  if (isDry) return `Would delete ${counted}.`;
+  const { dry_run: isDry, tasks, blobs, blob_bytes: bytes, ended_before: before, audit_entries: entries } = answer;
+  const files = `${several(blobs, 'stored file')} (${formatBytes(bytes)})`;
+  const counted = [`${several(tasks, 'task')} that ended before ${before}`, files];
+  // A dispatcher of an older version does not say it.
+  if (entries > 0) counted.push(`${several(entries, 'entry', 'entries')} of the record past --audit-retention`);
+  const listed = `${counted.slice(0, -1).join(', ')}, and ${counted.at(-1)}`;
+  if (isDry) return `Would delete ${listed}.`;
   const { database_bytes_before: was, database_bytes: is } = answer;
   const database = is < was ? `went from ${formatBytes(was)} to ${formatBytes(is)}` : `stays at ${formatBytes(is)}`;
-  return `Deleted ${counted}. The database ${database}.`;
+  return `Deleted ${listed}. The database ${database}.`;
 }
 
-function several(count: number, noun: string): string {
-  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;
+function several(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count.toLocaleString('en')} ${count === 1 ? noun : plural}`;
 }

@@ -17,16 +17,22 @@ export const ps: ClientAction<typeof psOptions> = async (context, values) => {
   const whole = limit > limits.pageMax ? await countOf(client, query) : null;
   const total = whole === null ? null : Math.min(limit, whole);
   const counted = { noun: 'tasks', done: 'read', total, alone: true };
+  const names = new Map<string, string>();
+  // A dispatcher of an older version gives none.
+  const onWorkerNames = (given: Readonly<Record<string, string>> = {}): void => {
+    for (const [id, name] of Object.entries(given)) names.set(id, name);
+  };
   const tasks = await withCount(terminal, counted, async (add) => {
     const found: TaskView[] = [];
-    for await (const task of client.allTasks({ ...query, limit: Math.min(limit, limits.pageMax) })) {
+    const page = { ...query, limit: Math.min(limit, limits.pageMax) };
+    for await (const task of client.allTasks(page, { onWorkerNames })) {
       found.push(task);
       add(1);
       if (found.length === limit) break;
     }
     return found;
   });
-  await writeTasks(context, tasks, values.output);
+  await writeTasks(context, tasks, values.output, names);
   if (tasks.length === limit && terminal.stderr.isTTY && values.output === 'table') {
     const all = whole ?? (await countOf(client, query));
     const of = all === null ? '' : ` of ${all.toLocaleString('en')}`;

@@ -7,7 +7,7 @@ import { harmless } from '../../base/harmless.ts';
 import { isFinal } from '../../core/task.ts';
 import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
-import { workerNames, writeFacts, writeJson } from '../print.ts';
+import { namesOf, writeFacts, writeJson } from '../print.ts';
 import { commandOf } from '../request.ts';
 import { oneTask } from '../selectors.ts';
 import { formatBytes, linesOf } from '../text.ts';
@@ -85,8 +85,7 @@ export const show: ClientAction<typeof lookOptions> = async ({ client, terminal 
   if (values.output === 'json') await writeJson(terminal, task);
   else if (values.output === 'quiet') await terminal.stdout.write(`${task.id}\n`);
   else {
-    const names =
-      task.worker_id === null && task.attempts.length === 0 ? new Map<string, string>() : await workerNames(client);
+    const names = await namesOf(client, [task]);
     await writeFacts(terminal, [
       ['id', task.id],
       ['name', task.name],

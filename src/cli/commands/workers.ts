@@ -1,18 +1,10 @@
 /** `workers`: the workers, what they have and what of it is in use. */
 
-import type { WorkerView } from '../../api/schemas.ts';
 import { formatDuration } from '../../base/duration.ts';
+import { workerState } from '../../client/worker-state.ts';
 import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { writeIds, writeJson, writeTable } from '../print.ts';
-
-/** What the status alone does not say: that it rests, sleeps, or is being woken. */
-function statusWord({ status, resting, wake }: WorkerView): string {
-  if (status === 'online' && resting !== null) return 'resting';
-  if (status !== 'offline' || wake === null) return status;
-  if (wake.tries > 0) return 'waking';
-  return wake.unasked ? 'asleep' : status;
-}
 
 export const workers: ClientAction<typeof lookOptions> = async ({ client, terminal }, values) => {
   const list = await client.workers();
@@ -25,7 +17,7 @@ export const workers: ClientAction<typeof lookOptions> = async ({ client, termin
   } else {
     const rows = list.workers.map((worker) => [
       worker.name,
-      statusWord(worker),
+      workerState(worker),
       `${worker.running}/${worker.slots}`,
       `${worker.reserved.cpu_cores}/${worker.cpu_cores}`,
       `${worker.reserved.memory_mb}/${worker.memory_mb}`,

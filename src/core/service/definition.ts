@@ -50,6 +50,9 @@ export interface ServiceFile {
 /** Stands in each file that is made here, and tells it from what somebody else made. */
 export const mark = "Made by 'octaskly service install'; installing again replaces it.";
 
+/** Stands instead of it in the files of the packages. */
+export const packageMark = 'Of the package octaskly:';
+
 /** `octaskly-worker`, `octaskly-worker-attic`: the name of unit, task and file. */
 export function serviceName({ role, instance }: Pick<ServiceDefinition, 'role' | 'instance'>): string {
   return `octaskly-${role}${instance === null ? '' : `-${instance}`}`;

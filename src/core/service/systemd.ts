@@ -55,7 +55,6 @@ const dispatcherFilters = [
 const dispatcherWalls = [
   'ProtectSystem=strict',
   'ProtectHome=read-only',
-  'PrivateTmp=yes',
   'PrivateDevices=yes',
   'ProtectClock=yes',
   'ProtectHostname=yes',
@@ -72,13 +71,20 @@ function stateDirectory(dataDir: string): string[] {
   return name === undefined ? [] : [`StateDirectory=${name}`, 'StateDirectoryMode=0700'];
 }
 
-function hardening({ role, scope, dataDir, writes, bindsLowPort }: ServiceDefinition): string[] {
+/** It sees directories /tmp and /var/tmp of its own (`PrivateTmp`). */
+export function hasOwnTmp({ role, scope }: Pick<ServiceDefinition, 'role' | 'scope'>): boolean {
+  return role === 'dispatcher' && scope === 'system';
+}
+
+function hardening(service: ServiceDefinition): string[] {
+  const { role, scope, dataDir, writes, bindsLowPort } = service;
   if (role === 'worker') return scope === 'system' ? workerWalls : [];
   if (scope === 'user') return dispatcherFilters;
   const capability = bindsLowPort ? 'CAP_NET_BIND_SERVICE' : '';
   return [
     ...dispatcherFilters,
     ...dispatcherWalls,
+    ...(hasOwnTmp(service) ? ['PrivateTmp=yes'] : []),
     `CapabilityBoundingSet=${capability}`,
     ...(bindsLowPort ? [`AmbientCapabilities=${capability}`] : []),
     ...[dataDir, ...writes].map((path) => `ReadWritePaths=${quoted(path)}`),

@@ -2,6 +2,7 @@
 
 import { useState } from 'preact/hooks';
 import type { ApprovalView, CreatedInvite, SessionView } from '../../api/trust-schemas.ts';
+import { installable } from '../../client/installable.ts';
 import { useAction, useNow } from '../hooks.ts';
 import type { Live } from '../live.ts';
 import { agoText, plainText, untilText } from '../model/format.ts';
@@ -117,12 +118,19 @@ function Invite({ live, now, by }: { live: Live; now: number; by: string }) {
 }
 
 function Invited({ invite, now, by }: { invite: CreatedInvite; now: number; by: string }) {
-  const line = invite.install_works ? invite.install : `octaskly worker --join ${invite.token}`;
+  const { posix, windows } = installable(invite);
+  const isForWindows = windows && !posix;
+  const installing = isForWindows ? invite.install_windows : invite.install;
+  const line = invite.install_works ? installing : `octaskly worker --join ${invite.token}`;
   return (
     <div class="invited">
       <QrCode text={line} label="QR code of the line beside it" />
       <div>
-        <p>On the new device, scan it, or type this line:</p>
+        <p>
+          {isForWindows && invite.install_works
+            ? 'On the new Windows device, type this line in PowerShell:'
+            : 'On the new device, scan it, or type this line:'}
+        </p>
         <pre class="command">{line}</pre>
         <CopyButton text={line} />
         <p class="note">

@@ -1,6 +1,7 @@
 /** What each worker bears, now and over the last minutes: slots, processors, memory. */
 
 import type { WorkerView } from '../../api/schemas.ts';
+import { workerState } from '../../client/worker-state.ts';
 import type { Cluster } from '../live.ts';
 import { byName, bytesText } from '../model/format.ts';
 import { type WorkerSample, workerSample } from '../model/history.ts';
@@ -51,7 +52,7 @@ export function WorkerLoads({ cluster: { workers, history } }: { cluster: Cluste
         {present.slice(0, cardsMax).map((worker) => (
           <li key={worker.id} class="card worker">
             <h3>
-              {worker.name} <Status status={worker.status} />
+              {worker.name} <Status status={workerState(worker)} />
             </h3>
             <WorkerMeters worker={worker} />
             <Loads name={worker.name} samples={history.workers.get(worker.id) ?? []} />

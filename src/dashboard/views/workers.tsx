@@ -1,6 +1,7 @@
 /** Every worker on record: what it has, how it fares, and the orders one can give. */
 
 import type { WorkerView } from '../../api/schemas.ts';
+import { workerState } from '../../client/worker-state.ts';
 import { useAction, useNow } from '../hooks.ts';
 import type { Live } from '../live.ts';
 import { agoText, byName, bytesText } from '../model/format.ts';
@@ -37,6 +38,7 @@ export function WorkersView({ live }: { live: Live }) {
 
 function Worker({ live, worker, now }: { live: Live; worker: WorkerView; now: number }) {
   const { name, platform, arch, cpu_cores, memory_mb, gpu, labels, battery_percent, charging, temperature_c } = worker;
+  const state = workerState(worker);
   const facts = [
     `${platform}/${arch}`,
     `${cpu_cores} ${cpu_cores === 1 ? 'core' : 'cores'}`,
@@ -50,7 +52,7 @@ function Worker({ live, worker, now }: { live: Live; worker: WorkerView; now: nu
   return (
     <>
       <h2>
-        {name} <Status status={worker.status} />
+        {name} <Status status={state} />
       </h2>
       {worker.status !== 'offline' && <WorkerMeters worker={worker} />}
       <p class="facts">{facts.join(' · ')}</p>
@@ -64,7 +66,9 @@ function Worker({ live, worker, now }: { live: Live; worker: WorkerView; now: nu
         </p>
       )}
       <p class="note">
-        {worker.status === 'online' && worker.resting !== null && `takes no work for now: ${worker.resting}; `}
+        {state === 'resting' && `takes no work for now: ${worker.resting}; `}
+        {state === 'asleep' && 'sleeps, and is woken when work needs it; '}
+        {state === 'waking' && `is being woken, called ${worker.wake?.tries} times; `}
         {worker.address ?? 'not connected'}, seen {agoText(worker.last_seen_at, now)}
         {worker.kept_outputs > 0 && `, keeps ${worker.kept_outputs} files`}
       </p>

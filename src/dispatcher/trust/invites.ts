@@ -45,7 +45,10 @@ export interface Installer {
   offer(): InstallOffer;
 }
 
-export type HandedOutSums = { readonly digest: string } | { readonly digest: null; readonly problem: string };
+/** `targets`: what they are of, as `core/targets.ts` names them. */
+export type HandedOutSums =
+  | { readonly digest: string; readonly targets: readonly string[] }
+  | { readonly digest: null; readonly problem: string };
 
 export interface InstallOffer extends InstallPlace {
   /** Why other devices do not reach it, and what to do, whole sentences; null = they do. */
@@ -111,6 +114,7 @@ export class Invites {
     return {
       ...{ install: lines.sh, install_windows: lines.ps1 },
       ...{ install_works: problem === null, install_problem: problem },
+      install_targets: sums.digest === null ? [] : [...sums.targets],
       install_sha256: offer.scriptSha256,
     };
   }

@@ -107,6 +107,7 @@ export class FakeTrust implements Trust {
       install_windows: 'irm',
       install_works: false,
       install_problem: 'It works here only.',
+      install_targets: ['linux-x64'],
       install_sha256: 'cd'.repeat(32),
     };
   }

@@ -4,6 +4,7 @@ import { DownloadPlaces } from '../../../src/api/download-places.ts';
 import type { Installs } from '../../../src/api/installs.ts';
 import { installRoutes } from '../../../src/api/routes/install.ts';
 import { OctasklyError } from '../../../src/base/errors.ts';
+import type { Log } from '../../../src/ports/time.ts';
 import { harness } from './fake.ts';
 
 const bytes = new Uint8Array(600_000).fill(7);
@@ -62,6 +63,29 @@ describe('the install routes', () => {
     await call('HEAD', '/download/linux-x64');
     await call('GET', '/download/plan9');
     expect(given.places.count).toBe(1);
+  });
+
+  test('tell the log what is wrong with a file, and whoever asks that it is', async () => {
+    const logged: unknown[] = [];
+    const given = installs();
+    const fail = async (): Promise<never> => {
+      throw new OctasklyError('io', 'Cannot read "/home/ada/.octaskly/dist/abc".');
+    };
+    const quiet = (): void => undefined;
+    const warn: Log['warn'] = (_message, fields) => void logged.push(fields?.reason);
+    const log: Log = { debug: quiet, info: quiet, warn, error: quiet };
+    const { call } = harness({ installs: { ...given, sums: fail, program: fail }, log });
+    for (const name of ['SHA256SUMS', 'linux-x64', 'linux-x64.gz']) {
+      const answer = await call('GET', `/download/${name}`);
+      const said = await answer.text();
+      expect([answer.status, said.includes('ada'), said.includes('the log of the dispatcher')]).toEqual([
+        500,
+        false,
+        true,
+      ]);
+    }
+    expect(logged).toEqual(Array.from({ length: 3 }, () => 'Cannot read "/home/ada/.octaskly/dist/abc".'));
+    expect(given.places.count).toBe(0);
   });
 
   test('say 404 where nothing is handed out', async () => {

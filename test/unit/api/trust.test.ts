@@ -158,7 +158,11 @@ describe('GET /audit', () => {
     const verify = async () => auditFindingSchema.parse(await (await call('GET', '/api/v1/audit/verify')).json());
     expect(await verify()).toMatchObject({ ok: true, id: null, what: null });
     trust.finding = { ok: false, entries: 3, id: 2, what: 'removed', detail: 'Entry 2 is missing.' };
-    expect(await verify()).toEqual(trust.finding);
+    expect(await verify()).toEqual({ ...trust.finding, removed_through: null, removed_at: null });
+    trust.finding = { ok: true, entries: 3, cut: { through: 7, at: Date.UTC(2026, 0, 2) } };
+    const removed = { removed_through: 7, removed_at: '2026-01-02T00:00:00.000Z' };
+    expect(await verify()).toMatchObject({ ok: true, entries: 3, ...removed });
+    expect((await verify()).detail).toStartWith('All 3 entries from 8 on are as they were written;');
   });
 });
 

@@ -30,6 +30,7 @@ describe('the options', () => {
       ...{ maxQueueSize: 10_000, requireAuth: 'auto', secret: undefined, secretFile: undefined, dbPath: undefined },
       ...{
         retentionMs: 30 * 86_400_000,
+        auditRetentionMs: 365 * 86_400_000,
         heartbeatTimeoutMs: 60_000,
         dataDir: '/home/ada/.octaskly',
         config: undefined,

@@ -171,6 +171,27 @@ test('ps shows tasks to a role that may not see workers', async () => {
   expect(shell.stdout.text).toMatch(new RegExp(`^${id} .* w1 `, 'm'));
 });
 
+test('ps and show give workers by name to a role that may not see workers', async () => {
+  const dispatcher = new FakeDispatcher();
+  const { id } = dispatcher.submit({ command: 'x' });
+  dispatcher.end(id, { worker_id: 'w1' });
+  const { view } = dispatcher.find(id);
+  const worker_names = { w1: 'attic' };
+  dispatcher.intercept = ({ path }) => {
+    if (path === '/api/v1/tasks') return Response.json({ tasks: [view], next_cursor: null, worker_names });
+    if (path === `/api/v1/tasks/${id}`) return Response.json({ ...view, attempts: [], worker_names });
+    return path === '/api/v1/workers' ? problem(403, 'forbidden', 'No.') : null;
+  };
+  const told = async (...argv: readonly string[]): Promise<string> => {
+    const shell = new Shell({ dispatcher });
+    expect(await shell.run(...argv)).toBe(0);
+    return shell.stdout.text;
+  };
+  expect(await told('ps')).toMatch(new RegExp(`^${id} .* attic `, 'm'));
+  expect(JSON.parse(await told('ps', '-o', 'json')).worker_names).toEqual(worker_names);
+  expect(await told('show', id)).toContain('attic (w1)');
+});
+
 test('map waits out a limit of submissions', async () => {
   const dispatcher = new FakeDispatcher();
   let refused = 0;

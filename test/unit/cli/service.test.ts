@@ -45,6 +45,16 @@ test('serviceRequest() takes --name for the service and its worker, behind -- fo
   expect(requestOf(['install', 'dispatcher', '--name', 'two'])).toMatchObject({ instance: 'two', options: [] });
 });
 
+test('serviceRequest() says where an option of its own belongs that stands behind --', () => {
+  for (const flag of ['--dry-run', '--no-now', '--run-as=me']) {
+    const wrong = () => requestOf(['install', 'worker', '--', '--max-jobs', '2', flag]);
+    expect(wrong).toThrow(
+      `${flag.replace('=me', '')} is an option of 'service install' itself and belongs before the "--"`,
+    );
+  }
+  expect(() => requestOf(['install', 'worker', '--', '--no-such'])).toThrow('There is no option --no-such');
+});
+
 test('serviceRequest() knows which service and how its log is wanted', () => {
   expect(requestOf(['logs', 'worker', '-f', '-n', '5', '--since', '2h'])).toMatchObject({
     ...{ action: 'logs', role: 'worker', follow: true, lines: 5, sinceMs: 7_200_000 },

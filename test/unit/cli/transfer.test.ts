@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import { foldersOf } from '../../../src/cli/batch-outputs.ts';
 import { FakeDispatcher, problem } from './dispatcher.ts';
 import { blobOf, here, MemoryBlobs, MemoryFiles } from './files.ts';
 import { Shell, type ShellOptions } from './terminal.ts';
@@ -330,5 +331,59 @@ describe('outputs', () => {
     expect(shell.stderr.text).toBe(
       'octaskly: report.txt is not what the worker stored: it is damaged. Do not use what was written of it.\n',
     );
+  });
+});
+
+describe('outputs batch:ID', () => {
+  /** A batch of these names whose tasks all left `report.txt` and `img/a.png`; those in `open` have not ended. */
+  async function batchOf(names: readonly (string | undefined)[], open: readonly number[] = []) {
+    const given = start();
+    const { dispatcher, blobs } = given;
+    blobs.addOutput('report.txt', 'hello');
+    blobs.addOutput('img/a.png', 'a', true);
+    const batch = (): Response => Response.json({ id: 'b0', name: null, size: names.length, counts: {} });
+    dispatcher.intercept = (request) => (request.path === '/api/v1/batches/b0' ? batch() : blobs.answer(request));
+    dispatcher.onSubmit = (id) => {
+      if (!open.includes(Number(id.slice(-4)))) dispatcher.end(id, { exit_code: 0 });
+    };
+    for (const name of names) dispatcher.submit({ command: 'x', ...(name === undefined ? {} : { name }) }, 'b0');
+    await Promise.resolve();
+    return given;
+  }
+
+  test('brings the files of each task to a folder of its name, or of its number', async () => {
+    const { local, shell } = await batchOf(['north', undefined, 'a/b', 'South', 'south']);
+    expect(await shell.run('outputs', 'batch:b0', '--dir', '/r')).toBe(0);
+    const folders = ['north', '2', '3', '4', '5'];
+    const wanted = folders.flatMap((folder) => [`/r/${folder}/report.txt`, `/r/${folder}/img/a.png`]);
+    expect([...local.created.keys()].sort()).toEqual(wanted.sort());
+    expect(shell.stderr.text).toBe('octaskly: Brought 10 files of 5 tasks.\n');
+  });
+
+  test('lists them, and takes paths of each task', async () => {
+    const { local, shell } = await batchOf(['one', 'two']);
+    expect(await shell.run('outputs', 'batch:b0', '-o', 'quiet')).toBe(0);
+    expect(shell.stdout.text).toBe('one/report.txt\none/img/a.png\ntwo/report.txt\ntwo/img/a.png\n');
+    expect(await shell.run('outputs', 'batch:b0', 'img')).toBe(0);
+    expect([...local.created.keys()]).toEqual([`${here}/one/img/a.png`, `${here}/two/img/a.png`]);
+    expect(await shell.run('outputs', 'batch:b0', 'none')).toBe(1);
+    expect(shell.stderr.text).toContain('No task of this batch left a file none.');
+    expect(await shell.run('outputs', 'batch:b0', 'img/a.png', '--stdout')).toBe(2);
+  });
+
+  test('does not succeed while tasks of it have not ended, or where a file is damaged', async () => {
+    const early = await batchOf(['one', 'two'], [2]);
+    expect(await early.shell.run('outputs', 'batch:b0', '--dir', '/r')).toBe(1);
+    expect(early.shell.stderr.text).toContain('1 of 2 tasks did not end yet; files are collected when they do.');
+    const damaged = await batchOf(['one', 'two']);
+    damaged.blobs.blobs.set(blobOf('a'), new TextEncoder().encode('b'));
+    expect(await damaged.shell.run('outputs', 'batch:b0', '--dir', '/r')).toBe(1);
+    expect(damaged.shell.stderr.text).toContain('Cannot fetch one/img/a.png:');
+    expect([...damaged.local.created.keys()]).toEqual(['/r/one/report.txt', '/r/two/report.txt']);
+  });
+
+  test('foldersOf() takes names that any disk tells apart, and numbers for the others', () => {
+    const names = ['ok', 'nul', '..', '7', 'a\u001b[2J', 'e\u0301', '\u00e9', 'x.', 'grün', null];
+    expect(foldersOf(names)).toEqual(['ok', '02', '03', '04', '05', '06', '07', '08', 'grün', '10']);
   });
 });

@@ -28,6 +28,7 @@ const inviteAnswer: CreatedInvite = {
   install_windows: '& ([scriptblock]::Create((irm http://192.168.1.2:3000/install.ps1))) -Join octa1AbCdEf',
   install_works: true,
   install_problem: null,
+  install_targets: ['linux-x64', 'windows-x64'],
   install_sha256: 'cd'.repeat(32),
 };
 
@@ -55,6 +56,22 @@ describe('invite', () => {
     expect(await json.shell.run('invite', '--name', 'pi-3', '-o', 'json')).toBe(0);
     expect(JSON.parse(json.shell.stdout.text)).toEqual(inviteAnswer);
     expect(bodyOf(json.dispatcher.requests[0])).toEqual({ name: 'pi-3' });
+  });
+
+  test('prints a line for what the dispatcher hands out, and how there would be more', async () => {
+    const printed = async (...targets: string[]): Promise<string> => {
+      const { shell } = start({ 'POST /invites': { ...inviteAnswer, install_targets: targets } });
+      expect(await shell.run('invite')).toBe(0);
+      return shell.stdout.text.replaceAll(/\s+/g, ' ');
+    };
+    const own = await printed('linux-x64');
+    expect([own.includes(inviteAnswer.install), own.includes('PowerShell')]).toEqual([true, false]);
+    expect(own).toContain('hands out the program for linux-x64. For Windows and others start it with --dist');
+    const windows = await printed('windows-x64');
+    expect([windows.includes('install.sh'), windows.includes(inviteAnswer.install_windows)]).toEqual([false, true]);
+    expect(windows).toContain('for windows-x64. For others start it with --dist');
+    const none = await printed();
+    expect([none.includes('install.'), none.includes('--dist')]).toEqual([false, false]);
   });
 
   test('says when the line to install from does not work yet, and what to do', async () => {
@@ -338,6 +355,16 @@ describe('audit verify', () => {
       expect(await away.run('audit', 'verify', ...argv)).toBe(1);
       expect([away.roleCalls, away.stderr.text]).toEqual([[], expect.stringContaining('Cannot reach a dispatcher')]);
     }
+  });
+
+  test('says from which entry on, and when the ones before it went, where retention deleted some', async () => {
+    const at = '2026-01-02T00:00:00.000Z';
+    const words = `The record is as it was written from entry 6 on: 7 entries, none changed, removed or reordered. 5 entries before were deleted by retention, last at ${at}.\n`;
+    const { shell } = start({ 'GET /audit/verify': { ...sound, removed_through: 5, removed_at: at } });
+    expect([await shell.run('audit', 'verify'), shell.stdout.text]).toEqual([0, words]);
+    const finding = { ok: true, entries: 7, cut: { through: 5, at: Date.parse(at) } } as const;
+    const alone = start({}, { finding });
+    expect([await alone.shell.run('audit', 'verify', '--db-path', 'x'), alone.shell.stdout.text]).toEqual([0, words]);
   });
 
   test('does not read the file when the dispatcher refuses', async () => {

@@ -32,7 +32,7 @@ test('explain() gives each worker its reasons, from the placement code', () => {
   hold(busy, task('000000000009'), 0);
   const large = task(id, { spec: spec({ requires: requirement({ cpuCores: 4 }) }) });
   const { summary, workers } = explain(stateOf(busy, worker('tiny', { cpuCores: 1 })), large, { at: 0 });
-  expect(summary).toBe('It waits for room: 1 of 2 workers could run it and none has room now.');
+  expect(summary).toBe('It waits for room: 1 of 2 workers could run it, and it has none now.');
   expect(workers).toEqual([
     { id: 'busy', name: 'busy', fits: true, reasons: ['all of its 1 slots are taken'] },
     { id: 'tiny', name: 'tiny', fits: false, reasons: ['it has 1 cores, the task asks for 4'] },
@@ -49,7 +49,7 @@ test('explain() names a full backlog where that is what keeps a task from being 
 
 test('explain() says so when no worker is made for the task', () => {
   const odd = task(id, { spec: spec({ requires: requirement({ platform: 'plan9' }) }) });
-  expect(explain(stateOf(worker('w')), odd, { at: 0 }).summary).toBe('None of the 1 workers is made for it.');
+  expect(explain(stateOf(worker('w')), odd, { at: 0 }).summary).toBe('The only connected worker is not made for it.');
 });
 
 test('explain() puts pause and closing before everything a worker could say', () => {
@@ -163,18 +163,23 @@ test('explain() names sleepers that are made for the task, and says so where nob
   expect(alone.workers.at(-1)).toEqual({ id: 's', name: 'office-pc', fits: true, reasons: [sleepers[0]?.state ?? ''] });
   const busy = worker('busy', { cpuCores: 8 }, { reserved: { cpuCores: 8, memoryMb: 0, gpu: 0 } });
   const beside = explain(stateOf(busy), large, { at: 0, sleepers });
-  expect(beside.summary).toStartWith('It waits for room: 1 of 1 workers');
+  expect(beside.summary).toStartWith('It waits for room: the only connected worker');
   expect(beside.workers.length).toBe(2);
 });
 
 test('explain() says so when all that could run the task rest', () => {
   const resting = worker('w', {}, { resting: 'it runs on battery' });
   const { summary, workers } = explain(stateOf(resting, worker('tiny', { cpuCores: 1 })), needing(2), { at: 0 });
-  expect(summary).toBe('The 1 of 2 workers that could run it take no work for the time being (--when).');
+  expect(summary).toBe('1 of 2 workers could run it, and it takes no work for the time being (--when).');
   expect(workers[0]?.reasons).toEqual(['it takes no work now: it runs on battery']);
   expect(explain(stateOf(resting, worker('busy', {}, { draining: true })), needing(2), { at: 0 }).summary).toStartWith(
-    'It waits for room',
+    'It waits for room: 2 of 2 workers could run it, and none of them has any now.',
   );
+  const another = worker('v', {}, { resting: 'it is too hot' });
+  const all = explain(stateOf(resting, another), needing(2), { at: 0 }).summary;
+  expect(all).toBe('2 of 2 workers could run it, and they take no work for the time being (--when).');
+  const drained = stateOf(worker('d', {}, { draining: true }), worker('e', { cpuCores: 1 }));
+  expect(explain(drained, needing(2), { at: 0 }).summary).toBe('1 of 2 workers could run it, and it is drained.');
 });
 
 function needing(cpuCores: number): Task {

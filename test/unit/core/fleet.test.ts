@@ -1,10 +1,13 @@
 import { expect, test } from 'bun:test';
 import { type FleetWorker, planRoll, type RollWish } from '../../../src/core/fleet.ts';
 
-const wish: RollWish = { version: '2.0.0', targets: new Set(['linux-x64']), only: null, allowDowngrade: false };
+const wish: RollWish = {
+  ...{ version: '2.0.0', targets: new Set(['linux-x64']), isSigned: false },
+  ...{ only: null, allowDowngrade: false },
+};
 
 function worker(name: string, more: Partial<FleetWorker> = {}): FleetWorker {
-  const program = { target: 'linux-x64', refusal: null };
+  const program = { target: 'linux-x64', refusal: null, needsSignature: false };
   return { id: `id-${name}`, name, version: '1.0.0', program, isConnected: true, running: 0, ...more };
 }
 
@@ -29,8 +32,8 @@ test('planRoll() takes those that run least first, then by name, and leaves out 
 
 test('planRoll() names each worker that cannot be updated: no program for it, none taken, an earlier version, none known', () => {
   const workers = [
-    worker('a', { program: { target: 'linux-arm64', refusal: null } }),
-    worker('b', { program: { target: 'linux-x64', refusal: 'it runs from its sources' } }),
+    worker('a', { program: { target: 'linux-arm64', refusal: null, needsSignature: false } }),
+    worker('b', { program: { target: 'linux-x64', refusal: 'it runs from its sources', needsSignature: false } }),
     worker('c', { version: '3.0.0' }),
     worker('d', { program: null }),
     worker('e', { isConnected: false }),
@@ -48,4 +51,15 @@ test('planRoll() names each worker that cannot be updated: no program for it, no
 test('planRoll() looks at nobody but those that are meant', () => {
   const workers = [worker('a'), worker('b', { program: null })];
   expect(planned(workers, { only: new Set(['id-a']) })).toEqual({ members: ['a waiting'], problems: [] });
+});
+
+test('planRoll() names each worker that takes only what is signed, where nothing here is', () => {
+  const workers = ['free', 'kept-apart'].map((name) =>
+    worker(name, { program: { target: 'linux-x64', refusal: null, needsSignature: name === 'kept-apart' } }),
+  );
+  const unsigned = planned(workers);
+  expect(unsigned.problems).toHaveLength(1);
+  expect(unsigned.problems[0]).toStartWith('Worker kept-apart: It takes only what the key of its release has signed');
+  expect(unsigned.problems[0]).toContain('--dist');
+  expect(planned(workers, { isSigned: true }).problems).toEqual([]);
 });

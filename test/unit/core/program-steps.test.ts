@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
-import { type FileStep, mendSteps, rollbackSteps, swapSteps } from '../../../src/core/program-steps.ts';
+import { type FileStep, mendSteps, rollbackSteps, swapSteps, takeBackSteps } from '../../../src/core/program-steps.ts';
 
-const places = { program: 'program', previous: 'previous', draft: 'draft', spare: 'spare' };
+const places = { program: 'program', previous: 'previous', draft: 'draft', spare: 'spare', aside: 'aside' };
 type Files = Map<string, string>;
 
 /** A directory as names of contents; what is renamed or linked has to be there. */
@@ -11,19 +11,26 @@ function obey(files: Files, step: FileStep): void {
     files.delete(step.from);
     return;
   }
+  if (step.kind === 'displace' && content === undefined) return;
   if (content === undefined) throw new Error(`there is no ${step.from}`);
   // Two names of one file: nothing happens.
   if (step.kind === 'rename' && files.get(step.to) === content) return;
   files.set(step.to, content);
-  if (step.kind === 'rename') files.delete(step.from);
+  if (step.kind !== 'link') files.delete(step.from);
 }
 
-function mend(files: Files): void {
+/** As whoever comes next does it: a draft that was left is dropped first. */
+function mend(files: Files, isWindows: boolean): void {
+  files.delete('draft');
+  files.delete('aside');
   if (!files.has('spare')) return;
-  const [hasProgram, hasPrevious] = [files.has('program'), files.has('previous')];
-  const isPreviousPresent = hasProgram && files.get('program') === files.get('previous');
-  for (const step of mendSteps(places, { hasProgram, hasPrevious, isPreviousPresent })) obey(files, step);
+  const hasProgram = files.has('program');
+  const isSparePresent = files.get('program') === files.get('spare');
+  for (const step of mendSteps(places, { hasProgram, isSparePresent, isWindows })) obey(files, step);
 }
+
+const before = (previous: string | null): Files =>
+  new Map([['program', 'old'], ...(previous === null ? [] : ([['previous', previous]] as const)), ['draft', 'new']]);
 
 function done(files: Files, steps: readonly FileStep[], count = steps.length): Files {
   for (const step of steps.slice(0, count)) obey(files, step);
@@ -53,47 +60,49 @@ describe.each([false, true])('on Windows: %p', (isWindows) => {
     done(files, rollbackSteps(places, isWindows));
     expect(Object.fromEntries(files)).toEqual({ program: 'new', previous: 'old' });
   });
-});
 
-test('a program is under its name after every step, and what broke off can be mended and done again', () => {
-  const swap = swapSteps(places, false);
-  for (let count = 0; count <= swap.length; count++) {
-    const files = done(
-      new Map([
-        ['program', 'old'],
-        ['previous', 'older'],
-        ['draft', 'new'],
-      ]),
-      swap,
-      count,
-    );
-    expect(files.has('program')).toBe(true);
-    files.delete('draft');
-    mend(files);
-    if (files.get('program') === 'old') done(files.set('draft', 'new'), swap);
-    expect(Object.fromEntries(files)).toEqual({ program: 'new', previous: 'old' });
-  }
-  const rollback = rollbackSteps(places, false);
-  for (let count = 0; count <= rollback.length; count++) {
-    const files = done(
-      new Map([
+  test.each(['older', null])(
+    'swapSteps() that break off anywhere lose neither program nor previous: %p',
+    (previous) => {
+      const steps = swapSteps(places, isWindows);
+      const intact = previous === null ? { program: 'old' } : { program: 'old', previous };
+      const swapped = { program: 'new', previous: 'old' };
+      for (let count = 0; count <= steps.length; count++) {
+        const files = done(before(previous), steps, count);
+        expect(files.has('program') || isWindows).toBe(true);
+        const isSwapped = files.get('program') === 'new';
+        mend(files, isWindows);
+        expect(Object.fromEntries(files), `after ${count}`).toEqual(isSwapped ? swapped : intact);
+        if (!isSwapped) expect(Object.fromEntries(done(files.set('draft', 'new'), steps))).toEqual(swapped);
+      }
+    },
+  );
+
+  test('rollbackSteps() that break off anywhere lose neither program nor previous', () => {
+    const steps = rollbackSteps(places, isWindows);
+    for (let count = 0; count <= steps.length; count++) {
+      const files: Files = new Map([
         ['program', 'new'],
         ['previous', 'old'],
-      ]),
-      rollback,
-      count,
-    );
-    files.delete('draft');
-    expect(files.has('program')).toBe(true);
-    mend(files);
-    const isBack = files.get('program') === 'old';
-    expect(Object.fromEntries(files)).toEqual(
-      isBack ? { program: 'old', previous: 'new' } : { program: 'new', previous: 'old' },
-    );
-  }
-});
+      ]);
+      done(files, steps, count);
+      expect(files.has('program') || isWindows).toBe(true);
+      const isBack = files.get('program') === 'old';
+      mend(files, isWindows);
+      const [program, previous] = isBack ? ['old', 'new'] : ['new', 'old'];
+      expect(Object.fromEntries(files), `after ${count}`).toEqual({ program, previous });
+    }
+  });
 
-test('mendSteps() gives a name without a file the program back, as a break on Windows may leave it', () => {
-  const steps = mendSteps(places, { hasProgram: false, hasPrevious: true, isPreviousPresent: false });
-  expect(Object.fromEntries(done(new Map([['previous', 'old']]), steps))).toEqual({ program: 'old' });
+  test.each(['older', null])('takeBackSteps() undo a swap whose next step could not be done: %p', (previous) => {
+    const steps = swapSteps(places, isWindows);
+    const intact = previous === null ? { program: 'old' } : { program: 'old', previous };
+    // After the spare has become the previous one nothing is left that could fail.
+    for (let count = 0; count <= steps.findIndex(({ from }) => from === 'spare'); count++) {
+      const files = done(before(previous), steps, count);
+      done(files, takeBackSteps(places));
+      files.delete('draft');
+      expect(Object.fromEntries(files), `after ${count}`).toEqual(intact);
+    }
+  });
 });

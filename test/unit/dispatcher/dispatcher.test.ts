@@ -367,3 +367,16 @@ test('close() tells the workers, stores what is under way, and takes nothing mor
   await expect(bench.submit()).rejects.toMatchObject({ code: 'shutting_down' });
   expect(bench.dispatcher.ready().ready).toBe(false);
 });
+
+test('forgotten() takes deleted tasks out of the counts, and leaves what is counted since the start', async () => {
+  const bench = new Bench();
+  const peer = bench.join();
+  const id = await bench.submit();
+  peer.say({ kind: 'report', entries: [ended(id, { rest: '', total: 0 })] });
+  expect(bench.dispatcher.stats().tasks.completed).toBe(1);
+  bench.dispatcher.forgotten({ ended: { completed: 1 }, orphaned: [] });
+  expect(bench.dispatcher.stats().tasks).toEqual(emptyCounts());
+  const of = (name: string) => bench.dispatcher.metrics().find((family) => family.name === name);
+  expect(of('octaskly_tasks_ended_total')?.samples).toContainEqual({ labels: { state: 'completed' }, value: 1 });
+  expect(of('octaskly_tasks')?.samples).toContainEqual({ labels: { state: 'completed' }, value: 0 });
+});

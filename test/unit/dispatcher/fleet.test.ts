@@ -14,7 +14,7 @@ async function leaving() {
   const clock = new ManualClock();
   const state = emptyState(policy);
   const runs = (version: string): void => {
-    const wanted = { version, program: { target: 'linux-x64', refusal: null } };
+    const wanted = { version, program: { target: 'linux-x64', refusal: null, needsSignature: false } };
     state.workers.set('w1', worker('w1', declaration('w1', wanted)));
   };
   runs('1.0.0');
@@ -22,7 +22,12 @@ async function leaving() {
   const offer = { blob: `sha256:${'0'.repeat(64)}`, bytes: 10, signed: null };
   const fleet = new Fleet({
     ...{ clock, version: next, log: silentLog, state: () => state, store: { setting: () => null } },
-    programs: { targets: async () => new Set(['linux-x64']), open: async () => offer, read: () => null },
+    programs: {
+      targets: async () => new Set(['linux-x64']),
+      isSigned: false,
+      open: async () => offer,
+      read: () => null,
+    },
     blobs: { offer: () => undefined, withdraw: () => undefined, readTo: () => 0 },
     send: () => true,
     setDraining: async () => undefined,

@@ -61,6 +61,7 @@ test('an invite names its device, and says what a token needs', async () => {
   expect(decoded.invite.addresses).toEqual(['192.0.2.1:7878']);
   expect(decoded.invite.sums).toBe('ab'.repeat(32));
   expect(made).toMatchObject({ install_works: true, install_problem: null, install_sha256: 'cd'.repeat(32) });
+  expect(made.install_targets).toEqual(['linux-x64']);
   expect(made.install).toBe(`curl -fsSL http://192.0.2.1:3000/install.sh | sh -s -- --join ${made.token}`);
   expect(bench.invited(made.id).heard).toMatchObject([{ kind: 'credential', name: 'pi-3' }]);
   const several = bench.trust.createInvite({ uses: 2, expires_in: 60, name: 'x' }, owner);
@@ -306,6 +307,7 @@ test('new devices get the program for as long as an invitation can be used: unti
   expect(open).toEqual([null]);
   const first = await bench.do(bench.trust.createInvite({ uses: 1, expires_in: 60 }, owner));
   expect([first.install_works, first.install_problem]).toEqual([false, 'There is no program.']);
+  expect(first.install_targets).toEqual([]);
   expect(first.token).toMatch(/^octa1/);
   const until = Date.parse(first.expires_at);
   expect(open.at(-1)).toBe(until);

@@ -243,6 +243,19 @@ describe('the tabs at 80x24', () => {
     `);
   });
 
+  test('workers that rest, sleep or are being woken say so, and are not taken for switched off', () => {
+    const wake = { unasked: true, tries: 0, last_try_at: null };
+    const workers = [
+      workerOf({ id: 'w1', name: 'hot', resting: 'it is hot' }),
+      workerOf({ id: 'w2', name: 'sleeper', status: 'offline', wake }),
+      workerOf({ id: 'w3', name: 'called', status: 'offline', wake: { ...wake, tries: 1 } }),
+      workerOf({ id: 'w4', name: 'off', status: 'offline' }),
+    ];
+    const lines = screenOf(onTab(modelOf(small, workers), 'workers'));
+    const words = lines.map((line) => /^ +(hot|sleeper|called|off) +(\S+)/.exec(line)?.[2]);
+    expect(words.filter((word) => word !== undefined).toSorted()).toEqual(['asleep', 'offline', 'resting', 'waking']);
+  });
+
   test('workers', () => {
     const workers = [
       workerOf({ battery_percent: 83, charging: true, temperature_c: 61.4 }),

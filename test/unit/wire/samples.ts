@@ -165,7 +165,7 @@ export const workerMessages: readonly WorkerMessage[] = [
       arch: 'arm64',
       isolation,
       peerPort: 7879,
-      program: { target: 'linux-arm64', refusal: null },
+      program: { target: 'linux-arm64', refusal: null, needsSignature: false },
     },
     held: [
       { ...key, phase: 'waiting' },

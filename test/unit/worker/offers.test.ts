@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { notTried } from '../../../src/core/host-isolation.ts';
-import { offersOf } from '../../../src/worker/offers.ts';
+import { offersOf, rootWarning } from '../../../src/worker/offers.ts';
 import { firstCandidates, secondCandidates, trialPlan, withTrial } from '../../../src/worker/trials.ts';
 import { area, debian, failed, wordsOf, works } from './hosts.ts';
 
@@ -92,5 +92,20 @@ describe('firstCandidates() and secondCandidates()', () => {
     expect(wordsOf(plan.descriptors[0])).toContain('--seccomp');
     const own = trialPlan(debian, { mechanism: 'namespaces', level: 'strict' }, area);
     expect(own.argv.at(-1)).toBe('__exec');
+  });
+});
+
+describe('rootWarning()', () => {
+  test('says that tasks have all rights, and names only what helps here', () => {
+    const root = { ...debian, isRoot: true, taskUser: { name: 'octaskly-task', uid: 990, gid: 990 } };
+    expect(rootWarning(root, 'basic')).toContain('so does every task that does not ask for strict');
+    expect(rootWarning(root, 'none')).toContain('--sandbox-level strict');
+    const alone = rootWarning({ ...root, taskUser: null }, 'basic');
+    expect(alone).toContain('octaskly service install worker');
+    expect(alone).not.toContain('--sandbox-level');
+  });
+
+  test('says nothing where no task runs as root', () => {
+    expect([rootWarning(debian, 'none'), rootWarning({ ...debian, isRoot: true }, 'strict')]).toEqual([null, null]);
   });
 });

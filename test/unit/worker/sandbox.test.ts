@@ -274,6 +274,14 @@ describe('prepare()', () => {
       argv: ['x', 'a b'],
     });
     expect(refusal(() => planOf(windows, asking({}, { command: 'a\nb' }), where))).toContain('one line alone');
+    const share = '\\\\host\\share';
+    expect(refusal(() => planOf(windows, asking({}, { workdir: share }), where))).toContain(
+      'no directory of the network',
+    );
+    const onShare = { ...where, directory: share };
+    expect(refusal(() => planOf(windows, asking({}, { workdir: 'sub' }), onShare))).toContain(`${share}\\sub`);
+    const bare = asking({}, { command: null, argv: ['x'], workdir: share });
+    expect(planOf(windows, bare, where).cwd).toBe(share);
   });
 
   test('a root worker runs the upper levels as the task account, the lower ones as itself', () => {
