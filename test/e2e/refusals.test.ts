@@ -166,7 +166,9 @@ test('worker with a wrong secret is told so and ends', async () => {
   expect(status).toBe(1);
   expect(stderr).toContain('secret');
   expect(stderr).not.toContain('not the secret of this cluster');
-  expect(stderr.trimEnd().split('\n').length).toBe(1);
+  const lines = stderr.trimEnd().split('\n');
+  // Some run this as root, which a worker warns of.
+  expect(lines.filter((line) => !line.includes('runs as root')).length).toBe(1);
   expect((await site.stats()).links_ended).toHaveProperty('wrong_secret');
 }, 30_000);
 

@@ -139,6 +139,6 @@ describe.skipIf(without !== null)('as root', () => {
       1,
       expect.stringContaining("by hand (rm -rf '/srv/all tasks'; userdel nightly)"),
     ]);
-    expect(await machine.ask(`ls -d /srv/*; ${left}`)).toBe('/srv/all tasks');
+    expect(await machine.ask(`ls -d "/srv/all tasks"; ${left}`)).toBe('/srv/all tasks');
   });
 });
