@@ -8,8 +8,8 @@ import { booleansOf } from '../src/cli/cli.ts';
 import type { Command } from '../src/cli/command.ts';
 import { commands } from '../src/cli/commands.ts';
 import { resolveOptions } from '../src/cli/config.ts';
-import { reachOptions } from '../src/cli/options.ts';
 import { parseLine } from '../src/cli/parse.ts';
+import { reachOptions } from '../src/cli/shared-options.ts';
 import { parseShell, type ShellNode } from '../src/core/shell-words.ts';
 
 /** The words of one call, the program first. */

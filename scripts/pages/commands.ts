@@ -4,7 +4,7 @@ import { type Command, commandGroups } from '../../src/cli/command.ts';
 import { commands } from '../../src/cli/commands.ts';
 import { variableOf } from '../../src/cli/config.ts';
 import type { Option } from '../../src/cli/option.ts';
-import { reachOptions } from '../../src/cli/options.ts';
+import { reachOptions } from '../../src/cli/shared-options.ts';
 
 const opening = `# All commands
 

@@ -79,7 +79,7 @@ const findingsShape = z
   )
   .describe('What follows from all of it');
 
-export const netShape = z.object({
+const netShape = z.object({
   platform: z.string().describe('`linux`, `macos`, `windows` or `termux`'),
   program: z.string(),
   protocol_version: whole,

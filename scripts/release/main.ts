@@ -130,7 +130,10 @@ function packagesOf(list: string | undefined, made: readonly Target[]): readonly
   const unknown = chosen.find((name) => !names.includes(name));
   if (unknown !== undefined)
     throw new Error(`--packages should be some of ${names.join(', ')}, or none; "${unknown}" is not among them`);
-  for (const maker of wantedOf(made).filter(({ name }) => chosen.includes(name))) {
+  for (const maker of packageMakers.filter(({ name }) => chosen.includes(name))) {
+    if (!made.some(maker.isFor)) {
+      throw new Error(`--packages ${maker.name} is for none of the targets ${made.map(({ name }) => name).join(', ')}`);
+    }
     const missing = missingTools(maker);
     if (missing.length > 0) throw new Error(`--packages ${maker.name} takes ${missing.join(', ')}: install that first`);
   }

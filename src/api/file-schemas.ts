@@ -10,7 +10,7 @@ import { limits } from './limits.ts';
 /** Characters of a path that a message repeats. */
 const echoLengthMax = 200;
 
-export const blobSchema = z.string().regex(blobPattern, 'is not "sha256:" and 64 hex digits in lower case');
+const blobSchema = z.string().regex(blobPattern, 'is not "sha256:" and 64 hex digits in lower case');
 
 /** The name of a part of a multipart request that holds the bytes of an input. */
 const partName = z
@@ -21,7 +21,7 @@ const partName = z
     'The name of a part of a multipart request, which is the path too; its file name is, where that cannot be one',
   );
 
-export const inputSchema = z.strictObject({
+const inputSchema = z.strictObject({
   path: z.string().max(pathLengthMax).describe('Below the task directory'),
   blob: blobSchema.describe('Uploaded before, with PUT /blobs/{hash}'),
   bytes: z
@@ -86,7 +86,7 @@ export const fileSchema = z.object({
 });
 
 /** A file that was collected. */
-export const outputFileSchema = fileSchema.extend({
+const outputFileSchema = fileSchema.extend({
   at: z
     .string()
     .nullable()

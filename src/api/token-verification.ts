@@ -13,7 +13,7 @@ import { type HmacSha256, ownTokenSecondsMax, type TokenClaims, tokenAudience } 
 /** Characters of a token. */
 export const tokenLengthMax = 4096;
 /** Clocks may differ by this much for a token that is not valid yet. */
-export const notBeforeLeewaySeconds = 30;
+const notBeforeLeewaySeconds = 30;
 
 const instant = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 

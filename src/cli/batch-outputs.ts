@@ -14,6 +14,7 @@ import { listOutputs } from './outputs.ts';
 import { withCount } from './progress.ts';
 import { lookFor } from './selectors.ts';
 import { eachOf } from './several.ts';
+import { counted } from './text.ts';
 
 type OutputFile = OutputFiles['outputs'][number];
 
@@ -33,8 +34,8 @@ export async function listBatchOutputs(
   const found = await lookFor(context, [{ kind: 'batch', id }], taskStatuses);
   // Ids grow with time: so they are in the order in which they were submitted.
   const tasks = found.toSorted((a, b) => (a.id < b.id ? -1 : 1));
-  const counted = { noun: 'tasks', done: 'looked at', total: tasks.length, alone: true };
-  const lists = await withCount(context.terminal, counted, (add) =>
+  const progress = { noun: 'tasks', done: 'looked at', total: tasks.length, alone: true };
+  const lists = await withCount(context.terminal, progress, (add) =>
     eachOf(tasks, async (task) => {
       const list = await listOutputs(context, task.id);
       add(1);
@@ -45,7 +46,7 @@ export async function listBatchOutputs(
   const lacks = lists.length === 0 ? [] : pick.paths.flatMap((path) => lackOf(lists, path, pick.isAt));
   const waiting = tasks.filter(({ status }) => !isFinal(status)).length;
   if (waiting > 0)
-    lacks.push(`${waiting} of ${several(tasks.length)} did not end yet; files are collected when they do.`);
+    lacks.push(`${waiting} of ${counted(tasks.length, 'task')} did not end yet; files are collected when they do.`);
   const isWanted = (file: OutputFile): boolean =>
     pick.paths.length === 0 || pick.paths.some((path) => pick.isAt(file, path));
   return {
@@ -62,11 +63,7 @@ export async function listBatchOutputs(
 function lackOf(lists: readonly OutputFiles[], path: string, isAt: (file: OutputFile, path: string) => boolean) {
   const without = lists.filter(({ outputs }) => !outputs.some((file) => isAt(file, path))).length;
   if (without === lists.length) throw new OctasklyError('not_found', `No task of this batch left a file ${path}.`);
-  return without === 0 ? [] : [`${without} of ${several(lists.length)} left no file ${path}.`];
-}
-
-function several(tasks: number): string {
-  return tasks === 1 ? '1 task' : `${tasks} tasks`;
+  return without === 0 ? [] : [`${without} of ${counted(lists.length, 'task')} left no file ${path}.`];
 }
 
 /**

@@ -17,10 +17,11 @@ import type { LocalFiles } from './files.ts';
 import { commandHelp, firstSteps, overview } from './help.ts';
 import type { Library } from './library.ts';
 import type { OptionTable, Values } from './option.ts';
-import { allTables, placeOptions, type ReachValues, reachOptions } from './options.ts';
+import { allTables } from './options.ts';
 import { type BooleanValues, parseLine, usage } from './parse.ts';
 import { type ApiSources, baseUrlOf, type FoundApi, findBaseUrl } from './reach.ts';
 import type { Roles } from './roles.ts';
+import { placeOptions, type ReachValues, reachOptions } from './shared-options.ts';
 import { proseMax } from './wrap.ts';
 
 export interface CliEnvironment extends Surroundings, Pick<ApiSources, 'answers'> {

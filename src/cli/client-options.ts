@@ -1,12 +1,11 @@
 /**
- * THE table, second part: the commands that talk to a dispatcher. Most of their flags make sense in one call only and are
- * neither environment variables nor keys of `config.toml`. The first part, with what all share, is `options.ts`.
+ * A part of the table of `options.ts`: the commands that talk to a dispatcher, but for those of `trust-options.ts`. Most of
+ * their flags make sense in one call only and are neither environment variables nor keys of `config.toml`.
  */
 
 import { limits } from '../api/limits.ts';
 import { sandboxLevels } from '../core/isolation.ts';
 import { finalStatuses, outputPlaces, taskStatuses } from '../core/task.ts';
-import { roles } from '../core/trust.ts';
 import { day } from './keeping-options.ts';
 import { parseHalt } from './map/halt.ts';
 import { parseJobLimit, parseTimeLimit } from './map/pace.ts';
@@ -33,7 +32,7 @@ import {
   strings,
   type Values,
 } from './option.ts';
-import { discoveryOptions, printOptions, reachOptions } from './options.ts';
+import { discoveryOptions, lookOptions, printOptions, reachOptions } from './shared-options.ts';
 
 const timeoutOption = oneCall({
   timeoutMs: duration('timeout', {
@@ -282,72 +281,9 @@ export const logsOptions = {
   ...reachOptions,
 } satisfies OptionTable;
 
-/** Commands that print data and have no flags of their own. */
-export const lookOptions = { ...printOptions, ...reachOptions } satisfies OptionTable;
-
 export const watchOptions = {
   ...oneCall({
     kind: choices('kind', ['task', 'worker', 'dispatcher'], { help: 'Only events of these, repeatable' }),
-  }),
-  ...lookOptions,
-} satisfies OptionTable;
-
-/** `invite`: what is not given is the dispatcher's to choose. */
-export const inviteOptions = {
-  ...oneCall({
-    uses: int('uses', { defaultText: '1', min: 1, max: 1000, help: 'Devices that may join with it' }),
-    expiresMs: duration('expires', {
-      defaultText: '1h',
-      minMs: 1000,
-      maxMs: 365 * day,
-      help: 'How long it can be used',
-    }),
-    name: string('name', { help: 'Name of the device, for one use' }),
-    qr: perhaps('qr', { defaultText: 'on a terminal', help: 'Draw a QR code' }),
-  }),
-  ...lookOptions,
-} satisfies OptionTable;
-
-/** `token`: what is not given is the dispatcher's to choose. */
-export const tokenOptions = {
-  ...oneCall({
-    role: choice('role', roles, { defaultText: 'client', help: 'What its bearer may do' }),
-    name: string('name', { help: 'Who bears it: its tasks go by this name' }),
-    expiresMs: duration('expires', {
-      defaultText: '90d',
-      minMs: 1000,
-      maxMs: 3650 * day,
-      help: 'How long it is valid',
-    }),
-  }),
-  ...lookOptions,
-} satisfies OptionTable;
-
-export const auditOptions = {
-  ...oneCall({
-    since: string('since', { placeholder: 'TIME', help: 'Only younger than 30m, 2h, … or since an ISO 8601 instant' }),
-    type: string('type', { placeholder: 'EVENT', help: 'Only entries of this kind' }),
-    actor: string('actor', { placeholder: 'NAME', help: 'Only what this one did' }),
-    limit: int('limit', { short: 'l', defaultText: 'all', min: 1, max: 1_000_000, help: 'Most entries, the newest' }),
-    dbPath: path('db-path', { help: 'verify: this SQLite file, instead of asking the dispatcher' }),
-  }),
-  output: choice('output', ['table', 'json', 'jsonl', 'quiet'], {
-    short: 'o',
-    default: 'table',
-    help: 'table for people, json, jsonl with one entry a line, quiet for ids only',
-  }),
-  ...reachOptions,
-} satisfies OptionTable;
-
-export const secretCommandOptions = {
-  ...oneCall({
-    graceMs: duration('grace', {
-      default: day,
-      defaultText: '1d',
-      minMs: 0,
-      maxMs: 365 * day,
-      help: 'How long the old secret stays valid',
-    }),
   }),
   ...lookOptions,
 } satisfies OptionTable;

@@ -7,9 +7,9 @@ import type { Sources } from './config.ts';
 import type { CommandContext, Terminal } from './context.ts';
 import type { Library } from './library.ts';
 import type { Completes, OptionTable, Values } from './option.ts';
-import type { ReachValues } from './options.ts';
 import type { ForeignOptions, OptionsEnd } from './parse.ts';
 import type { Roles } from './roles.ts';
+import type { ReachValues } from './shared-options.ts';
 
 export const commandGroups = ['Roles', 'Work', 'Looking', 'Changing', 'Trust', 'Care', 'Help'] as const;
 

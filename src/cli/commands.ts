@@ -2,7 +2,7 @@
  * All commands: name, words, options, example, exit statuses. What each does is in `commands/`, loaded when called.
  */
 
-import { batchOptions, lookOptions, mapOptions, retryOptions, runOptions, submitOptions } from './client-options.ts';
+import { batchOptions, mapOptions, retryOptions, runOptions, submitOptions } from './client-options.ts';
 import { type Command, clientCommand, ownCommand, roleCommand } from './command.ts';
 import { many, noWords, oneWorkerWord, selectors, selectorWords } from './command-words.ts';
 import { shells } from './completion/scripts.ts';
@@ -11,8 +11,9 @@ import { done, type Exit, usual, wrong } from './exits.ts';
 import { keepingCommands } from './keeping-commands.ts';
 import { lookingCommands } from './looking-commands.ts';
 import { foreignOptions } from './map/foreign.ts';
-import { dispatcherOptions, doctorOptions, printOptions, reachOptions, upOptions, workerOptions } from './options.ts';
+import { dispatcherOptions, doctorOptions, upOptions, workerOptions } from './options.ts';
 import { serviceCommand } from './service-command.ts';
+import { lookOptions, printOptions, reachOptions } from './shared-options.ts';
 import { trustCommands } from './trust-commands.ts';
 import { updateCommand } from './update-command.ts';
 

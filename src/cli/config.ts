@@ -48,7 +48,8 @@ function fromEnvironment(option: Option<unknown>, env: Environment): readonly Gi
   return [];
 }
 
-function fromFile(option: Option<unknown>, file: ConfigFile): readonly Given[] {
+/** What the file says of an option. Error: `usage` for what is neither a text, a number nor a truth value. */
+export function fromFile(option: Option<unknown>, file: ConfigFile): readonly Given[] {
   const found = Object.entries(file.entries).find(([key]) => namesOf(option).includes(key.replaceAll('_', '-')));
   if (found === undefined) return [];
   const [key, value] = found;

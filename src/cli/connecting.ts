@@ -3,8 +3,8 @@
 import { type Client, type ClientOptions, createClient } from '../client/client.ts';
 import type { Fetch } from '../client/http.ts';
 import type { Terminal } from './context.ts';
-import type { ReachValues } from './options.ts';
 import { type FoundToken, findToken, type TokenSources } from './reach.ts';
+import type { ReachValues } from './shared-options.ts';
 
 /** What is known of the certificate of an HTTPS address. */
 export interface PinOptions {

@@ -3,10 +3,10 @@
  * a process. `runtime/terminal.ts` is the real terminal.
  */
 
+import type { AuditFindingView } from '../api/trust-schemas.ts';
 import { harmless } from '../base/harmless.ts';
 import type { Client, ClientOptions } from '../client/client.ts';
 import type { TaskSpec, TerminalSize } from '../core/task.ts';
-import type { AuditFinding } from '../core/trust.ts';
 import type { LocalFiles } from './files.ts';
 import type { ProgramUpdate } from './update.ts';
 import { wrapped } from './wrap.ts';
@@ -97,7 +97,7 @@ export interface CommandContext {
   /** Null where the runtime reads no YAML. Throws for malformed text. */
   readonly parseYaml: ((text: string) => unknown) | null;
   /** Checks the chain of the record in a database file of this machine. Throws `OctasklyError`. */
-  verifyRecord(file: string): Promise<AuditFinding>;
+  verifyRecord(file: string): Promise<AuditFindingView>;
   /** Replaces the file of this program. Throws `OctasklyError`. */
   updateProgram(request: ProgramUpdate): Promise<number>;
 }
@@ -114,7 +114,7 @@ export interface PeerTask {
   readonly interfaces: readonly string[];
 }
 
-/** One line on standard error, marked as ours; on a terminal in as many as it needs, none broken within a word. */
+/** One line on standard error, marked as ours; on a terminal in as many as it needs, none broken within a word, and with nothing of a stranger's that moves its cursor. */
 export function note(terminal: Terminal, message: string): Promise<void> {
   const { stderr } = terminal;
   const text = `octaskly: ${message}`;
@@ -123,7 +123,7 @@ export function note(terminal: Terminal, message: string): Promise<void> {
   return stderr.write(
     text
       .split('\n')
-      .map((line) => wrapped(line, look))
+      .map((line) => wrapped(harmless(line), look))
       .join(''),
   );
 }

@@ -1,10 +1,11 @@
 /** The commands of the group "Looking": what there is, what happens, and why. What each does is in `commands/`. */
 
-import { logsOptions, lookOptions, outputsOptions, psOptions, uiOptions, watchOptions } from './client-options.ts';
+import { logsOptions, outputsOptions, psOptions, uiOptions, watchOptions } from './client-options.ts';
 import { type Command, clientCommand, roleCommand } from './command.ts';
 import { many, noWords, oneTaskWord, selectors, selectorWords } from './command-words.ts';
 import { done, usual, wrong } from './exits.ts';
 import { peersOptions } from './options.ts';
+import { lookOptions } from './shared-options.ts';
 
 /** In the order of the overview. */
 export const lookingCommands: readonly Command[] = [

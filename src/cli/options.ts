@@ -3,8 +3,8 @@
  * in `config.toml` and the help texts follow from it; nothing else in the product knows a flag's name or default.
  * Fields end in their unit: `…Ms` milliseconds, `…Mb` megabytes, `…Bytes` bytes.
  *
- * Here is what several commands share, and the roles; the flags of the commands that talk to a dispatcher are in
- * `client-options.ts`.
+ * Here are the roles, and what looks at or keeps what is theirs; what several commands share is in `shared-options.ts`,
+ * the flags of the commands that talk to a dispatcher in `client-options.ts` and `trust-options.ts`.
  */
 
 import { sandboxLevels } from '../core/isolation.ts';
@@ -14,7 +14,6 @@ import { day, keepingOptions } from './keeping-options.ts';
 import {
   addresses,
   boolean,
-  bytes,
   choice,
   conditions,
   decimal,
@@ -32,63 +31,16 @@ import {
   strings,
   type Values,
 } from './option.ts';
+import {
+  discoveryOptions,
+  logOptions,
+  peerOptions,
+  placeOptions,
+  printOptions,
+  reachOptions,
+  secretOptions,
+} from './shared-options.ts';
 import { workerUpdateOptions } from './worker-update-options.ts';
-
-/** Where things are kept and how a node talks about itself. */
-export const placeOptions = {
-  dataDir: path('data-dir', {
-    completes: 'directory',
-    default: '~/.octaskly',
-    help: 'Directory of database, secret, node key and config.toml',
-  }),
-  config: readable('config', { defaultText: 'config.toml in the data directory', help: 'Config file (TOML)' }),
-};
-
-const secretOptions = {
-  secret: string('secret', {
-    aliases: ['secret-key'],
-    defaultText: 'generated once, kept in the data directory',
-    help: 'Cluster secret; better given by environment or file',
-    secret: true,
-  }),
-  secretFile: readable('secret-file', {
-    insteadOf: 'secret',
-    help: 'File that holds the cluster secret, of mode 600',
-  }),
-};
-
-const logOptions = {
-  verbose: boolean('verbose', { short: 'v', help: 'Say more' }),
-  quiet: boolean('quiet', { short: 'q', help: 'Say only what went wrong: warnings and errors' }),
-  logFile: path('log-file', { defaultText: 'standard error', help: 'Write the log to this file' }),
-  logMaxBytes: bytes('log-max-size', {
-    default: 10 * 2 ** 20,
-    defaultText: '10M',
-    max: 2 ** 40,
-    maxText: '1T',
-    help: 'Begin the log file anew above this size, 0 = never',
-  }),
-  logKeep: int('log-keep', { default: 5, min: 0, max: 1000, help: 'Older log files to keep beside it' }),
-  logFormat: choice('log-format', ['text', 'json'], { default: 'text', help: 'Form of the log' }),
-};
-
-/** How nodes find and reach each other. */
-export const discoveryOptions = {
-  discovery: boolean('discovery', { default: true, help: 'Be found and find others by mDNS and beacons' }),
-  discoveryPort: int('discovery-port', {
-    ...{ placeholder: 'PORT', min: 1, max: 65_535, default: 5555 },
-    help: 'UDP port of resource beacons, the same on all nodes',
-  }),
-  interfaces: strings('interface', {
-    placeholder: 'NAME',
-    defaultText: 'all but bridges, virtual ones, tunnels and loopback',
-    help: 'Use only this network interface for finding others, repeatable',
-  }),
-};
-
-const peerOptions = {
-  p2pEnabled: boolean('p2p-enabled', { default: true, help: 'Exchange files and work with other workers directly' }),
-};
 
 export const dispatcherOptions = {
   port: port('port', { short: 'p', default: 7878, help: 'TCP port for workers' }),
@@ -313,41 +265,6 @@ export const restoreOptions = {
   ...placeOptions,
 } satisfies OptionTable;
 
-/** How a command reaches the dispatcher. */
-export const reachOptions = {
-  api: string('api', {
-    defaultText: "the data directory's dispatcher, http://127.0.0.1:3000, or the one found by mDNS",
-    placeholder: 'URL',
-    help: "Address of the dispatcher's REST API",
-  }),
-  token: string('token', {
-    defaultText: 'made from the secret in the data directory, if readable',
-    help: 'Access token; better given by environment or file',
-    secret: true,
-  }),
-  tokenFile: readable('token-file', {
-    insteadOf: 'token',
-    help: 'File that holds the access token, of mode 600',
-  }),
-  tlsFingerprint: string('tls-fingerprint', {
-    placeholder: 'SHA256',
-    defaultText: 'that of the certificate in the data directory, if any',
-    help: "Fingerprint of the dispatcher's own certificate, as it printed it",
-  }),
-  discovery: discoveryOptions.discovery,
-  interfaces: discoveryOptions.interfaces,
-  ...placeOptions,
-} satisfies OptionTable;
-
-/** How a command prints data. */
-export const printOptions = {
-  output: choice('output', ['table', 'json', 'quiet'], {
-    short: 'o',
-    default: 'table',
-    help: 'table for people, json as the API gives it, quiet for ids, or one value, alone',
-  }),
-} satisfies OptionTable;
-
 /** `peers`: who is there, heard from themselves. */
 export const peersOptions = {
   ...discoveryOptions,
@@ -380,13 +297,11 @@ export const doctorOptions = {
 export type DispatcherValues = Values<typeof dispatcherOptions>;
 export type WorkerValues = Values<typeof workerOptions>;
 export type UpValues = Values<typeof upOptions>;
-export type PrintValues = Values<typeof printOptions>;
 export type BackupValues = Values<typeof backupOptions>;
 export type RestoreValues = Values<typeof restoreOptions>;
 export type DoctorValues = Values<typeof doctorOptions>;
 export type PeersValues = Values<typeof peersOptions>;
 export type JoinValues = Values<typeof joinOptions>;
-export type ReachValues = Values<typeof reachOptions>;
 
 /** Every table, for what must know all keys: the config file is shared by all commands. */
 export const allTables: readonly OptionTable[] = [

@@ -12,10 +12,13 @@ import { type CommandContext, note } from './context.ts';
 import { persisting } from './persisting.ts';
 import { type Progress, withProgress } from './progress.ts';
 import { eachOf } from './several.ts';
+import { counted } from './text.ts';
 
 const fetchesAtOnce = 8;
 /** A file whose hash is wrong is fetched once more. */
 const fetchesMax = 2;
+/** Files named of those that fail alike. */
+const pathsNamedMax = 3;
 
 export interface FetchOptions {
   readonly files: readonly TaskFile[];
@@ -27,12 +30,12 @@ export interface FetchOptions {
 }
 
 /**
- * Fetches all it can; gives a sentence for each file it could not. Throws only for what is no matter of one file: the
+ * Fetches all it can; gives a sentence for what it could not, one for all files that fail alike. Throws only for what is no matter of one file: the
  * signal's reason.
  */
 export async function fetchFiles(context: CommandContext, options: FetchOptions): Promise<readonly string[]> {
   const { files, shown, signal } = options;
-  const failures: string[] = [];
+  const failed = new Map<string, string[]>();
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   const fetchAll = (progress: Progress) =>
     eachOf(
@@ -43,13 +46,22 @@ export async function fetchFiles(context: CommandContext, options: FetchOptions)
           await fetchFile(context, options, file, progress);
         } catch (error) {
           if (signal?.aborted) throw signal.reason;
-          failures.push(`Cannot fetch ${harmless(file.path)}: ${reasonOf(error)}`);
+          const reason = reasonOf(error);
+          failed.set(reason, [...(failed.get(reason) ?? []), file.path]);
         }
       },
       fetchesAtOnce,
     );
   await withProgress(context.terminal, { verb: 'Fetching', total, shown }, fetchAll);
-  return failures;
+  // What the system says may name the path once more, which is the task's word.
+  return [...failed].map(([reason, paths]) => harmless(`Cannot fetch ${listed(paths)}: ${reason}`));
+}
+
+/** The first of them, and how many there are besides. */
+function listed(paths: readonly string[]): string {
+  const others = paths.length - pathsNamedMax;
+  const named = paths.slice(0, pathsNamedMax).join(', ');
+  return others > 0 ? `${named} and ${counted(others, 'other file')}` : named;
 }
 
 async function fetchFile(

@@ -4,8 +4,8 @@
  */
 
 import type { Environment } from './config.ts';
-import type { ReachValues } from './options.ts';
 import { usage } from './parse.ts';
+import type { ReachValues } from './shared-options.ts';
 
 /** Where tokens come from; both throw `OctasklyError`. */
 export interface TokenSources {

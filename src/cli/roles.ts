@@ -2,7 +2,7 @@
  * What the command line needs of the composition root: the roles it can start but does not know.
  */
 
-import type { AuditFinding } from '../core/trust.ts';
+import type { AuditFindingView } from '../api/trust-schemas.ts';
 import type { PeerTask } from './context.ts';
 import type {
   BackupValues,
@@ -10,12 +10,12 @@ import type {
   DoctorValues,
   JoinValues,
   PeersValues,
-  PrintValues,
   RestoreValues,
   UpValues,
   WorkerValues,
 } from './options.ts';
 import type { ServiceRequest } from './service.ts';
+import type { PrintValues } from './shared-options.ts';
 import type { ProgramUpdate } from './update.ts';
 
 /** Each returns the exit status and may throw `OctasklyError`. Paths are expanded: no `~/` is left. */
@@ -25,7 +25,7 @@ export interface Roles {
   /** Joins with a token and keeps the credential, for the worker that is started here later. */
   join(values: JoinValues, token: string): Promise<number>;
   /** Checks the chain of the record in the database file `file`. */
-  verifyRecord(file: string): Promise<AuditFinding>;
+  verifyRecord(file: string): Promise<AuditFindingView>;
   /** Has a worker that is found by its beacons run the task; the exit status as of `run`. */
   runOnPeer(task: PeerTask): Promise<number>;
   up(values: UpValues): Promise<number>;

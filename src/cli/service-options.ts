@@ -1,6 +1,6 @@
 /**
- * THE table, third part: the flags of `service` itself. What it keeps for a role are that role's, in `options.ts`. They make
- * sense in one call only.
+ * A part of the table of `options.ts`: the flags of `service` itself, which make sense in one call only. What it keeps for a
+ * role are that role's.
  */
 
 import { initNames } from '../core/service/definition.ts';

@@ -8,9 +8,9 @@
 
 import { namePattern } from '../core/names.ts';
 import { type InitName, type ServiceRole, serviceRoles } from '../core/service/definition.ts';
-import { resolveOptions, type Sources, variableOf } from './config.ts';
+import { type ConfigFile, fromFile, resolveOptions, type Sources, variableOf } from './config.ts';
 import type { Option, OptionTable, Values } from './option.ts';
-import { dispatcherOptions, placeOptions, printOptions, workerOptions } from './options.ts';
+import { dispatcherOptions, workerOptions } from './options.ts';
 import { type Given, parseLine, usage } from './parse.ts';
 import {
   serviceInstallOptions,
@@ -18,6 +18,7 @@ import {
   serviceOptions,
   serviceUninstallOptions,
 } from './service-options.ts';
+import { placeOptions, printOptions } from './shared-options.ts';
 import { subcommandOf } from './subcommand.ts';
 
 export const serviceActions = ['install', 'uninstall', 'status', 'logs'] as const;
@@ -43,6 +44,12 @@ export interface KeptOption {
   readonly isRead: boolean;
 }
 
+/** Files to be read that a config file names, and which file that is: the service's own, or another's. */
+export interface ConfiguredPaths {
+  readonly file: string;
+  readonly options: readonly KeptOption[];
+}
+
 export interface InstallRequest extends ServiceWish {
   readonly action: 'install';
   readonly role: ServiceRole;
@@ -51,6 +58,8 @@ export interface InstallRequest extends ServiceWish {
   readonly linger: boolean;
   readonly dryRun: boolean;
   readonly options: readonly KeptOption[];
+  /** What the role would read from the config file that was found, unless `options` say otherwise; null: none was found. */
+  readonly configured: ConfiguredPaths | null;
   readonly join: string | null;
   /** What the worker is to be called; null: not said. */
   readonly workerName: string | null;
@@ -200,11 +209,13 @@ function installRequest({ role, values, behind, sources, ...wish }: InstallLine)
   // The config file is the service's own to read; this one may be another's.
   const settled = resolveOptions(table, { ...sources, given, file: null });
   const { leaveWithinMs, port, apiPort, join, secret, secretFile, name } = settled;
+  const options = keptOptions(table, given, sources.env);
   return {
     ...{ ...wish, action: 'install', role },
     ...resolveOptions(serviceInstallOptions, sources),
     runAs: typeof values.runAs === 'string' ? values.runAs : null,
-    options: keptOptions(table, given, sources.env),
+    options,
+    configured: configuredPaths(table, options, sources.file),
     join: typeof join === 'string' ? join : null,
     workerName: typeof name === 'string' ? name : null,
     secret: typeof secret === 'string' ? secret : undefined,
@@ -220,9 +231,9 @@ function refuseOwn(behind: readonly string[], table: OptionTable, role: ServiceR
   const flagsOf = (options: OptionTable): string[] => Object.values(options).map(({ flag }) => flag);
   const known = flagsOf(table);
   const own = flagsOf({ ...serviceOptions, ...serviceInstallOptions }).filter((flag) => !known.includes(flag));
-  const early = behind.find((word) => own.includes(word.replace(/=.*/s, '').replace(/^--(?:no-)?/, '')));
-  if (early?.startsWith('--') !== true) return;
-  const flag = early.replace(/=.*/s, '');
+  const flags = behind.filter((word) => word.startsWith('--')).map((word) => word.replace(/=.*/s, ''));
+  const flag = flags.find((word) => own.includes(word.replace(/^--(?:no-)?/, '')));
+  if (flag === undefined) return;
   throw usage(
     `${flag} is an option of 'service install' itself and belongs before the "--": octaskly service install ${role} ${flag} -- [OPTIONS of the ${role}].`,
   );
@@ -233,8 +244,25 @@ function keptOptions(table: OptionTable, given: Sources['given'], env: Sources['
     if (notKept.includes(key)) return [];
     const texts = given.get(key) ?? (option.lasting ? inEnvironment(option, env) : []);
     const counted = option.repeatable ? texts : texts.slice(-1);
-    return counted.map(({ text }) => ({ flag: option.flag, text, isPath: option.isPath, isRead: option.isRead }));
+    return counted.map(({ text }) => keptOf(option, text));
   });
+}
+
+function keptOf({ flag, isPath, isRead }: Option<unknown>, text: string): KeptOption {
+  return { flag, text, isPath, isRead };
+}
+
+function configuredPaths(
+  table: OptionTable,
+  kept: readonly KeptOption[],
+  file: ConfigFile | null,
+): ConfiguredPaths | null {
+  if (file === null) return null;
+  const open = Object.values(table).filter(
+    ({ flag, isRead, lasting }) => isRead && lasting && !kept.some((one) => one.flag === flag),
+  );
+  const options = open.flatMap((option) => fromFile(option, file).map(({ text }) => keptOf(option, text)));
+  return { file: file.path, options };
 }
 
 function inEnvironment(option: Option<unknown>, env: Sources['env']): readonly Given[] {

@@ -1,4 +1,4 @@
-/** Bytes to text and lines, and sizes as people read them. */
+/** Bytes to text and lines, and sizes and numbers of things as people read them. */
 
 /** All of `chunks` as UTF-8. */
 export async function readAll(chunks: AsyncIterable<Uint8Array>): Promise<string> {
@@ -27,4 +27,9 @@ export function formatBytes(bytes: number | null): string {
     unit = next;
   }
   return `${size.toFixed(1)} ${unit}`;
+}
+
+/** `1 task`, `2 tasks`, `1,000 entries`; `plural`: where an s behind the noun does not make it. */
+export function counted(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count.toLocaleString('en')} ${count === 1 ? noun : plural}`;
 }

@@ -1,9 +1,10 @@
 /** The commands of the group "Trust": who may join, who may ask, what was done. What each does is in `commands/`. */
 
-import { auditOptions, inviteOptions, lookOptions, secretCommandOptions, tokenOptions } from './client-options.ts';
 import { type Command, clientCommand, roleCommand } from './command.ts';
 import { usual, wrong } from './exits.ts';
-import { joinOptions, reachOptions } from './options.ts';
+import { joinOptions } from './options.ts';
+import { lookOptions, reachOptions } from './shared-options.ts';
+import { auditOptions, inviteOptions, secretCommandOptions, tokenOptions } from './trust-options.ts';
 
 const theCode =
   'A device that started without an invite shows six digits and waits. Compare them: they are the same here and there unless somebody sits in between. Without a code the devices that wait are listed. Where several show the same digits, one is named by its id.';

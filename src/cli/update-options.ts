@@ -1,10 +1,10 @@
 /**
- * THE table, fourth part: the flags of `update`, which make sense in one call only, with those of how to reach a dispatcher
- * and how to print.
+ * A part of the table of `options.ts`: the flags of `update`, which make sense in one call only, with those of how to reach a
+ * dispatcher and how to print.
  */
 
 import { boolean, duration, type OptionTable, oneCall, string, strings, type Values } from './option.ts';
-import { printOptions, reachOptions } from './options.ts';
+import { printOptions, reachOptions } from './shared-options.ts';
 
 const updateOwnOptions = oneCall({
   check: boolean('check', { help: 'Only say whether there is another version; exit status 10 when there is' }),

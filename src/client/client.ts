@@ -21,7 +21,7 @@ import type {
   TaskWithAttempts,
   WorkerList,
 } from '../api/schemas.ts';
-import { OctasklyError } from '../base/errors.ts';
+import { type ErrorCode, OctasklyError } from '../base/errors.ts';
 import type { TaskStatus, TerminalSize } from '../core/task.ts';
 import { Backoff, sleep as realSleep, type Sleep } from './backoff.ts';
 import {
@@ -284,15 +284,15 @@ function prune(connection: Connection, request: PruneRequest): Promise<PruneAnsw
   });
 }
 
+/** Answers of a dispatcher that is there and takes no work. What stands in the way of an answer is an error. */
+const notReady = new Set<ErrorCode>(['not_ready', 'shutting_down', 'storage_unavailable']);
+
 async function readReady(connection: Connection): Promise<{ ready: boolean; reason: string | null }> {
   try {
     await (await exchange(connection, { method: 'GET', path: '/ready' })).body?.cancel();
     return { ready: true, reason: null };
   } catch (error) {
-    // Every answer but "ready" is a problem document that says why; only silence is an error.
-    if (error instanceof OctasklyError && !['unreachable', 'timeout'].includes(error.code)) {
-      return { ready: false, reason: error.message };
-    }
+    if (error instanceof OctasklyError && notReady.has(error.code)) return { ready: false, reason: error.message };
     throw error;
   }
 }

@@ -9,7 +9,7 @@
 import type { FeedEvent } from '../api/schemas.ts';
 import { reasonOf } from '../base/errors.ts';
 import { Backoff, reconnectDelays } from './backoff.ts';
-import { type Connection, isTransient } from './http.ts';
+import { type Connection, isTransient, notOurs } from './http.ts';
 import { type SseEvent, SseParser } from './sse.ts';
 import { streamChunks } from './stream.ts';
 
@@ -39,6 +39,20 @@ function itemOf({ name, data, id }: SseEvent): FeedItem | null {
   return event === null ? null : { kind: 'event', id, event };
 }
 
+/** Throws as `streamChunks`, and `internal` for an answer that is no feed, of which nothing is read (WHATWG HTML, server-sent events). */
+function feedChunks(
+  connection: Connection,
+  path: string,
+  { lastEventId, signal }: { readonly lastEventId: string; readonly signal: AbortSignal | undefined },
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const headers = { accept: 'text/event-stream', ...(lastEventId === '' ? {} : { 'last-event-id': lastEventId }) };
+  return streamChunks(connection, { method: 'GET', path, headers, signal }, (response) => {
+    if (/^text\/event-stream\b/.test(response.headers.get('content-type') ?? '')) return;
+    response.body?.cancel().catch(() => {});
+    throw notOurs(connection);
+  });
+}
+
 /** What happened after an event, at once; `lastEventId` is where to ask on from. */
 export interface News {
   readonly lastEventId: string;
@@ -53,13 +67,7 @@ export async function readNews(connection: Connection, { lastEventId = '', signa
   const parser = new SseParser(lastEventId);
   const items: FeedItem[] = [];
   let lastId = lastEventId;
-  const chunks = streamChunks(connection, {
-    method: 'GET',
-    path: '/api/v1/events?follow=false',
-    headers: { accept: 'text/event-stream', ...(lastEventId === '' ? {} : { 'last-event-id': lastEventId }) },
-    signal,
-  });
-  for await (const chunk of chunks) {
+  for await (const chunk of feedChunks(connection, '/api/v1/events?follow=false', { lastEventId, signal })) {
     for (const event of parser.push(chunk)) {
       lastId = event.id;
       const item = itemOf(event);
@@ -82,14 +90,8 @@ export async function* readEvents(
     const parser = new SseParser(lastId);
     let reason = 'the stream of events ended';
     let atStart = lastId === '';
-    const chunks = streamChunks(connection, {
-      method: 'GET',
-      path: '/api/v1/events',
-      headers: { accept: 'text/event-stream', ...(lastId === '' ? {} : { 'last-event-id': lastId }) },
-      signal,
-    });
     try {
-      for await (const chunk of chunks) {
+      for await (const chunk of feedChunks(connection, '/api/v1/events', { lastEventId: lastId, signal })) {
         // The first bytes show that the subscription stands: what is read from here on cannot be outdated unnoticed.
         if (atStart) yield { kind: 'gap' };
         atStart = false;

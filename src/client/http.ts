@@ -191,8 +191,13 @@ export function exchangeJson<T extends object>(connection: Connection, request: 
     if (!isJson) await response.body?.cancel();
     const value = isJson ? parsed(await textOf(response, signal)) : null;
     if (typeof value === 'object' && value !== null) return value as T;
-    throw new OctasklyError('internal', `What answers at ${connection.baseUrl} is no Octaskly dispatcher.`);
+    throw notOurs(connection);
   });
+}
+
+/** What answered is some other program, or a page of a network that wants a login. */
+export function notOurs({ baseUrl }: Connection): OctasklyError {
+  return new OctasklyError('internal', `What answers at ${baseUrl} is no Octaskly dispatcher.`);
 }
 
 /** Null for what is no JSON. */

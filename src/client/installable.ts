@@ -2,11 +2,18 @@
 
 import type { CreatedInvite } from '../api/trust-schemas.ts';
 
-/** For which devices the dispatcher hands out the program: those with a POSIX shell, and Windows. */
-export function installable({ install_targets }: CreatedInvite): {
+/** For which devices the dispatcher hands out the program. */
+export interface Installable {
+  /** Those with a POSIX shell. */
   readonly posix: boolean;
   readonly windows: boolean;
-} {
+  /** Names of their kinds, as in `core/targets.ts`; none where the dispatcher does not say. */
+  readonly targets: readonly string[];
+}
+
+/** What an invite says of them; one of a dispatcher of an older version says nothing, and its lines are for both. */
+export function installable({ install_targets: targets }: Partial<CreatedInvite>): Installable {
+  if (targets === undefined) return { posix: true, windows: true, targets: [] };
   const isWindows = (target: string): boolean => target.startsWith('windows-');
-  return { posix: !install_targets.every(isWindows), windows: install_targets.some(isWindows) };
+  return { posix: !targets.every(isWindows), windows: targets.some(isWindows), targets };
 }

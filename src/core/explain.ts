@@ -106,12 +106,12 @@ function waitingSummary(
     };
   }
   const fitting = workers.filter((worker) => worker.fits);
-  const isOnly = workers.length === 1;
   if (fitting.length === 0) {
     return {
-      summary: isOnly
-        ? 'The only connected worker is not made for it.'
-        : `None of the ${workers.length} workers is made for it.`,
+      summary:
+        workers.length === 1
+          ? 'The only connected worker is not made for it.'
+          : `None of the ${workers.length} workers is made for it.`,
       advice: [
         ...isolationAdvice(state, task),
         'Ask for less (--cpus, --mem, --gpus, --require), or add a worker that has what it asks for.',
@@ -121,26 +121,34 @@ function waitingSummary(
   if (fitting.some((worker) => worker.reasons.length === 0)) {
     return { summary: 'It is about to be placed.', advice: [] };
   }
-  const able = isOnly
-    ? 'The only connected worker could run it'
-    : `${fitting.length} of ${workers.length} workers could run it`;
+  return occupiedSummary(state, fitting, workers.length);
+}
+
+/** Those that are made for the task take nothing now: `fitting`, of `among` workers. */
+function occupiedSummary(
+  state: SchedulerState,
+  fitting: readonly WorkerVerdict[],
+  among: number,
+): Pick<Explanation, 'summary' | 'advice'> {
+  const who = among === 1 ? 'the only connected worker' : `${fitting.length} of ${among} workers`;
+  const able = `${who} could run it`;
   const isOne = fitting.length === 1;
   const drained = fitting.filter(({ id }) => state.workers.get(id)?.draining === true);
   if (drained.length === fitting.length) {
     return {
-      summary: `${able}, and ${isOne ? 'it is' : 'they are'} drained.`,
+      summary: `${capitalized(able)}, and ${isOne ? 'it is' : 'they are'} drained.`,
       advice: [`Let one take work again with: octaskly undrain ${drained[0]?.name ?? ''}`],
     };
   }
   const resting = fitting.filter(({ id }) => (state.workers.get(id)?.resting ?? null) !== null);
   if (resting.length === fitting.length) {
     return {
-      summary: `${able}, and ${isOne ? 'it takes' : 'they take'} no work for the time being (--when).`,
+      summary: `${capitalized(able)}, and ${isOne ? 'it takes' : 'they take'} no work for the time being (--when).`,
       advice: ['It starts by itself when one does again; add a worker that may work now.'],
     };
   }
   return {
-    summary: `It waits for room: ${able.replace('The', 'the')}, and ${isOne ? 'it has none' : 'none of them has any'} now.`,
+    summary: `It waits for room: ${able}, and ${isOne ? 'it has none' : 'none of them has any'} now.`,
     advice: ['It starts by itself; add a worker, or raise --priority of what should go first.'],
   };
 }
@@ -165,6 +173,11 @@ function explainEnded(task: Task): Explanation {
       ? `It completed after ${attempts}.`
       : `It ended as ${task.status} after ${attempts}: ${clauseOf(reason)}.`;
   return { summary, workers: [], advice: outcome === null || task.status === 'completed' ? [] : adviceFor(task) };
+}
+
+/** A clause, to stand at the beginning of a sentence. */
+function capitalized(clause: string): string {
+  return clause.charAt(0).toUpperCase() + clause.slice(1);
 }
 
 /** A reason, to stand before a full stop. */

@@ -17,9 +17,9 @@ import type { SchedulerState } from './state.ts';
 import type { Assigned, Worker } from './worker.ts';
 
 /** A ready task that waits this long for amounts gets a worker kept free. */
-export const keepAfterMs = 10_000;
+const keepAfterMs = 10_000;
 /** Work that waited this long in a backlog is given to an idle worker. */
-export const shareOutAfterMs = 50;
+const shareOutAfterMs = 50;
 
 /** Classes of tasks that wait for room looked at in one pass: bounds it when hardly two tasks ask for the same. */
 export const hinderedMax = 256;

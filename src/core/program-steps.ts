@@ -72,12 +72,12 @@ export function rollbackSteps(
 export function mendSteps(places: ProgramPlaces, facts: SpareFacts): readonly FileStep[] {
   const { program, spare } = places;
   if (!facts.hasProgram) return [rename(spare, program)];
-  return facts.isSparePresent ? [remove(spare)] : keep(places, facts.isWindows);
+  return facts.isSpareTheProgram ? [remove(spare)] : keep(places, facts.isWindows);
 }
 
 export interface SpareFacts {
   readonly hasProgram: boolean;
   /** The spare holds what the program holds: nothing was replaced yet. */
-  readonly isSparePresent: boolean;
+  readonly isSpareTheProgram: boolean;
   readonly isWindows: boolean;
 }

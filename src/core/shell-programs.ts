@@ -80,7 +80,7 @@ const known = new Set(['find', ...wrappers.keys(), ...shells, ...joining.keys(),
 const chainMax = 10;
 
 /** The name a program is known by: without directory, `.exe` and upper case. */
-export function programName(word: string): string {
+function programName(word: string): string {
   const name = word.slice(Math.max(word.lastIndexOf('/'), word.lastIndexOf('\\')) + 1).toLowerCase();
   return name.endsWith('.exe') ? name.slice(0, -'.exe'.length) : name;
 }

@@ -13,7 +13,6 @@ import type { Backend, OutputCursor, Submission, Submitted } from '../api/backen
 import type { MetricFamily } from '../api/metrics.ts';
 import type { Stats, WorkerView } from '../api/schemas.ts';
 import { OctasklyError } from '../base/errors.ts';
-import { explain } from '../core/explain.ts';
 import type { RememberedWorker } from '../core/restore.ts';
 import { forget, type SchedulerState } from '../core/state.ts';
 import type { TerminalSize } from '../core/task.ts';
@@ -30,16 +29,16 @@ import { Interaction } from './interaction.ts';
 import { type Introductions, introductionsOf } from './introductions.ts';
 import { KeptFiles } from './kept.ts';
 import { KnownWorkers } from './known-workers.ts';
-import { metricsOf } from './metrics.ts';
 import { type Notifications, notificationsOf } from './notify/notifications.ts';
 import { OutputWatch, openCursor } from './outputs.ts';
+import { Overview } from './overview.ts';
 import type { DispatcherParts } from './parts.ts';
 import { putOnRecord } from './record.ts';
 import { Sessions } from './sessions.ts';
 import type { StdinChunk } from './stdin.ts';
 import { DispatcherTrust } from './trust/trust.ts';
 import type { Turn } from './turn.ts';
-import { explanationView, feedEvent, statsView, workerViews } from './views.ts';
+import { feedEvent } from './views.ts';
 import { type Waking, wakingOf } from './waking.ts';
 import { WorkerLogs } from './worker-logs.ts';
 import { WorkerOrders } from './worker-orders.ts';
@@ -57,6 +56,7 @@ export class Dispatcher implements Backend {
   readonly #kept: KeptFiles;
   readonly #waking: Waking | null;
   readonly #orders: WorkerOrders;
+  readonly #overview: Overview;
   readonly #feed: Feed;
   /** Null where it was not given the means. */
   readonly notifications: Notifications | null;
@@ -66,14 +66,12 @@ export class Dispatcher implements Backend {
   readonly #logs: WorkerLogs;
   readonly #interaction: Interaction;
   readonly #known = new KnownWorkers((id) => this.state.workers.has(id));
-  readonly #startedAt: number;
   readonly #traffic: { readonly workers: CountedBlobs; readonly clients: CountedBlobs };
   #closing = false;
 
   /** Loads what is stored. Errors: what `Store.load` throws. */
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
-    this.#startedAt = parts.clock.steady();
     this.#traffic = { workers: new CountedBlobs(parts.blobs), clients: new CountedBlobs(parts.blobs) };
     this.#feed = new Feed(parts.runId);
     this.#interaction = new Interaction({
@@ -87,26 +85,7 @@ export class Dispatcher implements Backend {
       clock: parts.clock,
       ask: (workerId, message) => this.#sessions.send(this.state, workerId, message),
     });
-    const { silenceMs } = parts.policy;
-    this.#sessions = new Sessions({
-      clock: parts.clock,
-      log: parts.log,
-      gate: () => this.#trust,
-      outputs: parts.outputs,
-      blobs: this.#traffic.workers,
-      store: parts.store,
-      clusterId: parts.clusterId,
-      introductions: () => this.#introductions,
-      kept: () => this.#kept,
-      engine: () => this.#engine,
-      stdin: this.#interaction.stdin,
-      logs: () => this.#logs,
-      fleet: () => this.fleet,
-      heartbeatMs: Math.min(heartbeatMsMax, silenceMs / 3),
-      silenceMs,
-      remembered: (id) => this.#known.get(id) ?? null,
-      onOutput: (taskId) => this.#watch.notify(taskId),
-    });
+    this.#sessions = this.#receive();
     this.#engine = new Engine(parts, this.#outlets());
     const around = { engine: () => this.#engine, inTurn: <T>(action: (turn: Turn) => T) => this.#inTurn(action) };
     this.notifications = notificationsOf(parts, around);
@@ -126,6 +105,11 @@ export class Dispatcher implements Backend {
       ...{ state: () => this.state, known: this.#known, kept: () => this.#kept, waking: this.#waking },
       inTurn: (action) => this.#inTurn(action),
     });
+    this.#overview = new Overview(parts, {
+      ...{ engine: this.#engine, known: this.#known, waking: this.#waking },
+      ...{ notifications: this.notifications, traffic: this.#traffic, away: whom.away },
+      isReady: () => this.ready().ready,
+    });
     const send = (workerId: string, message: DispatcherMessage) => this.#sessions.send(this.state, workerId, message);
     const setDraining: Dispatcher['setDraining'] = (...order) => this.setDraining(...order);
     this.fleet = fleetOf(parts, { ...whom, ...around, send, setDraining }, this.#feed);
@@ -139,6 +123,24 @@ export class Dispatcher implements Backend {
     });
     for (const record of this.#engine.stored.workers) this.#known.remember(record);
     for (const id of this.state.tasks.keys()) this.#interaction.expect(id);
+  }
+
+  #receive(): Sessions {
+    const { clock, log, outputs, store, clusterId, policy } = this.#parts;
+    const { silenceMs } = policy;
+    return new Sessions({
+      ...{ clock, log, outputs, store, clusterId, blobs: this.#traffic.workers },
+      gate: () => this.#trust,
+      introductions: () => this.#introductions,
+      kept: () => this.#kept,
+      engine: () => this.#engine,
+      stdin: this.#interaction.stdin,
+      logs: () => this.#logs,
+      fleet: () => this.fleet,
+      ...{ heartbeatMs: Math.min(heartbeatMsMax, silenceMs / 3), silenceMs },
+      remembered: (id) => this.#known.get(id) ?? null,
+      onOutput: (taskId) => this.#watch.notify(taskId),
+    });
   }
 
   #outlets(): Outlets {
@@ -320,13 +322,11 @@ export class Dispatcher implements Backend {
   explain(id: string): ReturnType<Backend['explain']> {
     const task = this.state.tasks.get(id) ?? this.#parts.store.task(id)?.task;
     if (task === undefined) return null;
-    const sleepers = this.#waking?.sleepers(task) ?? [];
-    return explanationView(task, explain(this.state, task, { at: this.#parts.clock.steady(), sleepers }));
+    return this.#overview.explain(task);
   }
 
   workers(): readonly WorkerView[] {
-    const callsOf = (id: string) => this.#waking?.callsOf(id) ?? null;
-    return workerViews(this.state, this.#away(), { kept: this.#parts.store.keptCounts(), callsOf });
+    return this.#overview.workers();
   }
 
   workerLog(...asked: Parameters<Backend['workerLog']>): ReturnType<Backend['workerLog']> {
@@ -334,29 +334,11 @@ export class Dispatcher implements Backend {
   }
 
   stats(): Stats {
-    return statsView(this.state, {
-      version: this.#parts.version,
-      uptimeMs: this.#parts.clock.steady() - this.#startedAt,
-      offline: Math.max(0, this.#known.size - this.state.workers.size),
-      notifications: this.notifications?.counts,
-      linksEnded: this.#parts.linksEnded?.() ?? {},
-      discovery: this.#parts.discovery?.() ?? {},
-    });
+    return this.#overview.stats();
   }
 
   metrics(): readonly MetricFamily[] {
-    const { version, linksEnded, discovery, storeWritten, process } = this.#parts;
-    return metricsOf({
-      ...{ version, state: this.state, tally: this.#engine.tally, blobs: this.#traffic },
-      offline: Math.max(0, this.#known.size - this.state.workers.size),
-      ready: this.ready().ready,
-      wakeCalls: this.#waking?.total ?? 0,
-      linksEnded: linksEnded?.() ?? {},
-      discovery: discovery?.() ?? {},
-      notifications: this.notifications?.counts ?? null,
-      storeWritten: storeWritten?.() ?? null,
-      process: process?.() ?? null,
-    });
+    return this.#overview.metrics();
   }
 
   ready(): { readonly ready: boolean; readonly reason: string | null } {

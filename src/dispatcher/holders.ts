@@ -19,7 +19,7 @@ import { type BlobHolder, type DispatcherMessage, holdersMax } from '../wire/mes
 /** Smaller blobs are not worth asking around for. */
 export const hintedBytesMin = 1024 * 1024;
 export const blobsMax = 4096;
-export const knownMax = 64;
+const knownMax = 64;
 
 interface Known {
   /** It reported that it has all of it. */

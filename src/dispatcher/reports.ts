@@ -2,8 +2,9 @@
  * What workers report of attempts, as facts for the scheduler and changes to store: starts, ends with their output and
  * files, returns. Nothing is decided here.
  *
- * An end that has files, unless they stay with the worker, is held back until they are here: it costs one entry for each attempt the worker was given, and
- * reports of other attempts pass it. When the link breaks before, it is forgotten: the worker reports again.
+ * An end that has files, unless they stay with the worker, is held back until they are here: it costs one entry for each
+ * attempt the worker was given, and reports of other attempts pass it. When the link breaks before, it is forgotten: the
+ * worker reports again.
  */
 
 import type { AttemptKey, ReportEntry } from '../core/attempt.ts';

@@ -1,6 +1,6 @@
 /**
- * Links of workers: from the first message to the end. Here wire messages become facts for the scheduler and output for
- * the output store; nothing is decided. What workers report of attempts is taken in by `reports.ts`.
+ * Links of workers: from the first message to the end, and what is sent over them. What workers say once they have joined
+ * is taken in by `hearing.ts`. Nothing is decided here.
  */
 
 import { unreachable } from '../base/assert.ts';
@@ -13,16 +13,16 @@ import type { DispatcherLink, LinkHandlers } from '../ports/links.ts';
 import type { Store } from '../ports/store.ts';
 import type { Clock, Log, Timer } from '../ports/time.ts';
 import type { DispatcherMessage, WorkerMessage } from '../wire/messages.ts';
-import { takeAdopted } from './adoption.ts';
 import type { Engine } from './engine.ts';
 import { LinkFiles } from './files.ts';
 import type { Fleet } from './fleet.ts';
+import { Hearing } from './hearing.ts';
 import type { Introductions } from './introductions.ts';
 import type { KeptFiles } from './kept.ts';
 import { isCurrent, type ReportingLink, Reports } from './reports.ts';
 import type { LiveStdin } from './stdin.ts';
 import type { JoinRefusal } from './trust/members.ts';
-import type { Fact, Turn } from './turn.ts';
+import type { Turn } from './turn.ts';
 import type { WorkerLogs } from './worker-logs.ts';
 
 /** A worker that has not said who it is after this long is hung up on. */
@@ -39,14 +39,6 @@ interface Session extends ReportingLink {
   dismissal: JoinRefusal | null;
   joinTimer: Timer | null;
 }
-
-interface Joined {
-  readonly session: Session;
-  readonly workerId: string;
-}
-
-/** Said by whoever has not joined yet. */
-type Introduction = Extract<WorkerMessage, { kind: 'join' | 'enroll' }>;
 
 /** What decides who may join. */
 export interface Gate {
@@ -88,12 +80,14 @@ interface Parts {
 export class Sessions {
   readonly #parts: Parts;
   readonly #reports: Reports;
+  readonly #hearing: Hearing;
   readonly #sessions = new Map<number, Session>();
   #next = 1;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#reports = new Reports({ ...parts, put: (link, handle) => this.#put(handle, link) });
+    this.#hearing = new Hearing({ ...parts, reports: this.#reports });
   }
 
   /** A link that was authenticated, by whatever. */
@@ -184,6 +178,11 @@ export class Sessions {
     if (session !== undefined) session.dismissal = refusal;
   }
 
+  /** What a lost attempt has written so far is all there will be of it; of one that was taken back nothing is kept. */
+  closeOutputs(turn: Turn): void {
+    this.#reports.closeOutputs(turn);
+  }
+
   /** Hangs up on everybody. */
   closeAll(detail: string): void {
     for (const { link } of this.#sessions.values()) link.close(detail);
@@ -233,74 +232,7 @@ export class Sessions {
     if (message.kind === 'join') this.#onJoin(turn, session, message);
     else if (message.kind === 'enroll') this.#onEnrol(turn, session);
     else if (workerId !== null && turn.state.workers.get(workerId)?.session === number)
-      this.#onWorkerMessage(turn, { session, workerId }, message);
-  }
-
-  /** What a worker says over the link by which it has joined. */
-  #onWorkerMessage(turn: Turn, { session, workerId }: Joined, message: Exclude<WorkerMessage, Introduction>): void {
-    const from = { workerId, session: session.number };
-    switch (message.kind) {
-      case 'heartbeat':
-        turn.apply({ kind: 'workerHeard', ...from, vitals: message.vitals });
-        turn.send(workerId, { kind: 'alive' });
-        return;
-      case 'report':
-        this.#parts.introductions()?.reported(turn.state, workerId, message.entries);
-        this.#reports.take(turn, session, message.entries);
-        return;
-      case 'output': {
-        turn.apply({ kind: 'workerHeard', ...from, vitals: null });
-        if (!isCurrent(turn, workerId, message)) return;
-        const { taskId, attempt, stream, offset, data } = message;
-        if (!this.#parts.outputs.append(taskId, attempt, stream, offset, data)) this.#reports.gap(session, message);
-        else this.#parts.onOutput(taskId);
-        return;
-      }
-      case 'stdinTaken':
-        turn.apply({ kind: 'workerHeard', ...from, vitals: null });
-        if (isCurrent(turn, workerId, message)) this.#parts.stdin.taken(message);
-        return;
-      case 'blobWanted':
-      case 'blobData':
-      case 'blobRefused':
-        turn.apply({ kind: 'workerHeard', ...from, vitals: null });
-        session.files.take(message);
-        return;
-      case 'handedOver':
-        turn.apply({ kind: 'workerHandedOver', ...from, entries: message.entries });
-        return;
-      case 'adopted':
-        takeAdopted(turn, this.#parts.store, { ...from, tasks: message.tasks });
-        return;
-      case 'kept':
-        turn.afterwards(() => this.#onKept(turn, workerId, message.attempts));
-        return;
-      case 'logLines':
-        turn.apply({ kind: 'workerHeard', ...from, vitals: null });
-        this.#parts.logs().answered(workerId, message);
-        return;
-      case 'updating':
-        turn.apply({ kind: 'workerHeard', ...from, vitals: null });
-        this.#parts.fleet()?.reported(workerId, message);
-        return;
-      case 'leaving':
-        turn.afterwards(() => this.#parts.kept().relieve(workerId));
-        turn.apply(stateFact(message, from));
-        return;
-      case 'resting':
-      case 'wakeable':
-      case 'goodbye':
-        turn.apply(stateFact(message, from));
-        return;
-      default:
-        unreachable(message);
-    }
-  }
-
-  #onKept(turn: Turn, workerId: string, attempts: readonly AttemptKey[]): void {
-    this.#parts.kept().settle(workerId, attempts);
-    const worker = turn.state.workers.get(workerId);
-    if (worker?.draining || worker?.leaving) this.#parts.kept().relieve(workerId);
+      this.#hearing.take(turn, { session, workerId }, message);
   }
 
   /** A member that asks to be let in need not ask; or is told why it would not be. */
@@ -336,11 +268,6 @@ export class Sessions {
     this.#parts.fleet()?.joined(worker.id);
   }
 
-  /** What a lost attempt has written so far is all there will be of it; of one that was taken back nothing is kept. */
-  closeOutputs(turn: Turn): void {
-    this.#reports.closeOutputs(turn);
-  }
-
   #onEnd(session: Session): void {
     session.joinTimer?.cancel();
     session.files.close();
@@ -358,25 +285,6 @@ export class Sessions {
       },
       abort: () => undefined,
     });
-  }
-}
-
-/** What a worker says of itself, as a fact. */
-function stateFact(
-  message: Extract<WorkerMessage, { kind: 'leaving' | 'resting' | 'wakeable' | 'goodbye' }>,
-  from: { readonly workerId: string; readonly session: number },
-): Fact {
-  switch (message.kind) {
-    case 'leaving':
-      return { kind: 'workerLeaving', ...from };
-    case 'resting':
-      return { kind: 'workerRests', ...from, why: message.why };
-    case 'wakeable':
-      return { kind: 'workerWakeable', ...from, by: message.by };
-    case 'goodbye':
-      return { kind: 'workerLeft', ...from };
-    default:
-      return unreachable(message);
   }
 }
 

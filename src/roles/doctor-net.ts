@@ -92,7 +92,7 @@ async function listedInterfaces(named: readonly string[]): Promise<ListedInterfa
   });
 }
 
-/** Ports others must reach here: a worker with a credential needs none for workers, and who does not work with peers none for them. */
+/** Ports others must reach here: a worker needs none for workers, and who does not work with peers none for them. */
 function portsOf(values: DoctorValues, { role }: Membership): Port[] {
   const { port, peerPort, discoveryPort, discovery, p2pEnabled } = values;
   const ports: Port[] = [
@@ -107,7 +107,7 @@ function portsOf(values: DoctorValues, { role }: Membership): Port[] {
   });
 }
 
-/** Further ports of this data directory's dispatcher, where they are there for others: of QUIC, if so configured too, and of the API. */
+/** Further ports of this data directory's dispatcher: of QUIC, where it is asked for or listened at, and of the API, where that is for others. */
 async function dispatcherPorts(
   { port, apiPort, quic }: DoctorValues,
   { role }: Membership,

@@ -32,7 +32,7 @@ export function networkReport(facts: NetworkFacts, findings: readonly Finding[])
 }
 
 /** `2 failures, 1 warning.` */
-export function summaryOf(findings: readonly Finding[]): string {
+function summaryOf(findings: readonly Finding[]): string {
   const count = (severity: Finding['severity']): string[] => {
     const number = findings.filter((each) => each.severity === severity).length;
     return number === 0 ? [] : [`${number} ${severity}${number === 1 ? '' : 's'}`];
@@ -201,7 +201,7 @@ const reachWords = {
 } as const;
 
 /** Each finding with its sentence and commands, what is wrong first. */
-export function findingLines(findings: readonly Finding[]): string {
+function findingLines(findings: readonly Finding[]): string {
   const sorted = findings.toSorted((a, b) => Number(isTrouble(b)) - Number(isTrouble(a)));
   return sorted.map(findingText).join('');
 }

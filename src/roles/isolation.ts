@@ -5,8 +5,8 @@ import { OctasklyError } from '../base/errors.ts';
 import type { Account, HostIsolation } from '../core/host-isolation.ts';
 import type { Isolation } from '../core/isolation.ts';
 import type { Workspace } from '../ports/files.ts';
+import { barriersTo, canReach } from '../runtime/accounts.ts';
 import { readHostIsolation, tryPlan } from '../runtime/isolation.ts';
-import { barriersTo, canReach } from '../runtime/task-user.ts';
 import { type Candidate, firstCandidates, secondCandidates, trialPlan, withTrial } from '../worker/trials.ts';
 import { absolute } from './common.ts';
 

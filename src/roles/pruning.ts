@@ -150,8 +150,9 @@ export class Pruning {
   async #cutRecord(): Promise<number> {
     const { store, log } = this.#parts;
     const cuttable = this.#cuttable();
+    if (cuttable === null) return 0;
     let total = 0;
-    for (let isMore = cuttable !== null; isMore && cuttable !== null && !this.#stopped; ) {
+    for (let isMore = true; isMore && !this.#stopped; ) {
       const { entries, damaged } = store.cutRecord({ ...cuttable, limit: entriesAtOnce });
       total += entries;
       if (damaged !== null) log.warn('a deleted entry of the record was not as it was written', { entry: damaged });
@@ -161,6 +162,7 @@ export class Pruning {
     return total;
   }
 
+  /** Null: they stay for ever. */
   #cuttable(): { beforeMs: number; nowMs: number } | null {
     const { auditRetentionMs } = this.#parts.values;
     const nowMs = Date.now();

@@ -14,6 +14,7 @@ import type { Account } from '../core/host-isolation.ts';
 import { type ServiceDefinition, serviceName, shellQuoted } from '../core/service/definition.ts';
 import { planOf, type ServicePlan, serviceLogFile } from '../core/service/plan.ts';
 import type { Log } from '../ports/time.ts';
+import { accountNamed, canReach, ownAccountName } from '../runtime/accounts.ts';
 import { keptCredential } from '../runtime/credential.ts';
 import { dispatcherSecret, ensurePrivateDir, readPrivate, writePrivate } from '../runtime/data-dir.ts';
 import { ownCommandLine } from '../runtime/isolation.ts';
@@ -31,7 +32,6 @@ import {
   servicePlaces,
   writeServiceFile,
 } from '../runtime/service-host.ts';
-import { accountNamed, canReach, ownAccountName } from '../runtime/task-user.ts';
 import { absolute, givenSecret } from './common.ts';
 import { joinHere } from './join.ts';
 import { inviteIn } from './membership.ts';
@@ -47,6 +47,8 @@ const dispatcherStopSeconds = 30;
 /** Where `worker` looks for its dispatcher's port. */
 const workerPort = 7878;
 const failedStatus = 1;
+/** Accounts of a dispatcher and of a worker, where nobody names another. */
+const ownAccounts: readonly [string, string] = ['octaskly', 'octaskly-worker'];
 
 /** Exit status: 0, or 1 for a service that is there and does not run. Errors: `usage`, `forbidden`, `conflict`, `io`, and those of joining. */
 export async function installService(
@@ -62,7 +64,7 @@ export async function installService(
     return 0;
   }
   checkRights(service, ground);
-  await checkPaths(request.options, service, ground.init);
+  await checkPaths(request, service, ground.init);
   const isThere = ownFile(plan.file.path) !== null;
   const account = await provideAccount(service);
   provideDataDir(service.dataDir, account);
@@ -84,7 +86,7 @@ function definitionOf(request: InstallRequest, { init, scope }: ServiceGround): 
   if (runAs !== null && scope === 'user') {
     throw new OctasklyError('usage', `--run-as "${runAs}" is for --system: a service of this account runs as it.`);
   }
-  const usual = `octaskly${role === 'worker' ? '-worker' : ''}`;
+  const usual = ownAccounts[role === 'worker' ? 1 : 0];
   const account = scope === 'user' || init === 'task' ? null : (runAs ?? (init === 'launchd' ? null : usual));
   if (init === 'launchd' && scope === 'system' && account === null) {
     throw new OctasklyError('usage', 'launchd would run it as root: name an account of this Mac with --run-as.');
@@ -147,13 +149,16 @@ function checkRights({ scope, account, program }: ServiceDefinition, { init }: S
   );
 }
 
-/** The account of a system service, made when it is missing; null: it runs as whoever this is. Errors: `usage`, `io`. */
+/** How to make an account that is missing; null where it is there, is none of ours (a slip of the pen), or nobody can. */
+function makingOf(account: string, dataDir: string): readonly [string, ...string[]] | null {
+  return ownAccounts.includes(account) && accountNamed(account) === null ? accountCommand(account, dataDir) : null;
+}
+
+/** The account of a system service, one of ours made when it is missing; null: it runs as whoever this is. Errors: `usage`, `io`. */
 async function provideAccount({ account, dataDir }: ServiceDefinition): Promise<Account | null> {
   if (account === null) return null;
-  if (accountNamed(account) === null) {
-    const command = accountCommand(account, dataDir);
-    if (command !== null) await carryOut([{ argv: command, optional: false }]);
-  }
+  const command = makingOf(account, dataDir);
+  if (command !== null) await carryOut([{ argv: command, optional: false }]);
   return requireAccount(account);
 }
 
@@ -214,7 +219,7 @@ function dryText(
 ): string {
   const { account, dataDir } = service;
   const steps = [...activation, ...(now ? start : [])].map(({ argv }) => argv.map(shellQuoted).join(' '));
-  const makes = account !== null && accountNamed(account) === null ? accountCommand(account, dataDir) : null;
+  const makes = account === null ? null : makingOf(account, dataDir);
   const before = [
     ...(makes === null ? [] : [makes.map(shellQuoted).join(' ')]),
     `# keeps its data in ${dataDir}`,

@@ -5,36 +5,72 @@
  * Deliberately not here: whether what is in those files is right. The role finds that out when it starts (`service-start.ts`).
  */
 
+import { isAbsolute, join } from 'node:path';
 import { OctasklyError } from '../base/errors.ts';
-import type { KeptOption } from '../cli/service.ts';
+import type { InstallRequest } from '../cli/service.ts';
 import type { Account } from '../core/host-isolation.ts';
 import type { InitName, ServiceDefinition } from '../core/service/definition.ts';
 import { hasOwnTmp } from '../core/service/systemd.ts';
 import { type ReadRefusal, realPathOf, refusalToRead } from '../runtime/account-reading.ts';
+import { barriersTo } from '../runtime/accounts.ts';
 import { accountToBe, asAccount } from '../runtime/service-host.ts';
-import { barriersTo } from '../runtime/task-user.ts';
 import { absolute } from './common.ts';
+
+type Paths = Pick<InstallRequest, 'options' | 'configured'>;
 
 /** Errors: `usage` for what is not there, or out of the service's sight; `forbidden` for what its account may not read. */
 export async function checkPaths(
-  options: readonly KeptOption[],
+  paths: Paths,
   { account, program, dataDir, ...service }: ServiceDefinition,
   init: InitName,
 ): Promise<void> {
-  const named = options
-    .filter(({ isPath, flag }) => isPath && flag !== 'data-dir')
-    .map((option) => ({ ...option, path: absolute(option.text) }));
+  const named = [...namedBy(paths), ...namedInConfig(paths, { account, dataDir })];
   if (init === 'systemd' && hasOwnTmp(service)) {
-    refuseTmp('The program', program[0]);
-    refuseTmp('--data-dir', dataDir);
-    for (const { flag, path } of named) refuseTmp(`--${flag}`, path);
+    refuseTmp(`The program "${program[0]}"`, program[0]);
+    refuseTmp(`--data-dir "${dataDir}"`, dataDir);
+    for (const { what, path } of named) refuseTmp(what, path);
   }
   const reader = account === null ? null : accountToBe(account);
-  for (const { flag, path, isRead } of named) {
+  if (reader !== null) requireWayTo(dataDir, reader);
+  for (const { what, path, isRead } of named) {
     const refusal = await asAccount(reader, async () => refusalToRead(path));
     if (refusal === null || (refusal.isMissing && !isRead)) continue;
-    throw refusalError(`--${flag} "${path}"`, refusal, reader);
+    throw refusalError(what, refusal, reader);
   }
+}
+
+interface NamedPath {
+  readonly path: string;
+  /** It has to be there. */
+  readonly isRead: boolean;
+  /** The path with who names it, to begin a sentence with. */
+  readonly what: string;
+}
+
+function namedBy({ options }: Paths): NamedPath[] {
+  return options
+    .filter(({ isPath, flag }) => isPath && flag !== 'data-dir')
+    .map(({ flag, text, isRead }) => ({ path: absolute(text), isRead, what: `--${flag} "${absolute(text)}"` }));
+}
+
+/** Those of the config file, if it is the one that the service will read. Error: `usage` for a path without a beginning. */
+function namedInConfig(
+  { options, configured }: Paths,
+  { account, dataDir }: Pick<ServiceDefinition, 'account' | 'dataDir'>,
+): NamedPath[] {
+  const named = options.findLast(({ flag }) => flag === 'config')?.text ?? join(dataDir, 'config.toml');
+  if (configured === null || absolute(configured.file) !== absolute(named)) return [];
+  // A path below ~ is below the home of the service's account, which is another.
+  const found = configured.options.filter(({ text }) => account === null || !text.startsWith('~'));
+  return found.map(({ flag, text, isRead }) => {
+    const path = absolute(text);
+    const what = `"${path}" (${flag} in ${absolute(named)})`;
+    if (isAbsolute(text) || text.startsWith('~')) return { path, isRead, what };
+    throw new OctasklyError(
+      'usage',
+      `"${text}" (${flag} in ${absolute(named)}) is relative, and a service starts elsewhere: write the whole path, such as ${path}.`,
+    );
+  });
 }
 
 /** What is below the machine's /tmp is not below the service's. */
@@ -43,7 +79,17 @@ function refuseTmp(what: string, path: string): void {
   if (tmp === undefined) return;
   throw new OctasklyError(
     'usage',
-    `${what} "${path}" is below ${tmp}, and this service sees a ${tmp} of its own (PrivateTmp), which is empty: put it elsewhere, such as below /srv, /opt or /usr/local.`,
+    `${what} is below ${tmp}, and this service sees a ${tmp} of its own (PrivateTmp), which is empty: put it elsewhere, such as below /srv, /opt or /usr/local.`,
+  );
+}
+
+/** Root passes everywhere. */
+function requireWayTo(dataDir: string, reader: Account): void {
+  const [barrier] = reader.uid === 0 ? [] : barriersTo(reader, dataDir);
+  if (barrier === undefined) return;
+  throw new OctasklyError(
+    'forbidden',
+    `--data-dir "${dataDir}" is out of reach for ${reader.name}, the account that the service is to run as, since it may not enter ${barrier}: put it elsewhere, such as below /srv or /var/lib.`,
   );
 }
 

@@ -45,7 +45,13 @@ export async function runTerminal(argv: readonly string[]): Promise<number> {
         return 0;
       },
       runOnPeer: async (task) => (await import('./p2p-run.ts')).runOnPeer(task),
-      verifyRecord: async (file) => (await import('./record.ts')).verifyRecordIn(file),
+      verifyRecord: async (file) => {
+        const [{ verifyRecordIn }, { findingViewOf }] = await Promise.all([
+          import('./record.ts'),
+          import('../api/audit-views.ts'),
+        ]);
+        return findingViewOf(await verifyRecordIn(file));
+      },
       doctor: async (values, topic, host) =>
         (await import('./doctor.ts')).runDoctor(values, { topic, host, stdout: terminal.stdout }),
       update: async (request) => (await import('./update.ts')).runUpdate(request, terminal),

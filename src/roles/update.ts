@@ -38,7 +38,7 @@ export async function runUpdate(request: ProgramUpdate, terminal: Terminal): Pro
   const program = ownProgram();
   mendProgram(program);
   const seen = identityOf(program);
-  if (source === null) return goBack(program, request, terminal);
+  if (source === null) return goBack(program, request, { seen, terminal });
   const candidate = await candidateFrom(source, request);
   requireWanted(candidate, request);
   const judgement = judgeVersion(version, candidate.version, request.allowDowngrade);
@@ -118,7 +118,7 @@ async function replace(program: string, candidate: Candidate, { terminal, restar
 async function goBack(
   program: string,
   { dryRun, restart, version: wanted }: ProgramUpdate,
-  terminal: Terminal,
+  { seen, terminal }: Pick<Replacing, 'seen' | 'terminal'>,
 ): Promise<number> {
   const places = placesOf(program);
   requirePrevious(places);
@@ -134,7 +134,7 @@ async function goBack(
     await terminal.stdout.write(`Would go back from octaskly ${version} to ${before} (${places.previous}).\n`);
     return 0;
   }
-  rollBackProgram(places);
+  rollBackProgram(places, seen);
   await terminal.stdout.write(
     `${program} is octaskly ${before} again; ${version} is kept for 'octaskly update --rollback'.\n`,
   );

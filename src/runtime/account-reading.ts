@@ -5,7 +5,7 @@
  */
 
 import { closeSync, constants, openSync, readdirSync, realpathSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { hasCode, systemReason } from './file-bytes.ts';
 
 /** Files of a directory that are tried: more than a release has. */
@@ -46,6 +46,7 @@ export function realPathOf(path: string): string {
   try {
     return realpathSync(path);
   } catch {
-    return path;
+    const above = dirname(path);
+    return above === path ? path : join(realPathOf(above), basename(path));
   }
 }

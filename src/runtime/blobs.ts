@@ -28,7 +28,7 @@ import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { OctasklyError } from '../base/errors.ts';
-import { syncFlagsOn } from '../core/platform/paths.ts';
+import { syncFlagsOn } from '../core/platform/files.ts';
 import type { BlobReceiver, BlobStore } from '../ports/files.ts';
 import type { Log } from '../ports/time.ts';
 import { FileReceiver } from './blob-receiver.ts';

@@ -12,7 +12,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import { othersMay } from '../core/platform/paths.ts';
+import { othersMay } from '../core/platform/files.ts';
 import type { Log } from '../ports/time.ts';
 import type { KeyPair } from '../wire/noise.ts';
 import { nativeCrypto } from './crypto.ts';

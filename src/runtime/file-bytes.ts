@@ -86,7 +86,7 @@ export async function blobOfDescriptor(fd: number): Promise<string> {
   return blobNameOf(hash);
 }
 
-export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error;
 }
 
@@ -125,7 +125,7 @@ export function fullDiskError(tried: string, directory: string, bytes: number): 
 }
 
 /** `storage_unavailable` with a sentence on what was tried for trouble with the disk; anything else as it is. */
-export function storageError(tried: string, error: unknown): unknown {
+function storageError(tried: string, error: unknown): unknown {
   if (!isSystemError(error)) return error;
   const message = `Cannot ${tried}: ${reasonOf(error)}; check the free space and permissions of the data directory.`;
   return new OctasklyError('storage_unavailable', message, { cause: error });

@@ -21,11 +21,11 @@ import { join } from 'node:path';
 import { reasonOf } from '../base/errors.ts';
 import { type Account, type HostIsolation, notTried, type SystemPaths, type Trial } from '../core/host-isolation.ts';
 import type { LaunchPlan } from '../ports/processes.ts';
+import { ownAccountName } from './accounts.ts';
 import { isAndroid } from './android.ts';
 import { guardVariable } from './guard.ts';
 import { goesWithout } from './libc.ts';
 import { markerVariable } from './process-tree.ts';
-import { ownAccountName } from './task-user.ts';
 import { askTool } from './tool-answer.ts';
 import { openJobCalls } from './windows-jobs.ts';
 

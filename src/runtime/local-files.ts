@@ -289,7 +289,10 @@ async function create(directory: string, file: IncomingFacts): Promise<IncomingF
   const problem = nameProblemOn(process.platform, file.path);
   if (problem !== null) throw new OctasklyError('refused', `Its path ${problem}.`);
   return onFile(`write ${join(directory, file.path)}`, async () => {
-    await disk.mkdir(directory, { recursive: true });
+    await disk.mkdir(directory, { recursive: true }).catch((error: unknown) => {
+      if (!hasCode(error, 'EEXIST', 'ENOTDIR')) throw error;
+      throw new OctasklyError('io', `A file is where the directory ${directory} should be.`);
+    });
     const root = await disk.realpath(directory);
     const target = await targetOf(root, join(await directoryFor(root, parts), name));
     const beside = dirname(target);

@@ -12,10 +12,12 @@ import {
   accessSync,
   chmodSync,
   chownSync,
+  closeSync,
   constants,
   copyFileSync,
   existsSync,
   linkSync,
+  openSync,
   readdirSync,
   realpathSync,
   renameSync,
@@ -35,6 +37,7 @@ import {
 } from '../core/program-steps.ts';
 import { build, version } from '../version.ts';
 import { freeBytesOf, hasCode, readRange, sliceBytes } from './file-bytes.ts';
+import { openFlock } from './libc.ts';
 import { sha256OfFile } from './program-bytes.ts';
 import { syncDirectory, syncFile } from './store-files.ts';
 import { askTool } from './tool-answer.ts';
@@ -174,16 +177,42 @@ export async function swapProgram(places: ProgramPlaces, seen: ProgramIdentity |
     dropDraft(places);
     return;
   }
-  if (seen !== null && identityOf(program) !== seen) {
-    const message = `"${program}" was replaced by somebody else meanwhile, and stays as it is now: look at 'octaskly version', and do it again.`;
-    throw new OctasklyError('conflict', message);
+  alone(program, () => {
+    requireUnchanged(program, seen);
+    try {
+      carryOut(swapSteps(places, isWindows), places);
+    } catch (error) {
+      carryOut(takeBackSteps(places), places);
+      throw error;
+    }
+  });
+}
+
+/** Whether a file is another is looked at while nobody changes names: between two steps of theirs a version could be lost. */
+function alone(program: string, work: () => void): void {
+  // Windows opens no directory, and renames nothing over what is there.
+  const lock = isWindows ? null : openFlock();
+  if (lock === null) {
+    work();
+    return;
   }
+  const directory = onDisk(`Cannot replace "${program}"`, () => openSync(dirname(program), 'r'));
   try {
-    carryOut(swapSteps(places, isWindows), places);
-  } catch (error) {
-    carryOut(takeBackSteps(places), places);
-    throw error;
+    if (!lock(directory)) throw replacedError(program, 'is being replaced by somebody else just now');
+    work();
+  } finally {
+    closeSync(directory);
   }
+}
+
+/** Error: `conflict`. */
+function requireUnchanged(program: string, seen: ProgramIdentity | null): void {
+  if (seen === null || identityOf(program) === seen) return;
+  throw replacedError(program, 'was replaced by somebody else meanwhile, and stays as it is now');
+}
+
+function replacedError(program: string, what: string): OctasklyError {
+  return new OctasklyError('conflict', `"${program}" ${what}: look at 'octaskly version', and do it again.`);
 }
 
 /** Removes a draft, and what it was being made of. Never throws. */
@@ -198,10 +227,16 @@ export function dropDraft({ draft }: ProgramPlaces): void {
   }
 }
 
-/** Program and previous one change places. Errors: `not_found` where there is no previous one, `io`. */
-export function rollBackProgram(places: ProgramPlaces): void {
-  requirePrevious(places);
-  carryOut(rollbackSteps(places, isWindows), places);
+/**
+ * Program and previous one change places. `seen`: what may be replaced, null = whatever is there. Errors: `not_found` where
+ * there is no previous one, `conflict` where the program is another by now, `io`.
+ */
+export function rollBackProgram(places: ProgramPlaces, seen: ProgramIdentity | null): void {
+  alone(places.program, () => {
+    requireUnchanged(places.program, seen);
+    requirePrevious(places);
+    carryOut(rollbackSteps(places, isWindows), places);
+  });
 }
 
 /** Error: `not_found`. */
@@ -273,7 +308,7 @@ export function mendProgram(program: string): void {
 
 function factsOf({ program, spare }: ProgramPlaces): SpareFacts {
   const hasProgram = existsSync(program);
-  return { hasProgram, isSparePresent: hasProgram && holdTheSame(program, spare), isWindows };
+  return { hasProgram, isSpareTheProgram: hasProgram && holdTheSame(program, spare), isWindows };
 }
 
 /** Two names of a file, or a copy of it where there are no second names. Errors: the system's own. */

@@ -22,8 +22,8 @@ import { OctasklyError, reasonOf } from '../base/errors.ts';
 import type { Account } from '../core/host-isolation.ts';
 import { type InitName, mark, type ServiceFile } from '../core/service/definition.ts';
 import type { ServicePlaces, ServiceStep } from '../core/service/plan.ts';
+import { accountNamed, groupsOf, hasGroup, ownAccountName } from './accounts.ts';
 import { hasCode } from './file-bytes.ts';
-import { accountNamed, groupsOf, ownAccountName } from './task-user.ts';
 import { type Answered, askTool } from './tool-answer.ts';
 
 /** Longest a command of an init system may take, ms: a worker that is stopped hands its tasks back first. */
@@ -162,11 +162,6 @@ export function accountCommand(name: string, dataDir: string): readonly [string,
   }
   if (Bun.which('adduser', where) === null) return null;
   return ['adduser', '-S', '-D', '-H', '-h', dataDir, '-s', noShell, name];
-}
-
-function hasGroup(name: string): boolean {
-  const file = '/etc/group';
-  return existsSync(file) && `\n${readFileSync(file, 'utf8')}`.includes(`\n${name}:`);
 }
 
 /** Makes the directory, with this account as its owner; one that is there already is left as it is. Error: `io`. */

@@ -19,7 +19,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import { syncFlagsOn } from '../core/platform/paths.ts';
+import { syncFlagsOn } from '../core/platform/files.ts';
 import { hasCode } from './file-bytes.ts';
 
 function syncPath(path: string, flags: 'r' | 'r+'): void {

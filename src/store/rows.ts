@@ -101,7 +101,7 @@ interface OutcomeRow {
 const noOutcome = { outcome: null, exitCode: null, signal: null, outcomeDetail: null };
 
 /** The columns an outcome fills. */
-export function outcomeRowOf(outcome: AttemptOutcome): OutcomeRow & { readonly outcome: string } {
+function outcomeRowOf(outcome: AttemptOutcome): OutcomeRow & { readonly outcome: string } {
   switch (outcome.kind) {
     case 'exited':
       return { outcome: 'exited', exitCode: outcome.exitCode, signal: null, outcomeDetail: null };

@@ -47,6 +47,7 @@ import {
 import type { Lane } from './lanes.ts';
 import { protocolVersion, protocolVersionMin } from './messages.ts';
 import { concat, HandshakeState, type KeyPair, type NoiseCrypto, NoiseError } from './noise.ts';
+import { claimed, declined, type Unopened, unopened, wrongProof } from './unopened.ts';
 
 /** A pre-shared key a listener would accept; 32 bytes. `keyId` names the cluster secret behind it. */
 export interface Candidate {
@@ -98,13 +99,6 @@ export interface Opened {
   readonly admission: Admission;
   /** The version of the protocol that is spoken: the newest that both sides know. */
   readonly protocol: number;
-}
-
-/** It came to nothing; `detail` is a sentence for people. */
-export interface Unopened {
-  readonly kind: 'unopened';
-  readonly code: 'wrong_secret' | 'wrong_key' | 'version_mismatch' | 'malformed' | 'forged' | 'refused';
-  readonly detail: string;
 }
 
 type Phase = 'hello' | 'response' | 'request' | 'proof' | 'acceptance';
@@ -342,57 +336,6 @@ export class Opening {
 function keyMeant(proof: Proof): string | null {
   if ('dispatcherKey' in proof) return proof.dispatcherKey;
   return proof.by === 'peer' ? proof.peerKey : null;
-}
-
-/** What a claim says, as the end of a sentence that begins with "It". */
-const claimed = {
-  nothing: 'has nothing to show',
-  secret: 'claims to know the cluster secret',
-  credential: 'claims to have a credential',
-  invite: 'claims to have a join token',
-  peer: 'comes as a peer',
-} as const;
-
-/** What is wrong with a proof that does not hold: said of the other side, and of oneself. */
-const wrongProof = {
-  secret: {
-    there: 'The other side does not know the cluster secret.',
-    here: 'The other side says that this side does not know the cluster secret.',
-  },
-  credential: {
-    there: 'The other side has no valid credential of this cluster.',
-    here: "The other side says that this node's credential is not valid (any more).",
-  },
-  invite: {
-    there: 'The other side has no valid join token of this cluster.',
-    here: 'The other side says that this join token is not one of its own.',
-  },
-  peer: {
-    there: 'The other side is no member of this cluster.',
-    here: 'The other side says that this node is no member of its cluster.',
-  },
-} as const;
-
-function declined(reason: DeclineReason, proof: Proof): Unopened {
-  switch (reason) {
-    case 'version_mismatch':
-      return unopened('version_mismatch', 'The other side does not speak this version of the protocol.');
-    case 'wrong_secret':
-      return unopened('wrong_secret', wrongProof[proof.by === 'nothing' ? 'secret' : proof.by].here);
-    case 'refused':
-      return unopened(
-        'refused',
-        proof.by === 'nothing'
-          ? 'The other side takes no node that has neither the cluster secret nor a join token.'
-          : 'The other side refuses this connection.',
-      );
-    default:
-      return unreachable(reason);
-  }
-}
-
-function unopened(code: Unopened['code'], detail: string): Unopened {
-  return { kind: 'unopened', code, detail };
 }
 
 function prefixed(kind: number, body: Uint8Array): Uint8Array {

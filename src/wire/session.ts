@@ -29,7 +29,8 @@ import { encodeFrame, FrameDecoder, frameBytesMax, frameHeaderBytes, withLength 
 import { enrolmentFrameBytesMax, handshakeFrameBytesMax } from './hello.ts';
 import { type Lane, laneOf } from './lanes.ts';
 import { entriesMax } from './messages.ts';
-import { type Channels, type Opened, Opening, type OpeningOptions, type Unopened } from './opening.ts';
+import { type Channels, type Opened, Opening, type OpeningOptions } from './opening.ts';
+import type { Unopened } from './unopened.ts';
 
 /** Why a session ended: the codes of `LinkEnd` that bytes alone can bring about. */
 export interface SessionEnd {

@@ -19,7 +19,7 @@ import type { PeerPart, Peers } from './peers.ts';
 import { Reporter } from './reporter.ts';
 
 /** A task whose asker is away for longer is ended. */
-export const awayMsMax = 5000;
+const awayMsMax = 5000;
 
 interface Parts {
   readonly clock: Clock;

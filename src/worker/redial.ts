@@ -30,16 +30,6 @@ export interface Whereabouts {
   reached(address: Address): void;
 }
 
-/** Addresses that stay as they are; at least one. */
-export function fixedWhereabouts(addresses: readonly Address[]): Whereabouts {
-  return {
-    addresses: () => addresses,
-    isSearching: () => false,
-    onNews: () => () => undefined,
-    reached: () => undefined,
-  };
-}
-
 const keyOf = ({ host, port }: Address): string => `${host} ${port}`;
 
 export class Redial {

@@ -323,6 +323,8 @@ test(
     expect(refused('--level', '0')).toMatchObject({ status: 1, stderr: expect.stringContaining('1 to 9') });
     expect(refused('--commit', 'main')).toMatchObject({ status: 1, stderr: expect.stringContaining('40 hexadecimal') });
     expect(refused('--packages', 'deb,msi')).toMatchObject({ status: 1, stderr: expect.stringContaining('rpm') });
+    const idle = refused(...what, '--key', keyPath, '--packages', 'setup');
+    expect(idle).toMatchObject({ status: 1, stderr: expect.stringContaining(`none of the targets ${host.name}`) });
     expect(refused('--nonsense')).toMatchObject({ status: 2, stderr: expect.stringContaining('bun run release') });
     const inside = join(root, 'dist', 'release.pem');
     expect(refused(...what, '--key', inside)).toMatchObject({ status: 1, stderr: expect.stringContaining('outside') });

@@ -95,6 +95,17 @@ describe('systemd', () => {
     expect(text).toContain(`"--work-dir=${site.directory}/w"`);
     expect(text).toContain('systemctl --user enable octaskly-worker.service');
     expect(existsSync(join(site.home, '.config'))).toBe(false);
+    // A slip of the pen makes no account.
+    const typo = await site.run([
+      ...args.slice(0, 3),
+      '--system',
+      '--init',
+      'systemd',
+      '--dry-run',
+      '--run-as',
+      'octasky',
+    ]);
+    expect([typo.status, typo.stdout.toString().match(/useradd|adduser/)]).toEqual([0, null]);
   });
 
   test('service uninstall --all removes what runs this program, whatever its name, and nothing else', async () => {

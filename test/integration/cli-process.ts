@@ -1,5 +1,6 @@
 /** The command line as a process of its own, with the real terminal and no roles. */
 
+import { findingViewOf } from '../../src/api/audit-views.ts';
 import { runCli } from '../../src/cli/cli.ts';
 import { createLocalFiles } from '../../src/runtime/local-files.ts';
 import { createTerminal } from '../../src/runtime/terminal.ts';
@@ -27,7 +28,7 @@ process.exit(
         version: role,
         runOnPeer: role,
       },
-      verifyRecord: async () => ({ ok: true, entries: 0 }),
+      verifyRecord: async () => findingViewOf({ ok: true, entries: 0 }),
     },
     parseToml: (text) => Bun.TOML.parse(text),
     parseYaml: null,

@@ -324,8 +324,10 @@ describe('pinned HTTPS', () => {
     });
     closers.push(() => plain.stop(0));
     const names = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'];
-    const former = names.map((name) => process.env[name]);
+    const exceptions = ['no_proxy', 'NO_PROXY'];
+    const former = [...names, ...exceptions].map((name) => [name, process.env[name]] as const);
     for (const name of names) process.env[name] = `http://127.0.0.1:${proxy.port}`;
+    for (const name of exceptions) delete process.env[name];
     try {
       expect(await (await fetch(plain.url)).text()).toBe('from the proxy');
       const direct = fetchFor(plain.url, { fingerprint: null, dataDir: directory });
@@ -334,10 +336,10 @@ describe('pinned HTTPS', () => {
       const pinned = fetchFor(url, { fingerprint: null, dataDir: directory });
       expect(await (await pinned(`${url}/`, { headers })).text()).toBe('Bearer token');
     } finally {
-      names.forEach((name, index) => {
-        if (former[index] === undefined) delete process.env[name];
-        else process.env[name] = former[index];
-      });
+      for (const [name, value] of former) {
+        if (value === undefined) delete process.env[name];
+        else process.env[name] = value;
+      }
     }
     expect(shown).toEqual([`${plain.url}/`]);
   });

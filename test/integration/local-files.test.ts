@@ -245,6 +245,15 @@ describe('create()', () => {
     expect([textOf('out/secret'), readdirSync(join(folder, 'out'))]).toEqual(['mine', ['secret']]);
   });
 
+  test('says that a file is where the directory should be', async () => {
+    const place = write('taken', '');
+    const facts = { path: 'a', blob: blobOf(''), bytes: 0, executable: false };
+    for (const directory of [place, join(place, 'below')]) {
+      const said = `A file is where the directory ${directory.replace(folder, 'F')} should be.`;
+      expect(await refusal(files.create(directory, facts))).toBe(said);
+    }
+  });
+
   test('follows links that stay below the directory', async () => {
     write('to/real/f', 'old');
     symlinkSync('real', join(folder, 'to/link'));

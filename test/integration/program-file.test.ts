@@ -1,11 +1,12 @@
 /** How one file takes the place of a program, on a real file system. */
 
 import { afterEach, beforeEach, expect, test } from 'bun:test';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { reasonOf } from '../../src/base/errors.ts';
 import { type ProgramPlaces, rollbackSteps, swapSteps } from '../../src/core/program-steps.ts';
+import { openFlock } from '../../src/runtime/libc.ts';
 import {
   dropDraft,
   identityOf,
@@ -51,6 +52,28 @@ test('swapProgram() leaves a program that has become another since it was looked
   expect(held()).toEqual({ octaskly: 'second', 'octaskly.previous': 'first' });
 });
 
+test('rollBackProgram() leaves a program that somebody else has taken back since it was looked at', () => {
+  writeFileSync(places.previous, 'before');
+  const seen = identityOf(places.program);
+  rollBackProgram(places, seen);
+  expect(() => rollBackProgram(places, seen)).toThrow('was replaced by somebody else meanwhile');
+  expect(held()).toEqual({ octaskly: 'before', 'octaskly.previous': 'first' });
+});
+
+test('swapProgram() and rollBackProgram() leave names alone that another process is changing', async () => {
+  const descriptor = openSync(dirname(places.program), 'r');
+  const flock = openFlock();
+  if (flock === null) return console.warn('not tested: two at once: there is no flock(2) here');
+  expect(flock(descriptor)).toBe(true);
+  writeFileSync(places.previous, 'before');
+  draft('second');
+  expect(swapProgram(places, null)).rejects.toThrow('is being replaced by somebody else just now');
+  expect(() => rollBackProgram(places, null)).toThrow('is being replaced by somebody else just now');
+  closeSync(descriptor);
+  await swapProgram(places, null);
+  expect(held()).toEqual({ octaskly: 'second', 'octaskly.previous': 'first' });
+});
+
 test('dropDraft() removes a draft with what it was being made of, and nothing else', () => {
   draft('half');
   writeFileSync(`${places.draft}.tar.gz`, 'half');
@@ -69,7 +92,7 @@ test('mendProgram() keeps the version before, whichever step of a swap was the l
     const isDone = count > 1;
     const [program, previous] = isDone ? ['third', 'second'] : ['second', 'first'];
     expect(held(), `after ${count}`).toEqual({ octaskly: program, 'octaskly.previous': previous });
-    rollBackProgram(places);
+    rollBackProgram(places, null);
     expect(held(), `after ${count}`).toEqual({ octaskly: previous, 'octaskly.previous': program });
   }
 });

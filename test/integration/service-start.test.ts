@@ -4,7 +4,7 @@
  */
 
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { KeptOption } from '../../src/cli/service.ts';
@@ -12,6 +12,7 @@ import type { InitName, ServiceDefinition } from '../../src/core/service/definit
 import { installedServices } from '../../src/roles/service-list.ts';
 import { checkPaths } from '../../src/roles/service-paths.ts';
 import { failedStart } from '../../src/roles/service-start.ts';
+import { realPathOf } from '../../src/runtime/account-reading.ts';
 import { servicePlaces } from '../../src/runtime/service-host.ts';
 
 const usualPath = process.env.PATH;
@@ -34,11 +35,13 @@ const service: ServiceDefinition = {
 const option = (flag: string, text: string, isRead = true): KeptOption => ({ flag, text, isPath: true, isRead });
 
 describe('checkPaths()', () => {
-  const check = (options: readonly KeptOption[], more: Partial<ServiceDefinition> = {}, init: InitName = 'systemd') =>
-    checkPaths(options, { ...service, ...more }, init).then(
+  const outcome = (checked: Promise<void>) =>
+    checked.then(
       () => null,
       (error: Error) => error.message,
     );
+  const check = (options: readonly KeptOption[], more: Partial<ServiceDefinition> = {}, init: InitName = 'systemd') =>
+    outcome(checkPaths({ options, configured: null }, { ...service, ...more }, init));
 
   test('refuses what is missing, but not what the role makes', async () => {
     const missing = join(directory, 'none');
@@ -58,6 +61,24 @@ describe('checkPaths()', () => {
     expect(await check(below, {}, 'openrc')).toBeNull();
   });
 
+  test('looks at what the config file names that the service will read, and at that of no other', async () => {
+    const file = join(directory, 'conf.toml');
+    const said = (text: string, options: readonly KeptOption[], dataDir = '/var/lib/octaskly') => {
+      const configured = { file, options: [option('dist', text)] };
+      return outcome(checkPaths({ options, configured }, { ...service, dataDir }, 'openrc'));
+    };
+    writeFileSync(file, '');
+    const missing = join(directory, 'none');
+    const message = `"${missing}" (dist in ${file}): there is no such file or directory.`;
+    expect(await said(missing, [option('config', file)])).toBe(message);
+    expect(await said(missing, [])).toBeNull();
+    expect(await said('none', [option('config', file)])).toContain('"none" (dist in');
+    expect(await said('~nobody', [option('config', file)])).toContain('there is no such file');
+    const own = { file: join(directory, 'config.toml'), options: [option('dist', '/tmp/release')] };
+    const below = checkPaths({ options: [], configured: own }, { ...service, dataDir: directory }, 'openrc');
+    expect(await outcome(below)).toContain('there is no such file');
+  });
+
   const isRoot = process.getuid?.() === 0;
   if (!isRoot) console.warn('not tested: what another account may read: this is not root');
 
@@ -74,6 +95,9 @@ describe('checkPaths()', () => {
     expect(process.geteuid?.()).toBe(0);
     chmodSync(directory, 0o700);
     expect(await check(wanted, { account }, 'openrc')).toContain('since it may not enter');
+    const dataDir = join(directory, 'data');
+    expect(await check([], { account, dataDir }, 'openrc')).toContain(`since it may not enter ${directory}`);
+    expect(await check([], { account: 'root', dataDir }, 'openrc')).toBeNull();
   });
 });
 
@@ -112,6 +136,15 @@ describe('failedStart()', () => {
     ]);
     expect(states.map((state) => state?.condition ?? null)).toEqual([null, 'stopped', 'stopped', null, 'stopped']);
   });
+});
+
+test('realPathOf() follows links also above what is not there yet', () => {
+  mkdirSync(join(directory, 'real'));
+  symlinkSync(join(directory, 'real'), join(directory, 'link'));
+  const real = join(realpathSync(directory), 'real');
+  const found = ['link', 'link/new', 'link/new/file'].map((path) => realPathOf(join(directory, path)));
+  expect(found).toEqual([real, join(real, 'new'), join(real, 'new/file')]);
+  expect(realPathOf('/none/such')).toBe('/none/such');
 });
 
 test('installedServices() knows its own, those of packages, and those of somebody else', () => {

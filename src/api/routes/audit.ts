@@ -1,13 +1,12 @@
 /** Routes of the record: reading it page by page, and checking that it is as it was written. */
 
 import { z } from 'zod';
-import type { AuditEntry, AuditFinding } from '../../core/trust.ts';
 import type { AuditFilter } from '../../ports/store.ts';
+import { entryViewOf, findingViewOf } from '../audit-views.ts';
 import type { Backend } from '../backend.ts';
-import { isoTime } from '../convert.ts';
 import { json, noParams, noQuery, type Route, route } from '../route.ts';
 import { idSchema } from '../schemas.ts';
-import { type AuditEntryView, type AuditFindingView, auditFindingSchema, auditListSchema } from '../trust-schemas.ts';
+import { auditFindingSchema, auditListSchema } from '../trust-schemas.ts';
 import { limitParameter, offsetParameter, workerIdOf } from './common.ts';
 
 const auditQuery = z.strictObject({
@@ -38,43 +37,6 @@ function filterOf(backend: Backend, query: z.output<typeof auditQuery>): AuditFi
     ...(task === undefined ? {} : { taskId: task }),
     ...(worker === undefined ? {} : { workerId: workerIdOf(backend, worker) }),
   };
-}
-
-/** Details as they were written; whoever changed the database by hand may have left something else. */
-function detailsOf(text: string): Readonly<Record<string, unknown>> {
-  if (text === '') return {};
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
-  } catch {
-    // Shown as it is.
-  }
-  return { text };
-}
-
-function entryViewOf(entry: AuditEntry): AuditEntryView {
-  return {
-    id: entry.id,
-    timestamp: isoTime(entry.timestamp),
-    event_type: entry.eventType,
-    actor: entry.actor,
-    worker_id: entry.workerId,
-    task_id: entry.taskId,
-    details: detailsOf(entry.details),
-    previous_hash: entry.previousHash,
-  };
-}
-
-function findingViewOf(finding: AuditFinding): AuditFindingView {
-  if (!finding.ok) return { ...finding, removed_through: null, removed_at: null };
-  const { entries, cut } = finding;
-  if (cut === undefined) {
-    const detail = `All ${entries} entries are as they were written.`;
-    return { ok: true, entries, id: null, what: null, detail, removed_through: null, removed_at: null };
-  }
-  const removed = { removed_through: cut.through, removed_at: isoTime(cut.at) };
-  const detail = `All ${entries} entries from ${cut.through + 1} on are as they were written; earlier ones were deleted by retention, last at ${removed.removed_at}.`;
-  return { ok: true, entries, id: null, what: null, detail, ...removed };
 }
 
 const listAudit = route({

@@ -7,10 +7,10 @@
 import type { ApprovalView } from '../../api/trust-schemas.ts';
 import { formatDuration } from '../../base/duration.ts';
 import { OctasklyError } from '../../base/errors.ts';
-import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { type CommandContext, note } from '../context.ts';
 import { type OutputForm, writeJson, writeTable } from '../print.ts';
+import type { lookOptions } from '../shared-options.ts';
 
 const decisions = {
   approve: { done: 'may join now' },

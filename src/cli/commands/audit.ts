@@ -5,14 +5,14 @@
 
 import type { AuditEntryView, AuditFindingView } from '../../api/trust-schemas.ts';
 import { OctasklyError } from '../../base/errors.ts';
-import type { AuditFinding } from '../../core/trust.ts';
-import { auditOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { type CommandContext, note } from '../context.ts';
 import { instantOf } from '../filter.ts';
 import type { Values } from '../option.ts';
 import { jsonText, writeJson, writeTable } from '../print.ts';
 import { refuseFlags, subcommandOf, wordsBehind } from '../subcommand.ts';
+import { counted } from '../text.ts';
+import { auditOptions } from '../trust-options.ts';
 
 type AuditValues = Values<typeof auditOptions>;
 
@@ -104,14 +104,14 @@ function soundWords({ entries, removed_through: removed, removed_at: at }: Audit
 }
 
 function several(entries: number): string {
-  return `${entries} ${entries === 1 ? 'entry' : 'entries'}`;
+  return counted(entries, 'entry', 'entries');
 }
 
 async function finding(context: CommandContext, { api, dbPath, dataDir }: AuditValues): Promise<AuditFindingView> {
   const { client, terminal } = context;
   if (dbPath !== undefined) {
     await note(terminal, `Checking the record in ${dbPath}, without the dispatcher.`);
-    return viewOf(await context.verifyRecord(dbPath));
+    return context.verifyRecord(dbPath);
   }
   try {
     return await client.trust.verifyAudit();
@@ -120,7 +120,7 @@ async function finding(context: CommandContext, { api, dbPath, dataDir }: AuditV
     const file = await databaseIn(context, dataDir);
     if (file === null) throw error;
     await note(terminal, `No dispatcher answers at ${client.baseUrl}: checking the record in ${file}.`);
-    return viewOf(await context.verifyRecord(file));
+    return context.verifyRecord(file);
   }
 }
 
@@ -132,13 +132,4 @@ async function databaseIn({ files }: CommandContext, dataDir: string): Promise<s
   } catch {
     return null;
   }
-}
-
-function viewOf(found: AuditFinding): AuditFindingView {
-  const { ok, entries } = found;
-  const unremoved = { removed_through: null, removed_at: null };
-  if (!found.ok) return { ok, entries, id: found.id, what: found.what, detail: found.detail, ...unremoved };
-  const { cut } = found;
-  const removed = cut && { removed_through: cut.through, removed_at: new Date(cut.at).toISOString() };
-  return { ok, entries, id: null, what: null, detail: '', ...(removed ?? unremoved) };
 }

@@ -9,12 +9,8 @@ import { stageManifest } from '../manifest-files.ts';
 import { usage } from '../parse.ts';
 import { writeJson, writeTasks } from '../print.ts';
 import { notifying } from '../request.ts';
-import { readAll } from '../text.ts';
+import { counted, readAll } from '../text.ts';
 import { waitForTasks } from '../waiting.ts';
-
-function countOf(tasks: number): string {
-  return tasks === 1 ? '1 task' : `${tasks} tasks`;
-}
 
 /** What paths in the file start from. */
 function folderOf({ files: { currentDirectory, separator } }: CommandContext, file: string): string {
@@ -44,7 +40,8 @@ export const batch: ClientAction<typeof batchOptions> = async (context, values, 
     else await terminal.stdout.write(`${answer.id}\n`);
     return 0;
   }
-  if (values.output !== 'json') await note(terminal, `Batch ${answer.id} has ${countOf(answer.task_ids.length)}.`);
+  if (values.output !== 'json')
+    await note(terminal, `Batch ${answer.id} has ${counted(answer.task_ids.length, 'task')}.`);
   const tasks = await waitForTasks(context, answer.task_ids, { batches: [answer.id] });
   await writeTasks(context, tasks, values.output);
   return tasks.every((task) => task.status === 'completed') ? 0 : 1;

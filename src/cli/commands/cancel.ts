@@ -2,13 +2,13 @@
 
 import { limits } from '../../api/limits.ts';
 import { isFinal } from '../../core/task.ts';
-import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { note } from '../context.ts';
 import { writeTasks } from '../print.ts';
 import { withCount } from '../progress.ts';
 import { lookFor, parseSelector } from '../selectors.ts';
 import { chunksOf } from '../several.ts';
+import type { lookOptions } from '../shared-options.ts';
 
 export const cancel: ClientAction<typeof lookOptions> = async (context, values, words) => {
   const { client, terminal } = context;

@@ -1,10 +1,10 @@
 /** `explain ID`: why a task waits, worker by worker, or what ended it and what to do. */
 
 import { harmless } from '../../base/harmless.ts';
-import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { proseLine, writeIds, writeJson } from '../print.ts';
 import { oneTask } from '../selectors.ts';
+import type { lookOptions } from '../shared-options.ts';
 
 export const explain: ClientAction<typeof lookOptions> = async ({ client, terminal }, values, words) => {
   const explanation = await client.explain((await oneTask(client, words[0] ?? '')).id);

@@ -2,13 +2,13 @@
 
 import type { CreatedInvite, InviteView } from '../../api/trust-schemas.ts';
 import { installable } from '../../client/installable.ts';
-import { inviteOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { type CommandContext, hasColor, note, type Terminal } from '../context.ts';
 import type { Values } from '../option.ts';
 import { type OutputForm, proseLine, writeFacts, writeJson, writeTable } from '../print.ts';
 import { drawQr } from '../qr.ts';
 import { refuseFlags, subcommandOf, wordsBehind } from '../subcommand.ts';
+import { inviteOptions } from '../trust-options.ts';
 
 const ownFlags = ['uses', 'expiresMs', 'name', 'qr'] as const;
 
@@ -52,14 +52,14 @@ async function create({ client, terminal }: CommandContext, values: Values<typeo
 async function explain(terminal: Terminal, made: CreatedInvite): Promise<void> {
   // Sentences keep to the terminal; a line to type stays whole, or it could not be copied.
   const said = (text: string): string => proseLine(terminal, text);
-  const { posix, windows } = installable(made);
+  const { posix, windows, targets } = installable(made);
   const lines = [
     ...(posix ? [`${said('On a device without Octaskly, which installs it first:')}\n  ${made.install}\n`] : []),
     ...(windows ? [`${said('On Windows, in PowerShell:')}\n  ${made.install_windows}\n`] : []),
   ];
   const others = `${windows ? 'For others' : 'For Windows and others'} start it with --dist ('octaskly docs install').`;
-  const kinds = said(`The dispatcher hands out the program for ${made.install_targets.join(', ')}. ${others}`);
-  const line = lines.length === 0 ? '' : [...lines, kinds].join('\n');
+  if (targets.length > 0) lines.push(said(`The dispatcher hands out the program for ${targets.join(', ')}. ${others}`));
+  const line = lines.join('\n');
   const problem =
     made.install_problem === null
       ? ''

@@ -3,7 +3,7 @@
 import type { ClientAction } from '../command.ts';
 import { note } from '../context.ts';
 import { findWorker } from '../known-workers.ts';
-import type { reachOptions } from '../options.ts';
+import type { reachOptions } from '../shared-options.ts';
 
 export const kick: ClientAction<typeof reachOptions> = async ({ client, terminal }, _values, words) => {
   const { id, name } = await findWorker(client, words[0] ?? '');

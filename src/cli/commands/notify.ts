@@ -1,11 +1,11 @@
 /** `notify`: sends a notification by hand, to see that it arrives, and shows the key that webhooks are signed with. */
 
 import { sleep } from '../../client/backoff.ts';
-import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { type CommandContext, note } from '../context.ts';
 import { usage } from '../parse.ts';
 import { type OutputForm, writeIds, writeJson } from '../print.ts';
+import type { lookOptions } from '../shared-options.ts';
 import { subcommandOf, wordsBehind } from '../subcommand.ts';
 
 const testText = 'This is a test: notifications of Octaskly arrive here.';

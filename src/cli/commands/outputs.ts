@@ -20,7 +20,7 @@ import { type OutputForm, writeJson, writeTable } from '../print.ts';
 import { withProgress } from '../progress.ts';
 import { oneTask, parseSelector } from '../selectors.ts';
 import { exitOfSignal } from '../status.ts';
-import { formatBytes } from '../text.ts';
+import { counted, formatBytes } from '../text.ts';
 
 type OutputFile = OutputFiles['outputs'][number];
 
@@ -133,9 +133,8 @@ async function ofBatch(
   const status = await deliver(context, values, { answer, named: answer.outputs, isFetching });
   for (const lack of lacks) await note(context.terminal, harmless(lack));
   if (!isFetching || status !== 0) return status;
-  const { length } = answer.outputs;
-  const counted = `${length} ${length === 1 ? 'file' : 'files'} of ${tasks} ${tasks === 1 ? 'task' : 'tasks'}`;
-  if (values.output === 'table') await note(context.terminal, `Brought ${counted}.`);
+  const brought = `${counted(answer.outputs.length, 'file')} of ${counted(tasks, 'task')}`;
+  if (values.output === 'table') await note(context.terminal, `Brought ${brought}.`);
   return lacks.length === 0 ? 0 : 1;
 }
 

@@ -1,7 +1,7 @@
 /** `pause` and `resume`: whether the dispatcher starts tasks. */
 
 import type { ClientAction } from '../command.ts';
-import type { reachOptions } from '../options.ts';
+import type { reachOptions } from '../shared-options.ts';
 
 export const pause: ClientAction<typeof reachOptions> = async ({ client }) => {
   await client.pause();

@@ -5,7 +5,7 @@ import { finalStatuses } from '../../core/task.ts';
 import type { pruneOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { writeJson } from '../print.ts';
-import { formatBytes } from '../text.ts';
+import { counted, formatBytes } from '../text.ts';
 
 export const prune: ClientAction<typeof pruneOptions> = async ({ client, terminal }, values) => {
   const { olderThanMs, status, blobs, dryRun } = values;
@@ -23,17 +23,13 @@ export const prune: ClientAction<typeof pruneOptions> = async ({ client, termina
 
 function sentenceOn(answer: PruneAnswer): string {
   const { dry_run: isDry, tasks, blobs, blob_bytes: bytes, ended_before: before, audit_entries: entries } = answer;
-  const files = `${several(blobs, 'stored file')} (${formatBytes(bytes)})`;
-  const counted = [`${several(tasks, 'task')} that ended before ${before}`, files];
+  const files = `${counted(blobs, 'stored file')} (${formatBytes(bytes)})`;
+  const parts = [`${counted(tasks, 'task')} that ended before ${before}`, files];
   // A dispatcher of an older version does not say it.
-  if (entries > 0) counted.push(`${several(entries, 'entry', 'entries')} of the record past --audit-retention`);
-  const listed = `${counted.slice(0, -1).join(', ')}, and ${counted.at(-1)}`;
+  if (entries > 0) parts.push(`${counted(entries, 'entry', 'entries')} of the record past --audit-retention`);
+  const listed = `${parts.slice(0, -1).join(', ')}, and ${parts.at(-1)}`;
   if (isDry) return `Would delete ${listed}.`;
   const { database_bytes_before: was, database_bytes: is } = answer;
   const database = is < was ? `went from ${formatBytes(was)} to ${formatBytes(is)}` : `stays at ${formatBytes(is)}`;
   return `Deleted ${listed}. The database ${database}.`;
-}
-
-function several(count: number, noun: string, plural = `${noun}s`): string {
-  return `${count.toLocaleString('en')} ${count === 1 ? noun : plural}`;
 }

@@ -1,10 +1,10 @@
 /** `secret`: what the cluster secret is; `secret rotate`: replaces it. It is never printed. */
 
-import type { secretCommandOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { columnsOf } from '../context.ts';
 import { writeJson } from '../print.ts';
 import { subcommandOf, wordsBehind } from '../subcommand.ts';
+import type { secretCommandOptions } from '../trust-options.ts';
 import { proseMax, wrapped } from '../wrap.ts';
 
 const explanation = [

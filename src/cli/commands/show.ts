@@ -5,11 +5,11 @@ import type { AttemptView, TaskWithAttempts } from '../../api/schemas.ts';
 import { formatDuration } from '../../base/duration.ts';
 import { harmless } from '../../base/harmless.ts';
 import { isFinal } from '../../core/task.ts';
-import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { namesOf, writeFacts, writeJson } from '../print.ts';
 import { commandOf } from '../request.ts';
 import { oneTask } from '../selectors.ts';
+import type { lookOptions } from '../shared-options.ts';
 import { formatBytes, linesOf } from '../text.ts';
 
 const pairsOf = (record: Readonly<Record<string, string>>): string =>

@@ -3,9 +3,9 @@
 import type { Stats } from '../../api/schemas.ts';
 import { formatDuration } from '../../base/duration.ts';
 import { harmless } from '../../base/harmless.ts';
-import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { writeFacts, writeJson } from '../print.ts';
+import type { lookOptions } from '../shared-options.ts';
 
 /** Nothing where nothing was ever to be told. */
 function notificationFacts(found: Stats['notifications']): (readonly [string, string])[] {

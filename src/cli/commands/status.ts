@@ -6,10 +6,10 @@
 import type { Stats } from '../../api/schemas.ts';
 import { formatDuration } from '../../base/duration.ts';
 import { OctasklyError } from '../../base/errors.ts';
-import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import type { CommandContext } from '../context.ts';
 import { proseLine, writeFacts, writeJson } from '../print.ts';
+import type { lookOptions } from '../shared-options.ts';
 
 /** What a caller may not know is null. */
 interface Found {

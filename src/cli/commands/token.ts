@@ -1,13 +1,13 @@
 /** `token create|list|revoke`. A new token is alone on standard output, so that `$(octaskly token create …)` is the token. */
 
 import type { TokenView } from '../../api/trust-schemas.ts';
-import { tokenOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { type CommandContext, note } from '../context.ts';
 import type { Values } from '../option.ts';
 import { usage } from '../parse.ts';
 import { type OutputForm, writeJson, writeTable } from '../print.ts';
 import { refuseFlags, subcommandOf, wordsBehind } from '../subcommand.ts';
+import { tokenOptions } from '../trust-options.ts';
 
 const subcommands = ['create', 'list', 'revoke'] as const;
 const ownFlags = ['name', 'role', 'expiresMs'] as const;

@@ -5,7 +5,7 @@ import { OctasklyError } from '../../base/errors.ts';
 import { sleep } from '../../client/backoff.ts';
 import { type CommandContext, note, shownOn, type Terminal } from '../context.ts';
 import { writeJson } from '../print.ts';
-import { formatBytes } from '../text.ts';
+import { counted, formatBytes } from '../text.ts';
 import type { UpdateValues } from '../update-options.ts';
 
 const lookMs = 300;
@@ -130,5 +130,5 @@ function summary({ workers, version }: UpdateView): string {
     [count('waiting'), 'not begun'],
   ] as const;
   const told = rest.flatMap(([number, what]) => (number === 0 ? [] : [`${number} ${what}`]));
-  return [`${updated} worker${updated === 1 ? '' : 's'} updated to ${version}`, ...told].join(', ');
+  return [`${counted(updated, 'worker')} updated to ${version}`, ...told].join(', ');
 }

@@ -1,9 +1,9 @@
 /** `wait SELECTOR...`: stays until all these tasks have ended. */
 
-import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { writeTasks } from '../print.ts';
 import { lookFor, parseSelector } from '../selectors.ts';
+import type { lookOptions } from '../shared-options.ts';
 import { waitForTasks } from '../waiting.ts';
 
 export const wait: ClientAction<typeof lookOptions> = async (context, values, words) => {

@@ -1,8 +1,8 @@
 /** `whoami`: who the dispatcher takes this caller for. */
 
-import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { writeFacts, writeJson } from '../print.ts';
+import type { lookOptions } from '../shared-options.ts';
 
 export const whoami: ClientAction<typeof lookOptions> = async ({ client, terminal }, values) => {
   const identity = await client.trust.whoami();

@@ -2,9 +2,9 @@
 
 import { formatDuration } from '../../base/duration.ts';
 import { workerState } from '../../client/worker-state.ts';
-import type { lookOptions } from '../client-options.ts';
 import type { ClientAction } from '../command.ts';
 import { writeIds, writeJson, writeTable } from '../print.ts';
+import type { lookOptions } from '../shared-options.ts';
 
 export const workers: ClientAction<typeof lookOptions> = async ({ client, terminal }, values) => {
   const list = await client.workers();

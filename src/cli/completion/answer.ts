@@ -9,7 +9,7 @@
 import { harmless } from '../../base/harmless.ts';
 import type { Command } from '../command.ts';
 import type { Completes, Option, OptionTable } from '../option.ts';
-import { reachOptions } from '../options.ts';
+import { reachOptions } from '../shared-options.ts';
 import { placeIn } from './position.ts';
 import { type Candidate, fetchCandidates, type Knowledge } from './sources.ts';
 

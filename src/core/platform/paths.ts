@@ -1,6 +1,6 @@
 /**
  * What each system's disks can hold: names that Windows keeps for itself, names that are one and the same on Windows and
- * macOS; who may look into a file, and how it is made durable. A file whose name cannot be there is refused before anything is written: written all the same it would go to a
+ * macOS. A file whose name cannot be there is refused before anything is written: written all the same it would go to a
  * device, into another file's hidden stream, or over a file of its own task. Pure.
  *
  * Deliberately not here: what no system takes (`core/files.ts`); line ends, which are nobody's business but the task's.
@@ -59,24 +59,6 @@ export function namesProblemOn(
     }
   }
   return null;
-}
-
-/**
- * What accounts other than its owner may do with a file or directory of `mode` (permission bits; others are ignored). On
- * Windows always nothing, as far as the mode tells: access lists say it there, which a mode knows nothing of.
- */
-export function othersMay(platform: string, mode: number): 'nothing' | 'look' | 'change' {
-  if (platform === 'win32' || (mode & 0o077) === 0) return 'nothing';
-  return (mode & 0o022) === 0 ? 'look' : 'change';
-}
-
-/**
- * How a file or directory is opened to wait until it is on disk; null where there is no way to, and no need. Windows makes
- * durable only what is open for writing, and names by itself.
- */
-export function syncFlagsOn(platform: string, what: 'file' | 'directory'): 'r' | 'r+' | null {
-  if (platform !== 'win32') return 'r';
-  return what === 'file' ? 'r+' : null;
 }
 
 /** Whether a directory a task names stands by itself, or below the task's own. */

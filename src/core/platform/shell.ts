@@ -31,8 +31,9 @@ export interface ShellPlace {
  * What runs `command` on `platform` (as `process.platform` says it, or `android`). A string in place of it: why that cannot
  * be, as the end of the sentence "Cannot run the task: …".
  */
-export function shellFor(platform: string, command: string, { own, directory }: ShellPlace): ShellCommand | string {
-  if (platform === 'win32') return cmd(command, { own, directory });
+export function shellFor(platform: string, command: string, place: ShellPlace): ShellCommand | string {
+  if (platform === 'win32') return cmd(command, place);
+  const { own } = place;
   // Termux has its own below its prefix; of Android itself there is only this one.
   const android = own.PREFIX === undefined ? '/system/bin/sh' : `${own.PREFIX}/bin/sh`;
   return { argv: [platform === 'android' ? android : '/bin/sh', '-c', command], isVerbatim: false };

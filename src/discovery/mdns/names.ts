@@ -10,7 +10,7 @@
 export const labelDot = '\x1f';
 
 /** Most bytes of one label. */
-export const labelBytesMax = 63;
+const labelBytesMax = 63;
 
 /** Where types of services are asked for (RFC 6763 section 9). */
 export const enumerationName = '_services._dns-sd._udp.local';

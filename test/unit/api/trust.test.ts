@@ -162,7 +162,7 @@ describe('GET /audit', () => {
     trust.finding = { ok: true, entries: 3, cut: { through: 7, at: Date.UTC(2026, 0, 2) } };
     const removed = { removed_through: 7, removed_at: '2026-01-02T00:00:00.000Z' };
     expect(await verify()).toMatchObject({ ok: true, entries: 3, ...removed });
-    expect((await verify()).detail).toStartWith('All 3 entries from 8 on are as they were written;');
+    expect((await verify()).detail).toStartWith('All 3 entries are as they were written, from entry 8 on;');
   });
 });
 

@@ -38,6 +38,22 @@ test('serviceRequest() keeps neither secrets, join tokens nor webhooks', () => {
   expect(keptOf(['install', 'worker'], { OCTASKLY_SECRET: 's', OCTASKLY_SECRET_FILE: '' })).toEqual([]);
 });
 
+test('serviceRequest() tells what the config file names that is to be read, where the line says nothing else', () => {
+  const configuredBy = (line: readonly string[], entries: Readonly<Record<string, unknown>>) => {
+    const table = serviceTable(line);
+    const { given, words } = parseLine(line, table, 'anywhere');
+    const sources: Sources = { given, env: {}, file: { path: '/c.toml', entries }, homeDir: '/home/ann' };
+    const request = serviceRequest(resolveOptions(table, sources), words, sources);
+    return 'configured' in request ? request.configured : null;
+  };
+  const entries = { dist: '/a', tls_key: '~/k', 'log-file': '/l', port: 1, name: 'x' };
+  const dist = { flag: 'dist', text: '/a', isPath: true, isRead: true };
+  const key = { flag: 'tls-key', text: '~/k', isPath: true, isRead: true };
+  expect(configuredBy(['install', 'dispatcher'], entries)).toEqual({ file: '/c.toml', options: [dist, key] });
+  expect(configuredBy(['install', 'dispatcher', '--dist', '/b'], entries)?.options).toEqual([key]);
+  expect(configuredBy(['install', 'worker'], entries)?.options).toEqual([]);
+});
+
 test('serviceRequest() takes --name for the service and its worker, behind -- for the worker alone', () => {
   expect(requestOf(['install', 'worker', '--name', 'attic'])).toMatchObject({ instance: 'attic', workerName: 'attic' });
   const apart = requestOf(['install', 'worker', '--name', 'night', '--', '--name', 'attic']);
@@ -47,7 +63,7 @@ test('serviceRequest() takes --name for the service and its worker, behind -- fo
 
 test('serviceRequest() says where an option of its own belongs that stands behind --', () => {
   for (const flag of ['--dry-run', '--no-now', '--run-as=me']) {
-    const wrong = () => requestOf(['install', 'worker', '--', '--max-jobs', '2', flag]);
+    const wrong = () => requestOf(['install', 'worker', '--', '--label', 'system=1', flag]);
     expect(wrong).toThrow(
       `${flag.replace('=me', '')} is an option of 'service install' itself and belongs before the "--"`,
     );

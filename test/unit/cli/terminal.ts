@@ -1,11 +1,12 @@
 /** A terminal in memory, and the command line in it. */
 
+import { findingViewOf } from '../../../src/api/audit-views.ts';
+import type { AuditFindingView } from '../../../src/api/trust-schemas.ts';
 import { OctasklyError } from '../../../src/base/errors.ts';
 import { type CliEnvironment, runCli } from '../../../src/cli/cli.ts';
 import type { PinOptions } from '../../../src/cli/connecting.ts';
 import { BrokenPipe, type InterruptSignal, type Sink, type Terminal } from '../../../src/cli/context.ts';
 import type { FoundApi } from '../../../src/cli/reach.ts';
-import type { AuditFinding } from '../../../src/core/trust.ts';
 import { openLibrary } from '../../../src/roles/library.ts';
 import type { FakeDispatcher } from './dispatcher.ts';
 import { MemoryFiles } from './files.ts';
@@ -56,7 +57,7 @@ export interface ShellOptions {
   /** Dispatchers found by mDNS. */
   readonly apis?: readonly FoundApi[];
   /** What a check of the record finds. */
-  readonly finding?: AuditFinding;
+  readonly finding?: AuditFindingView;
 }
 
 export class Shell {
@@ -104,7 +105,7 @@ export class Shell {
         },
         verifyRecord: async (file) => {
           this.roleCalls.push(['verifyRecord', file]);
-          return this.options.finding ?? { ok: true, entries: 3 };
+          return this.options.finding ?? findingViewOf({ ok: true, entries: 3 });
         },
         up: role('up'),
         peers: role('peers'),

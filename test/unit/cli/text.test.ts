@@ -5,7 +5,7 @@ import { csvField } from '../../../src/cli/commands/export.ts';
 import { formatOf, parseManifest } from '../../../src/cli/manifest.ts';
 import { exitOfSignal, exitOfTask } from '../../../src/cli/status.ts';
 import { renderTable } from '../../../src/cli/table.ts';
-import { linesOf } from '../../../src/cli/text.ts';
+import { counted, linesOf } from '../../../src/cli/text.ts';
 import { FakeDispatcher } from './dispatcher.ts';
 
 const textWidth = (text: string): number => Bun.stringWidth(text);
@@ -95,4 +95,9 @@ describe('exitOfTask()', () => {
   test('exitOfSignal() does not invent numbers', () => {
     expect([exitOfSignal('SIGINT'), exitOfSignal('SIGNOPE')]).toEqual([130, 125]);
   });
+});
+
+test('counted() says one thing of one, and puts large numbers apart', () => {
+  expect([0, 1, 2].map((count) => counted(count, 'task'))).toEqual(['0 tasks', '1 task', '2 tasks']);
+  expect([counted(1, 'entry', 'entries'), counted(1000, 'entry', 'entries')]).toEqual(['1 entry', '1,000 entries']);
 });

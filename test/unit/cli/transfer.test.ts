@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import { OctasklyError } from '../../../src/base/errors.ts';
 import { foldersOf } from '../../../src/cli/batch-outputs.ts';
 import { FakeDispatcher, problem } from './dispatcher.ts';
 import { blobOf, here, MemoryBlobs, MemoryFiles } from './files.ts';
@@ -378,8 +379,16 @@ describe('outputs batch:ID', () => {
     const damaged = await batchOf(['one', 'two']);
     damaged.blobs.blobs.set(blobOf('a'), new TextEncoder().encode('b'));
     expect(await damaged.shell.run('outputs', 'batch:b0', '--dir', '/r')).toBe(1);
-    expect(damaged.shell.stderr.text).toContain('Cannot fetch one/img/a.png:');
+    expect(damaged.shell.stderr.text).toContain('Cannot fetch one/img/a.png, two/img/a.png: What came');
     expect([...damaged.local.created.keys()]).toEqual(['/r/one/report.txt', '/r/two/report.txt']);
+  });
+
+  test('says once why many files cannot be written, and nothing that a hostile name says to a terminal', async () => {
+    const { local, shell } = await batchOf(['a', 'b', 'c']);
+    local.create = async () => Promise.reject(new OctasklyError('io', 'Cannot write /r/\u001b]0;pwn\u0007\n: full.'));
+    expect(await shell.run('outputs', 'batch:b0', '--dir', '/r')).toBe(1);
+    const names = 'a/report.txt, a/img/a.png, b/report.txt and 3 other files';
+    expect(shell.stderr.text).toBe(`octaskly: Cannot fetch ${names}: Cannot write /r/\\x1b]0;pwn\\x07\\n: full.\n`);
   });
 
   test('foldersOf() takes names that any disk tells apart, and numbers for the others', () => {

@@ -74,6 +74,15 @@ describe('invite', () => {
     expect([none.includes('install.'), none.includes('--dist')]).toEqual([false, false]);
   });
 
+  test('prints both lines of a dispatcher that does not say yet for which devices they are', async () => {
+    const { install_targets: _, ...older } = inviteAnswer;
+    const { shell } = start({ 'POST /invites': older });
+    expect(await shell.run('invite', '--qr')).toBe(0);
+    expect(shell.stdout.text).toContain(`  ${inviteAnswer.install}\n`);
+    expect(shell.stdout.text).toContain(`  ${inviteAnswer.install_windows}\n`);
+    expect(shell.stdout.text).not.toContain('hands out');
+  });
+
   test('says when the line to install from does not work yet, and what to do', async () => {
     const { shell } = start({
       'POST /invites': { ...inviteAnswer, install_works: false, install_problem: 'It works here only.' },
@@ -318,6 +327,7 @@ describe('audit', () => {
 describe('audit verify', () => {
   const sound = { ok: true, entries: 7, id: null, what: null, detail: '' };
   const broken = { ok: false, entries: 7, id: 4, what: 'changed', detail: 'Its hash does not fit.' } as const;
+  const uncut = { removed_through: null, removed_at: null };
   const soundText = 'The record is as it was written: 7 entries, none changed, removed or reordered.\n';
 
   test('asks the dispatcher; its status tells whether the record is sound', async () => {
@@ -333,7 +343,7 @@ describe('audit verify', () => {
   });
 
   test('--db-path reads that file, and says so', async () => {
-    const { shell, dispatcher } = start({}, { finding: broken });
+    const { shell, dispatcher } = start({}, { finding: { ...broken, ...uncut } });
     expect(await shell.run('audit', 'verify', '--db-path', '~/copy.db')).toBe(1);
     expect(shell.roleCalls).toEqual([['verifyRecord', '/home/ada/copy.db']]);
     expect(dispatcher.requests).toHaveLength(0);
@@ -343,7 +353,7 @@ describe('audit verify', () => {
 
   test('reads the database of the data directory when no dispatcher runs on this machine', async () => {
     const local = new MemoryFiles({ '/d/octaskly.db': 'x' });
-    const shell = new Shell({ local, finding: { ok: true, entries: 7 } });
+    const shell = new Shell({ local, finding: { ...sound, ...uncut } });
     expect(await shell.run('audit', 'verify', '--data-dir', '/d')).toBe(0);
     expect(shell.stdout.text).toBe(soundText);
     expect(shell.stderr.text).toContain('checking the record in /d/octaskly.db.');
@@ -360,9 +370,9 @@ describe('audit verify', () => {
   test('says from which entry on, and when the ones before it went, where retention deleted some', async () => {
     const at = '2026-01-02T00:00:00.000Z';
     const words = `The record is as it was written from entry 6 on: 7 entries, none changed, removed or reordered. 5 entries before were deleted by retention, last at ${at}.\n`;
-    const { shell } = start({ 'GET /audit/verify': { ...sound, removed_through: 5, removed_at: at } });
+    const finding = { ...sound, removed_through: 5, removed_at: at };
+    const { shell } = start({ 'GET /audit/verify': finding });
     expect([await shell.run('audit', 'verify'), shell.stdout.text]).toEqual([0, words]);
-    const finding = { ok: true, entries: 7, cut: { through: 5, at: Date.parse(at) } } as const;
     const alone = start({}, { finding });
     expect([await alone.shell.run('audit', 'verify', '--db-path', 'x'), alone.shell.stdout.text]).toEqual([0, words]);
   });

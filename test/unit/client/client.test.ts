@@ -104,6 +104,8 @@ describe('errors', () => {
     expect(await bare.ready()).toEqual({ ready: false, reason: 'No disk.' });
     const gone = clientOf(async () => Promise.reject(refused()));
     expect((await errorOf(gone.ready())).code).toBe('unreachable');
+    const stranger = clientOf(async () => Promise.reject(new OctasklyError('forbidden', 'Cannot trust it.')));
+    expect((await errorOf(stranger.ready())).message).toBe('Cannot trust it.');
   });
 });
 
@@ -191,7 +193,7 @@ describe('events()', () => {
     const client = clientOf(async (_url, init) => {
       places.push(new Headers(init.headers).get('last-event-id'));
       if (places.length === 2) throw refused();
-      return new Response(answers.shift());
+      return new Response(answers.shift(), { headers: { 'content-type': 'text/event-stream' } });
     });
     const items: FeedItem[] = [];
     for await (const item of client.events()) {
@@ -200,6 +202,19 @@ describe('events()', () => {
     }
     expect(items.map((item) => (item.kind === 'gap' ? 'gap' : item.id))).toEqual(['gap', '7', '8', 'gap', '2']);
     expect(places).toEqual([null, '7', '7', '8']);
+  });
+
+  test('takes no page of a network that wants a login for a feed', async () => {
+    const lost: string[] = [];
+    const page = () => new Response('<html>', { headers: { 'content-type': 'text/html' } });
+    const client = clientOf(
+      async () => page(),
+      (reason) => lost.push(reason),
+    );
+    expect((await errorOf(client.events()[Symbol.asyncIterator]().next())).message).toContain(
+      'is no Octaskly dispatcher',
+    );
+    expect(lost).toEqual([]);
   });
 
   test('ends with a lasting error', async () => {

@@ -25,8 +25,8 @@ function mend(files: Files, isWindows: boolean): void {
   files.delete('aside');
   if (!files.has('spare')) return;
   const hasProgram = files.has('program');
-  const isSparePresent = files.get('program') === files.get('spare');
-  for (const step of mendSteps(places, { hasProgram, isSparePresent, isWindows })) obey(files, step);
+  const isSpareTheProgram = files.get('program') === files.get('spare');
+  for (const step of mendSteps(places, { hasProgram, isSpareTheProgram, isWindows })) obey(files, step);
 }
 
 const before = (previous: string | null): Files =>

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import type { LinkEnd, LinkHandlers, Links, Proof } from '../../../src/ports/links.ts';
 import type { DispatcherMessage, RefusalCode } from '../../../src/wire/messages.ts';
 import { type Enrolled, enroll } from '../../../src/worker/joining.ts';
-import { fixedWhereabouts } from '../../../src/worker/redial.ts';
+import { fixedWhereabouts } from '../../fixed-whereabouts.ts';
 import { ManualClock } from '../manual-clock.ts';
 import { FakeLink, silentLog } from './fakes.ts';
 

@@ -8,8 +8,8 @@ import type { LinkEnd, LinkHandlers, Links, Proof } from '../../../src/ports/lin
 import type { Assignment, DispatcherMessage, WorkerMessage } from '../../../src/wire/messages.ts';
 import { KeptOutputs } from '../../../src/worker/kept-outputs.ts';
 import type { WorkerPeers } from '../../../src/worker/parts.ts';
-import { fixedWhereabouts } from '../../../src/worker/redial.ts';
 import { Worker, type WorkerEnd } from '../../../src/worker/worker.ts';
+import { fixedWhereabouts } from '../../fixed-whereabouts.ts';
 import { MemoryBlobs } from '../../memory-blobs.ts';
 import { MemoryFiles, plainSandbox } from '../../memory-files.ts';
 import { declaration } from '../core/samples.ts';
