@@ -2,6 +2,7 @@
 
 import type { CreatedInvite, InviteView } from '../../api/trust-schemas.ts';
 import { installable } from '../../client/installable.ts';
+import { targets as everyTarget } from '../../core/targets.ts';
 import type { ClientAction } from '../command.ts';
 import { type CommandContext, hasColor, note, type Terminal } from '../context.ts';
 import type { Values } from '../option.ts';
@@ -58,7 +59,10 @@ async function explain(terminal: Terminal, made: CreatedInvite): Promise<void> {
     ...(windows ? [`${said('On Windows, in PowerShell:')}\n  ${made.install_windows}\n`] : []),
   ];
   const others = `${windows ? 'For others' : 'For Windows and others'} start it with --dist ('octaskly docs install').`;
-  if (targets.length > 0) lines.push(said(`The dispatcher hands out the program for ${targets.join(', ')}. ${others}`));
+  const lacks = everyTarget.some(({ name }) => !targets.includes(name));
+  if (targets.length > 0 && lacks) {
+    lines.push(said(`The dispatcher hands out the program for ${targets.join(', ')}. ${others}`));
+  }
   const line = lines.join('\n');
   const problem =
     made.install_problem === null

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import type { ApprovalView, AuditEntryView, CreatedInvite } from '../../../src/api/trust-schemas.ts';
+import { targets } from '../../../src/core/targets.ts';
 import { FakeDispatcher, problem, type Request } from './dispatcher.ts';
 import { MemoryFiles } from './files.ts';
 import { Shell, type ShellOptions } from './terminal.ts';
@@ -59,8 +60,8 @@ describe('invite', () => {
   });
 
   test('prints a line for what the dispatcher hands out, and how there would be more', async () => {
-    const printed = async (...targets: string[]): Promise<string> => {
-      const { shell } = start({ 'POST /invites': { ...inviteAnswer, install_targets: targets } });
+    const printed = async (...install_targets: string[]): Promise<string> => {
+      const { shell } = start({ 'POST /invites': { ...inviteAnswer, install_targets } });
       expect(await shell.run('invite')).toBe(0);
       return shell.stdout.text.replaceAll(/\s+/g, ' ');
     };
@@ -70,6 +71,12 @@ describe('invite', () => {
     const windows = await printed('windows-x64');
     expect([windows.includes('install.sh'), windows.includes(inviteAnswer.install_windows)]).toEqual([false, true]);
     expect(windows).toContain('for windows-x64. For others start it with --dist');
+    const all = await printed(...targets.map(({ name }) => name));
+    expect([all.includes(inviteAnswer.install), all.includes('PowerShell'), all.includes('--dist')]).toEqual([
+      true,
+      true,
+      false,
+    ]);
     const none = await printed();
     expect([none.includes('install.'), none.includes('--dist')]).toEqual([false, false]);
   });
