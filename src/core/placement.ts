@@ -101,7 +101,8 @@ export function hindrances(worker: Worker, requires: Requirement): string[] {
   else if (worker.draining) reasons.push('it is draining');
   else if (worker.resting !== null) reasons.push(`it takes no work now: ${worker.resting}`);
   const { slots } = worker.declaration;
-  if (worker.assigned.size >= slots) reasons.push(`all of its ${slots} slots are taken`);
+  if (worker.assigned.size >= slots)
+    reasons.push(slots === 1 ? 'its one slot is taken' : `all of its ${slots} slots are taken`);
   for (const { key, unit } of amounts) {
     // Below nothing while it runs what it adopted beside what it was given.
     const free = Math.max(0, worker.declaration[key] - worker.reserved[key]);

@@ -34,7 +34,7 @@ test('explain() gives each worker its reasons, from the placement code', () => {
   const { summary, workers } = explain(stateOf(busy, worker('tiny', { cpuCores: 1 })), large, { at: 0 });
   expect(summary).toBe('It waits for room: 1 of 2 workers could run it, and it has none now.');
   expect(workers).toEqual([
-    { id: 'busy', name: 'busy', fits: true, reasons: ['all of its 1 slots are taken'] },
+    { id: 'busy', name: 'busy', fits: true, reasons: ['its one slot is taken'] },
     { id: 'tiny', name: 'tiny', fits: false, reasons: ['it has 1 cores, the task asks for 4'] },
   ]);
 });
@@ -44,7 +44,7 @@ test('explain() names a full backlog where that is what keeps a task from being 
   hold(busy, task('000000000008'), 0);
   hold(busy, task('000000000009'), 0);
   const { workers } = explain(stateOf(busy), task(id), { at: 0 });
-  expect(workers[0]?.reasons).toEqual(['all of its 1 slots are taken', 'its backlog is full']);
+  expect(workers[0]?.reasons).toEqual(['its one slot is taken', 'its backlog is full']);
 });
 
 test('explain() says so when no worker is made for the task', () => {

@@ -72,7 +72,7 @@ test('hindrances() names what may pass: connection, drain, slots, amounts', () =
   ]);
   const busy = load(worker('w', { slots: 1, cpuCores: 4 }), 1, requirement({ cpuCores: 3 }));
   expect(hindrances(busy, requirement({ cpuCores: 2 }))).toEqual([
-    'all of its 1 slots are taken',
+    'its one slot is taken',
     '1 of its 4 cores are free, the task asks for 2',
   ]);
 });
