@@ -163,15 +163,7 @@ test('the looking commands show what is there', async () => {
 
 test('up is a dispatcher and a worker in one, stopped by one Ctrl-C', async () => {
   const site = openSite();
-  const node = await site.start([
-    'up',
-    '--bind',
-    '127.0.0.1',
-    '--port',
-    `${site.port}`,
-    '--api-port',
-    `${site.apiPort}`,
-  ]);
+  const node = await site.start(['up', ...site.places]);
   await site.until('its worker has joined', () => node.log().includes('Joined the dispatcher'));
   expect((await site.run(['run', 'echo up; exit 4'])).status).toBe(4);
   node.kill('SIGINT');

@@ -62,16 +62,7 @@ test('service install says so when what it started ends at once', async () => {
   const env = phone(site);
   mkdirSync(site.path('empty'));
   const service = async (...args: string[]) => site.run(['service', ...args], { env });
-  const wanted = [
-    'install',
-    'dispatcher',
-    '--bind',
-    '127.0.0.1',
-    '--port',
-    `${site.port}`,
-    '--api-port',
-    `${site.apiPort}`,
-  ];
+  const wanted = ['install', 'dispatcher', ...site.places];
   const missing = await service(...wanted, '--dist', site.path('none'));
   expect([missing.status, missing.stderr]).toEqual([2, expect.stringContaining('there is no such file or directory')]);
   expect(existsSync(join(site.home, '.termux'))).toBe(false);

@@ -159,10 +159,14 @@ export class Site {
     return this.#track(name, child, () => readFileSync(file, 'utf8'));
   }
 
+  /** Where a dispatcher of this site listens, as options. */
+  get places(): readonly string[] {
+    return ['--bind', '127.0.0.1', '--port', `${this.port}`, '--api-port', `${this.apiPort}`];
+  }
+
   /** Starts a dispatcher on this site's ports and waits until it is ready. */
   async dispatcher(args: readonly string[] = [], options: StartOptions = {}): Promise<Node> {
-    const ports = ['--bind', '127.0.0.1', '--port', `${this.port}`, '--api-port', `${this.apiPort}`];
-    const node = await this.start(['dispatcher', ...ports, ...args], options);
+    const node = await this.start(['dispatcher', ...this.places, ...args], options);
     await this.#outcome(node, 'the dispatcher is ready', 'dispatcher ready');
     return node;
   }
