@@ -43,7 +43,7 @@ param(
 $octasklyInstall = {
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
-# What a program answers is looked at below, whatever this session does about programs that fail.
+# What a program answers is looked at below, whatever PowerShell was told to do about programs that fail.
 $PSNativeCommandUseErrorActionPreference = $false
 
 # Written by whoever hands this script out; empty in the repository.
