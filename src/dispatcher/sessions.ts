@@ -103,7 +103,11 @@ export class Sessions {
     this.#sessions.set(session.number, session);
     session.joinTimer = clock.after(joinMsMax, () => link.close('it did not join in time'));
     return {
-      onMessage: (message) => this.#put((turn) => this.#onMessage(turn, session, message), session),
+      onMessage: (message, done) =>
+        this.#put((turn) => {
+          this.#onMessage(turn, session, message);
+          done?.();
+        }, session),
       onDrain: () => files.drained(),
       onEnd: () => this.#onEnd(session),
     };

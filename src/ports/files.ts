@@ -75,7 +75,7 @@ export interface BlobStore {
 export interface BlobReceiver {
   /** Bytes that are here: the next one wanted is at this offset. */
   readonly received: number;
-  /** Appends at `received`. Errors: `storage_unavailable`, and `invalid` beyond the announced size. */
+  /** Appends at `received`; `data` is not kept. Errors: `storage_unavailable`, and `invalid` beyond the announced size. */
   write(data: Uint8Array): void;
   /** All is here: true when the hash is right and the blob is in the store; false when not, then all of it is dropped. */
   finish(): Promise<boolean>;

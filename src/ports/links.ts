@@ -53,7 +53,11 @@ export interface Link<Sends> {
 }
 
 export interface LinkHandlers<Receives> {
-  onMessage(message: Receives): void;
+  /**
+   * Takes a message, which is the taker's to keep. With one that brings bytes of files comes `done`: once that is called they
+   * are gone, and the memory they stood in is used for what comes next. Whoever never calls it loses nothing but speed.
+   */
+  onMessage(message: Receives, done?: () => void): void;
   /** After `congested`: there is room again. */
   onDrain(): void;
   /** Exactly once, last. */

@@ -107,7 +107,7 @@ interface Owner<Sends, Receives> {
 }
 
 /** A connection and a session tied together; as a `Link` once it is open. */
-class Conversation<Sends extends Spoken, Receives> implements Link<Sends> {
+class Conversation<Sends extends Spoken, Receives extends Spoken> implements Link<Sends> {
   readonly remote: string;
   remoteKey = '';
   choice?: Choice;
@@ -138,7 +138,7 @@ class Conversation<Sends extends Spoken, Receives> implements Link<Sends> {
       sink: {
         transmit: (frame, lane) => this.#carrier?.write(lane, frame),
         onOpen: (remoteKey, admission) => this.#opened(remoteKey, admission),
-        onMessage: (message) => this.#handlers?.onMessage(message),
+        onMessage: (message, done) => this.#handlers?.onMessage(message, done),
         onEnd: (end) => this.end(end),
       },
     });
@@ -244,7 +244,7 @@ class Conversation<Sends extends Spoken, Receives> implements Link<Sends> {
 
 // --------------------------------------------------------------------------------------------------- dial and listen
 
-function dial<Dials extends Spoken, Listens>(
+function dial<Dials extends Spoken, Listens extends Spoken>(
   settings: Settings,
   dialect: Dialect<Dials, Listens>,
   { target, handlers }: DialCall<Dials, Listens>,
@@ -276,7 +276,7 @@ function dial<Dials extends Spoken, Listens>(
 }
 
 /** An address that is listened at and all that came in there. */
-class Listener<Dials, Listens extends Spoken> implements LinkListener {
+class Listener<Dials extends Spoken, Listens extends Spoken> implements LinkListener {
   readonly counts: Record<string, number> = {};
   readonly #settings: Settings;
   readonly #dialect: Dialect<Listens, Dials>;
@@ -371,9 +371,9 @@ class Listener<Dials, Listens extends Spoken> implements LinkListener {
  */
 function afterFirstMessage<Receives>(handlers: LinkHandlers<Receives>, known: () => void): LinkHandlers<Receives> {
   return {
-    onMessage(message) {
+    onMessage(message, done) {
       known();
-      handlers.onMessage(message);
+      handlers.onMessage(message, done);
     },
     onDrain: () => handlers.onDrain(),
     onEnd: (end) => handlers.onEnd(end),

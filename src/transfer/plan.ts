@@ -196,7 +196,8 @@ export class Plan {
     }
     this.#givers.add(key);
     piece.at += data.length;
-    piece.data.push(data);
+    // What is not in its turn outlives the message it came in.
+    piece.data.push(piece === this.#pieces[0] ? data : data.slice());
     source.owedBytes -= data.length;
     source.heardAt = now;
     source.strikes = 0;

@@ -45,7 +45,8 @@ export interface SessionSink<Receives> {
   transmit(frame: Uint8Array, lane: Lane): void;
   /** Both sides are authenticated; `remoteKey` is the other's static public key, 32 bytes. */
   onOpen(remoteKey: Uint8Array, admission: Admission): void;
-  onMessage(message: Receives): void;
+  /** `done` is as that of `LinkHandlers`. */
+  onMessage(message: Receives, done?: () => void): void;
   onEnd(end: SessionEnd): void;
 }
 
@@ -80,7 +81,7 @@ interface Track {
 /** What `HTTP`, the beginning of an answer (RFC 9112, 4), is as the length of a frame. */
 const httpAsLength = 0x48545450;
 
-export class Session<Sends extends { readonly kind: string }, Receives> {
+export class Session<Sends extends { readonly kind: string }, Receives extends { readonly kind: string }> {
   readonly #options: SessionOptions<Sends, Receives>;
   readonly #control: Track;
   /** The lanes of the connection; what belongs on one it does not have goes over `control`. */
@@ -244,6 +245,7 @@ export class Session<Sends extends { readonly kind: string }, Receives> {
       this.#end('malformed', `The other side sent no valid message: ${error.message}.`);
       return;
     }
-    this.#options.sink.onMessage(message);
+    const { sink, crypto } = this.#options;
+    sink.onMessage(message, laneOf(message) === 'blobs' ? () => crypto.release(encoded) : undefined);
   }
 }

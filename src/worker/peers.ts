@@ -250,7 +250,7 @@ export class Peers {
     else this.#makeRoom();
     this.#watch();
     return {
-      onMessage: (message) => {
+      onMessage: (message, done) => {
         connection.heardAt = clock.steady();
         if (connection.peer !== null) this.#hear(connection, connection.peer, message);
         else if (message.kind === 'peerHello') {
@@ -259,6 +259,7 @@ export class Peers {
           const peer = this.#greet(connection, message);
           greeted?.({ ok: true, peer });
         } else this.#hangUp(connection, 'it did not say who it is');
+        done?.();
       },
       onDrain: () => {
         const { peer } = connection;

@@ -150,11 +150,12 @@ export class Worker {
     const patience = this.#parts.clock.after(welcomeMsMax, () => link.close('the dispatcher did not answer the join'));
     link.send({ kind: 'join', worker: this.#parts.declaration, held: this.#attempts.held() });
     return {
-      onMessage: (message) => {
+      onMessage: (message, done) => {
         patience.cancel();
         if (this.#link !== link) return;
         this.#joined?.heartbeat.heard();
         this.#onMessage(link, address, message);
+        done?.();
       },
       onDrain: () => {
         this.#attempts.drained();

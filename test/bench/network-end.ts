@@ -79,7 +79,10 @@ async function listenLink(carrier: CarrierName, host: string): Promise<number> {
     if (message.kind === 'blobWanted') link.send({ kind: 'blobRefused', blob, detail: 'Everything has arrived.' });
   };
   const listener = await linksOf(carrier).listen({ host, port: 0 }, (link) => ({
-    onMessage: (message) => answer(link, message),
+    onMessage(message, done) {
+      answer(link, message);
+      done?.();
+    },
     onDrain() {},
     onEnd() {},
   }));

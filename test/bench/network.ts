@@ -17,6 +17,8 @@ export interface NetworkFigures {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly megabytesPerSecond: number;
+  /** Of every trip, sorted, ms. */
+  readonly times: readonly number[];
 }
 
 export interface NetworkOptions {
@@ -59,7 +61,7 @@ export async function measureBetween(
     const dialler = start(from, 'dial', carrier, there.host, port, JSON.stringify(work));
     const { times, megabytesPerSecond }: Figures = JSON.parse(await firstLine(dialler.stdout));
     await dialler.exited;
-    return { p50Ms: at(times, 0.5), p99Ms: at(times, 0.99), megabytesPerSecond };
+    return { p50Ms: at(times, 0.5), p99Ms: at(times, 0.99), megabytesPerSecond, times };
   } finally {
     listener.kill();
     await listener.exited;
@@ -83,8 +85,15 @@ function at(sorted: readonly number[], part: number): number {
 
 /** Of each figure by itself. */
 export function medians(rounds: readonly NetworkFigures[]): NetworkFigures {
-  const of = (key: keyof NetworkFigures): number => median(rounds.map((each) => each[key]));
-  return { p50Ms: of('p50Ms'), p99Ms: of('p99Ms'), megabytesPerSecond: of('megabytesPerSecond') };
+  const of = (key: Exclude<keyof NetworkFigures, 'times'>): number => median(rounds.map((each) => each[key]));
+  const times = rounds.flatMap((each) => each.times).toSorted((a, b) => a - b);
+  return { p50Ms: of('p50Ms'), p99Ms: of('p99Ms'), megabytesPerSecond: of('megabytesPerSecond'), times };
+}
+
+/** As one long round: for what is seldom, and so differs from round to round. */
+export function together(rounds: readonly NetworkFigures[]): NetworkFigures {
+  const { times, megabytesPerSecond } = medians(rounds);
+  return { p50Ms: at(times, 0.5), p99Ms: at(times, 0.99), megabytesPerSecond, times };
 }
 
 if (import.meta.main) {

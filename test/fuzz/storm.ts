@@ -81,7 +81,7 @@ const proofs: readonly Proof[] = [
 ];
 
 /** The struck session, and a peer that opens it in good order as far as it is wanted to. */
-class Scene<Sends extends { readonly kind: string }, Receives> {
+class Scene<Sends extends { readonly kind: string }, Receives extends { readonly kind: string }> {
   readonly session: Session<Sends, Receives>;
   readonly messages: Receives[] = [];
   /** Frames of the peer that have not been delivered. */
@@ -179,7 +179,7 @@ function mutatedContent(draw: Draw, honest: Uint8Array, other: Uint8Array): Uint
   }
 }
 
-class Storm<Sends extends { readonly kind: string }, Receives> {
+class Storm<Sends extends { readonly kind: string }, Receives extends { readonly kind: string }> {
   readonly during = { hello: 0, handshake: 0, open: 0 };
   readonly ends: Record<string, number> = {};
   sessions = 0;

@@ -200,4 +200,21 @@ describe('Plan', () => {
     expect(scene.plan.take('a', { offset: mebibyte, data: new Uint8Array(2 * mebibyte) }, 1)).toEqual([]);
     expect(scene.plan.strayParts).toBe(3);
   });
+
+  test('keeps what comes before its turn, whatever becomes of the message it came in', () => {
+    const scene = new Scene(16 * mebibyte);
+    scene.add('a', 0);
+    scene.add('b', 1);
+    const [first, second] = scene.plan.ask(0);
+    if (first === undefined || second === undefined) throw new Error('two pieces are asked of two');
+    const early = new Uint8Array(second.length).fill(2);
+    expect(scene.plan.take(second.source, { offset: second.offset, data: early }, 1)).toEqual([]);
+    early.fill(0);
+    const inTurn = { offset: first.offset, data: new Uint8Array(first.length).fill(1) };
+    const given = scene.plan.take(first.source, inTurn, 1);
+    expect(given.map((data) => [data.length, data[0], data.at(-1)])).toEqual([
+      [first.length, 1, 1],
+      [second.length, 2, 2],
+    ]);
+  });
 });

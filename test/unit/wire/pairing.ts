@@ -9,7 +9,7 @@ import type { Gate, Side } from '../../../src/wire/opening.ts';
 import { Session, type SessionEnd, type SessionOptions } from '../../../src/wire/session.ts';
 
 /** One end of a conversation, with all that came out of it. */
-interface End<Sends extends { readonly kind: string }, Receives> {
+interface End<Sends extends { readonly kind: string }, Receives extends { readonly kind: string }> {
   readonly session: Session<Sends, Receives>;
   /** Frames not yet delivered. */
   readonly out: Uint8Array[];
@@ -43,7 +43,7 @@ export function listener(gate: Partial<Gate> = {}): Side {
   };
 }
 
-function makeEnd<S extends { readonly kind: string }, R>(
+function makeEnd<S extends { readonly kind: string }, R extends { readonly kind: string }>(
   required: Pick<SessionOptions<S, R>, 'side' | 'dialect' | 'staticKeypair'>,
   options: Options<S, R>,
 ) {

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'bun:test';
+import { present } from '../../../src/base/assert.ts';
+import { nativeCrypto } from '../../../src/runtime/crypto.ts';
 import { messageBytesMax } from '../../../src/wire/channel.ts';
 import { workerDialect } from '../../../src/wire/dialects.ts';
 import { encodeFrame, frameHeaderBytes } from '../../../src/wire/frame.ts';
 import { encodeDecline } from '../../../src/wire/hello.ts';
-import { entriesMax } from '../../../src/wire/messages.ts';
+import { entriesMax, type WorkerMessage } from '../../../src/wire/messages.ts';
 import { codes, keys, makePair, opened, settle } from './pairing.ts';
 import { assignments, dispatcherMessages, workerMessages } from './samples.ts';
 
@@ -149,6 +151,32 @@ describe('Session', () => {
     const http = makePair();
     http.dispatcher.session.receive(encodeFrame(new TextEncoder().encode('GET / HTTP/1.1')));
     expect(codes(http.dispatcher)).toEqual(['malformed']);
+  });
+
+  test('takes back the memory of the bytes of a file once they are done with, and of nothing else', () => {
+    const given: Uint8Array[] = [];
+    const crypto = { ...nativeCrypto, release: (bytes: Uint8Array) => void given.push(bytes) };
+    const taken: { message: WorkerMessage; done: (() => void) | undefined }[] = [];
+    const sink = {
+      transmit: (frame: Uint8Array) => sides.dispatcher.out.push(frame),
+      onOpen() {},
+      onMessage: (message: WorkerMessage, done?: () => void) => void taken.push({ message, done }),
+      onEnd() {},
+    };
+    const sides = makePair({}, { crypto, sink });
+    settle(sides);
+    const data = new Uint8Array(200_000).fill(7);
+    sides.worker.session.send({ kind: 'blobData', parts: [{ blob: `sha256:${'ab'.repeat(32)}`, offset: 0, data }] });
+    sides.worker.session.send({ kind: 'goodbye' });
+    settle(sides);
+    const [file, goodbye] = taken;
+    if (file?.message.kind !== 'blobData') throw new Error('the bytes come first');
+    expect(goodbye).toEqual({ message: { kind: 'goodbye' }, done: undefined });
+    const view = present(file.message.parts[0], 'a part').data;
+    expect(view).toEqual(data);
+    given.length = 0;
+    file.done?.();
+    expect(given.map(({ buffer }) => buffer)).toEqual([view.buffer]);
   });
 
   test('ends once: nothing goes in or out afterwards', () => {
