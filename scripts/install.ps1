@@ -54,6 +54,8 @@ $baked_version = ''
 
 # What has to be free while the program is put there, MB.
 $room = 250
+# Bytes that no file of a release has.
+$largest = 400000000
 
 function Write-Step([string] $Text) { if (-not $Quiet) { Write-Host $Text } }
 
@@ -118,24 +120,55 @@ function Get-Part([string] $Name, [string] $Path) {
   $url = "$source/$Name"
   if ($pin) {
     # Only curl, which Windows has, knows a server by its key.
-    & curl.exe -q -fsSLk --noproxy '*' --pinnedpubkey $pin --max-filesize 400000000 --connect-timeout 10 --speed-limit 1 --speed-time 60 --retry 20 --retry-delay 3 --retry-max-time 1200 -o $Path $url
+    & curl.exe -q -fsSLk --noproxy '*' --pinnedpubkey $pin --max-filesize $largest --connect-timeout 10 --speed-limit 1 --speed-time 60 --retry 20 --retry-delay 3 --retry-max-time 1200 -o $Path $url
     return $LASTEXITCODE -eq 0
   }
-  $direct = @{}
-  if ($near -and $PSVersionTable.PSVersion.Major -ge 6) { $direct = @{ NoProxy = $true } }
   for ($try = 1; ; $try++) {
     try {
-      Invoke-WebRequest -UseBasicParsing -Uri $url -OutFile $Path @direct
+      Receive-File $url $Path
       return $true
     } catch {
-      $status = 0
-      if ($_.Exception.PSObject.Properties['Response'] -and $_.Exception.Response) { $status = [int] $_.Exception.Response.StatusCode }
+      $status = Get-HttpStatus $_.Exception
       if ($status -eq 404) { return $false }
       # Others download just now.
-      if (($status -ne 429 -and $status -ne 503) -or $try -ge 20) { throw "Cannot fetch ${url}: $($_.Exception.Message) Nothing was changed." }
+      if (($status -ne 429 -and $status -ne 503) -or $try -ge 20) { throw "Cannot fetch ${url}: $($_.Exception.GetBaseException().Message) Nothing was changed." }
       Start-Sleep -Seconds 3
     }
   }
+}
+
+# Not Invoke-WebRequest, which takes whatever it is sent, and waits for the rest of it for ever.
+function Receive-File([string] $Url, [string] $Path) {
+  $request = [System.Net.WebRequest]::Create($Url)
+  if ($near) { $request.Proxy = $null }
+  $request.UserAgent = 'octaskly'
+  $request.Timeout = 30000
+  $response = $request.GetResponse()
+  try {
+    $from = $response.GetResponseStream()
+    $to = [System.IO.File]::Create($Path)
+    try {
+      $buffer = New-Object byte[] 1048576
+      $left = $largest
+      while ($true) {
+        $piece = $from.ReadAsync($buffer, 0, $buffer.Length)
+        if (-not $piece.Wait(60000)) { throw 'nothing more came for a minute.' }
+        $count = $piece.Result
+        if ($count -eq 0) { break }
+        $left -= $count
+        if ($left -lt 0) { throw "it is larger than any octaskly ($largest bytes)." }
+        $to.Write($buffer, 0, $count)
+      }
+    } finally { $to.Dispose() }
+  } finally { $response.Close() }
+}
+
+# What a server answered in place of a file; 0 when it did not.
+function Get-HttpStatus([Exception] $Trouble) {
+  for ($cause = $Trouble; $cause; $cause = $cause.InnerException) {
+    if ($cause -is [System.Net.WebException] -and $cause.Response) { return [int] $cause.Response.StatusCode }
+  }
+  return 0
 }
 
 function Assert-Sum([string] $Path, [string] $Sum, [string] $What) {
@@ -443,7 +476,9 @@ function Uninstall-Octaskly([string] $Directory, [string] $Program) {
       $ids = @($running | ForEach-Object { $_.Id }) -join ', '
       throw "$Program runs as process ${ids}: stop it (Stop-Process -Id $ids), and do this again. Its services are removed, and nothing else."
     }
-    Remove-Item -LiteralPath $Program -Force
+    # Of a process of somebody else it is not told what it runs.
+    try { Remove-Item -LiteralPath $Program -Force }
+    catch { throw "$Program stays: $($_.Exception.Message) If somebody else runs it, stop that, and do this again. Its services are removed, and nothing else." }
     Write-Step "Removed $Program"
   } else {
     Write-Step "There is no $Program."
@@ -483,10 +518,7 @@ function Install-Octaskly([string] $Directory, [string] $Program) {
   $work = Join-Path $Directory ".octaskly-install.$PID"
   [void] (New-Item -ItemType Directory -Force -Path $work)
   $near = Test-Near $source
-  # Windows PowerShell 5.1 has no switch for it.
-  $proxy = [System.Net.WebRequest]::DefaultWebProxy
   try {
-    if ($near) { [System.Net.WebRequest]::DefaultWebProxy = $null }
     $listPath, $manifestPath = (Join-Path $work 'SHA256SUMS'), (Join-Path $work 'manifest.json')
     $answered = Get-Part 'download/SHA256SUMS' $listPath
     if ($answered -and (Test-List $listPath)) { Get-FromDispatcher $work $target $tokenSums }
@@ -497,7 +529,6 @@ function Install-Octaskly([string] $Directory, [string] $Program) {
     Assert-NoDowngrade $answer $Program
     Set-Program (Join-Path $work 'octaskly.exe') $Program
   } finally {
-    [System.Net.WebRequest]::DefaultWebProxy = $proxy
     Remove-Item -LiteralPath $work -Recurse -Force -ErrorAction SilentlyContinue
   }
   Write-Step "Installed ${answer}: $Program"

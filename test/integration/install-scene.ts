@@ -71,7 +71,7 @@ export class InstallScene {
   }
 
   /** Hands out a program for these targets, as a dispatcher does; gives the sums. */
-  offer(text = program(), targets: readonly string[] = ['linux-x64']): string {
+  offer(text: string | Uint8Array<ArrayBuffer> = program(), targets: readonly string[] = ['linux-x64']): string {
     const sums = targets.map((target) => `${sha256Hex(text)}  ${target}\n`).join('');
     this.files.set('download/SHA256SUMS', sums);
     for (const target of targets) {

@@ -12,6 +12,7 @@ const platforms = new Map<string, Platform>([
   ['x64-musl', { files: ['musl.test.ts'], targets: ['linux-x64-musl'] }],
   ['armv7', { files: ['node.test.ts', 'armv7.test.ts'] }],
   ['windows', { files: ['windows.test.ts'] }],
+  ['powershell', { files: ['powershell.test.ts'] }],
   ['formats', { files: ['formats.test.ts'] }],
   ['packages', { files: ['packages.test.ts', 'packages-windows.test.ts'] }],
 ]);

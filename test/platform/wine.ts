@@ -31,6 +31,8 @@ export const notUnderWine =
   'limits of memory and processes by job objects and what tasks used, access lists, Ctrl-C and the terminal dashboard, services, the firewall, power';
 
 const environment = {
+  // What the words that it is given are encoded in.
+  LANG: 'C.UTF-8',
   ...{ PATH: '/usr/bin:/bin', HOME: prefix, WINEPREFIX: prefix, DISPLAY: '' },
   // No messages of Wine's own, and neither .NET nor a browser to be installed first.
   ...{ WINEDEBUG: '-all', WINEDLLOVERRIDES: 'mscoree,mshtml=' },
