@@ -3,6 +3,7 @@
  * refused with a sentence; how a worker is found and asked is the role's part.
  */
 
+import { limits } from '../api/limits.ts';
 import { type IsolationDemand, noDemand } from '../core/isolation.ts';
 import { priorities } from '../core/task.ts';
 import type { runOptions } from './client-options.ts';
@@ -18,7 +19,6 @@ type RunValues = Values<typeof runOptions>;
 
 /** What a dispatcher takes when nothing is said. */
 const timeoutMsDefault = 3_600_000;
-const maxOutputBytesDefault = 10_000_000;
 
 /** Runs the command on a peer, when `--p2p` asks for it. Errors: `usage` for what needs a dispatcher. */
 export const runDirectly: DirectAction<typeof runOptions> = async ({ roles, terminal }, values, words) => {
@@ -65,7 +65,8 @@ function specOf(values: RunValues, command: string): Omit<PeerTask['spec'], 'std
     },
     ...{ timeoutMs: values.timeoutMs ?? timeoutMsDefault, env: Object.fromEntries(env), inputs: [], outputs: [] },
     outputsAt: 'dispatcher',
-    maxOutputBytes: values.maxOutputBytes ?? maxOutputBytesDefault,
+    // What goes beyond is lost: as much as can be is kept.
+    maxOutputBytes: values.maxOutputBytes ?? limits.outputBytesMax,
     requires: {
       ...{ cpuCores: cpus, memoryMb, gpu: gpus, labels: Object.fromEntries(label), platform: null, arch: null },
       isolation: demandOf(values),

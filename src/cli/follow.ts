@@ -53,7 +53,9 @@ function earlierAttempts(attempts: readonly AttemptView[], last: number): readon
 }
 
 /** What `--max-output` cut off; null when nothing was. */
-export function discardedText(task: TaskView): string | null {
+export function discardedText(
+  task: Pick<TaskView, 'discarded_bytes' | 'stdout_bytes' | 'stderr_bytes' | 'max_output'>,
+): string | null {
   const { discarded_bytes: discarded, stdout_bytes: stdout, stderr_bytes: stderr, max_output: max } = task;
   if (discarded === 0) return null;
   const full = [stdout >= max ? 'standard output' : '', stderr >= max ? 'standard error' : ''].filter(Boolean);

@@ -128,10 +128,10 @@ function multicastFinding(facts: NetworkFacts, probe: MulticastFacts, severity: 
     const help = [...remedies.openHere(facts, [port]), aroundMulticast];
     return [{ name: 'multicast_not_heard', severity, about, sentence, remedies: help }];
   }
-  const sentence = `${port.purpose} cannot use ${about} (${address}): ${failure}.`;
-  const help = /in use|EADDRINUSE/i.test(failure)
-    ? remedies.whoListens(platform, port.number)
-    : remedies.routeMulticast(platform, about);
+  const isTaken = /in use|EADDRINUSE/i.test(failure);
+  const why = isTaken ? `another program holds UDP port ${port.number} for itself alone (${failure})` : failure;
+  const sentence = `${port.purpose} cannot use ${about} (${address}): ${why}.`;
+  const help = isTaken ? remedies.whoListens(platform, port.number) : remedies.routeMulticast(platform, about);
   return [
     { name: 'multicast_not_sent', severity, about, sentence, remedies: [...remedies.here(help), aroundMulticast] },
   ];

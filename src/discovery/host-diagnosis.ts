@@ -13,7 +13,7 @@ import * as remedies from './remedies.ts';
 /** What is to be said of `host`. */
 export function diagnoseHost(facts: NetworkFacts, host: HostFacts): Finding[] {
   if (host.unresolved !== null) return [notResolved(facts, host, host.unresolved)];
-  const blocked = reachFinding(facts, host);
+  const blocked = withPortMeant(facts, host, reachFinding(facts, host));
   const aboveTcp = [...apiFinding(host), ...clockFinding(facts, host)];
   if (blocked !== null) return [blocked, ...(host.apiReach === 'open' ? aboveTcp : [])];
   return [
@@ -64,7 +64,8 @@ function reachFinding(facts: NetworkFacts, given: HostFacts): Finding | null {
   const ports: readonly Port[] = [{ protocol: 'tcp', number: port, purpose: peerOf === null ? 'workers' : 'peers' }];
   switch (reach) {
     case 'unreachable': {
-      if (isLinkLocal6(host) && withoutZone(host) === host) return withoutItsZone(facts, about, host);
+      const zoned = isLinkLocal6(host) ? ofNoInterface(facts, about, host) : null;
+      if (zoned !== null) return zoned;
       const sentence = `This machine has no route to ${named(given)}: it is in none of its networks, and no router is known that leads there. Nothing was sent.`;
       const help = [
         ...remedies.here(remedies.showRoute(facts.platform, address ?? host)),
@@ -95,12 +96,31 @@ function reachFinding(facts: NetworkFacts, given: HostFacts): Finding | null {
   }
 }
 
-/** An address of every link at once leads nowhere (RFC 4007 section 6). */
-function withoutItsZone({ interfaces }: NetworkFacts, about: string, host: string): Finding {
+/** An address of every link at once, or of one that is not there, leads nowhere (RFC 4007 section 6). */
+function ofNoInterface({ interfaces }: NetworkFacts, about: string, host: string): Finding | null {
+  const address = withoutZone(host);
+  const zone = host.slice(address.length + 1);
+  // Windows tells interfaces by numbers, Android of none.
+  if (/^\d+$/.test(zone) || (zone !== '' && interfaces.some(({ name }) => name === zone))) return null;
+  if (zone !== '' && interfaces.length === 0) return null;
   const used = interfaces.filter(({ leftOut }) => leftOut === null).map(({ name }) => name);
-  const sentence = `${host} is an address of one link alone, and does not say of which: the interface that leads there goes behind it.`;
-  const help = used.flatMap((name) => remedies.here(`octaskly doctor net '${host}%${name}'`));
+  const sentence =
+    zone === ''
+      ? `${host} is an address of one link alone, and does not say of which: the interface that leads there goes behind it.`
+      : `This machine has no interface "${zone}": behind the address goes the one that leads there from here; there is: ${interfaces.map(({ name }) => name).join(', ')}.`;
+  const help = used.flatMap((name) => remedies.here(`octaskly doctor net '${address}%${name}'`));
   return { name: 'no_route', severity: 'failure', about, sentence, remedies: help };
+}
+
+/** `fd00::1:7878` is an address; who typed it may have meant a port. */
+function withPortMeant({ peerPort }: NetworkFacts, target: HostFacts, finding: Finding | null): Finding | null {
+  const { host } = target;
+  const typed = /^(.*[^:]):(\d+)$/.exec(host);
+  if (finding === null || familyOf(host) === 4 || typed === null) return finding;
+  const [, address, port] = typed;
+  if (![target.port, target.apiPort, peerPort].includes(Number(port))) return finding;
+  const meant = remedies.at('here, if that is a port', `octaskly doctor net '[${address}]:${port}'`);
+  return { ...finding, remedies: [meant, ...finding.remedies] };
 }
 
 /** Nothing of the other side is there, not even below IP: off, elsewhere, or kept apart from us. */
@@ -114,7 +134,7 @@ function hostSilent({ neighbours, platform }: NetworkFacts, given: HostFacts): F
           .slice(0, 3)
           .map((each) => each.address)
           .join(', ')} ${others.length === 1 ? 'does' : 'do'}`;
-  const sentence = `${named(given)} belongs to the network of ${sameNetwork ?? 'this machine'} and does not answer when it is asked for its hardware address (ARP), ${because}: it is off, has another address, or the access point keeps its devices apart (client isolation, AP isolation, guest network). Client isolation is switched off in the access point; no firewall rule helps against it.`;
+  const sentence = `${named(given)} belongs to the network of ${sameNetwork ?? 'this machine'} and does not answer when it is asked for its hardware address (${familyOf(address ?? host) === 6 ? 'neighbour discovery' : 'ARP'}), ${because}: it is off, has another address, or the access point keeps its devices apart (client isolation, AP isolation, guest network). Client isolation is switched off in the access point; no firewall rule helps against it.`;
   const look = remedies.showNeighbour(platform, address ?? host);
   return { name: 'host_silent', severity: 'failure', about: host, sentence, remedies: remedies.here(look) };
 }
@@ -144,6 +164,10 @@ function handshakeFindings(facts: NetworkFacts, given: HostFacts, handshake: Han
       return [{ name: 'not_admitted', severity: 'failure', about, sentence, remedies: remedies.joining(host) }];
     }
     case 'refused': {
+      if (isOfWrongClock(facts, given)) {
+        const sentence = `A node of octaskly listens at ${about}, and it is not known whose port that is: its beacons say so, and are not believed while its clock or this machine's is wrong.`;
+        return [{ name: 'not_admitted', severity: 'note', about, sentence, remedies: [] }];
+      }
       // Without anything to show that is what a careful dispatcher answers.
       const severity = facts.belonging === null ? 'note' : 'failure';
       const sentence = `A node of octaskly listens at ${about}. ${detail}`;
@@ -186,10 +210,20 @@ function announcementFindings(facts: NetworkFacts, given: HostFacts): Finding[] 
   return [{ name: 'not_announced', severity, about: host, sentence, remedies: help }];
 }
 
+/** Its beacons were heard and not believed, as ours are there. */
+function isOfWrongClock({ beacons }: NetworkFacts, { address }: HostFacts): boolean {
+  return (
+    address !== null && (beacons?.skews.some((skew) => withoutZone(skew.address) === withoutZone(address)) ?? false)
+  );
+}
+
 /** A member of our cluster does not hear what is sent to its port of beacons. */
-function beaconsFiltered({ beaconPort, beacons, belonging }: NetworkFacts, given: HostFacts): Finding[] {
+function beaconsFiltered(facts: NetworkFacts, given: HostFacts): Finding[] {
+  const { beaconPort, beacons, belonging } = facts;
   const { host, address, isSelf, beaconAnswered, handshake } = given;
   if (beaconAnswered !== false || isSelf || beacons === null || address === null) return [];
+  // It does not believe the question, and that is said of its clock.
+  if (isOfWrongClock(facts, given)) return [];
   const heard = beacons.heard.find(({ addresses }) => holds(addresses, address));
   const isOurs = belonging !== null && handshake?.outcome === 'open' && handshake.fingerprint === belonging.fingerprint;
   if (heard === undefined && !isOurs) return [];

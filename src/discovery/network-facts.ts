@@ -102,7 +102,7 @@ export interface BeaconFacts {
   /** The nodes heard. */
   readonly heard: readonly HeardNode[];
   /** Nodes of the cluster whose clocks are too far off for their beacons to be believed; ms ahead of ours. */
-  readonly skews: readonly { readonly node: string; readonly aheadMs: number }[];
+  readonly skews: readonly { readonly node: string; readonly address: string; readonly aheadMs: number }[];
   /** Datagrams that no key of this data directory opens. */
   readonly foreign: number;
 }

@@ -125,7 +125,7 @@ function heardNode(peer: Peer): HeardNode {
 function beaconFacts({ peers, skews, counts }: BeaconNode): BeaconFacts {
   return {
     heard: peers.all().map(heardNode),
-    skews: skews.map(({ name, differenceMs }) => ({ node: name, aheadMs: differenceMs })),
+    skews: skews.map(({ name, from, differenceMs }) => ({ node: name, address: from.address, aheadMs: differenceMs })),
     foreign: counts.other_cluster ?? 0,
   };
 }

@@ -5,11 +5,12 @@
  * With `--discovery false` nothing is sent to a group and nobody is listened to.
  */
 
+import { isIP } from 'node:net';
 import { OctasklyError } from '../base/errors.ts';
 import { parseAddress } from '../cli/option.ts';
 import type { DoctorValues } from '../cli/options.ts';
 import { mdnsPort } from '../discovery/finding.ts';
-import { isLinkLocal6 } from '../discovery/mdns/networks.ts';
+import { isLinkLocal6, isNobodys, withoutZone } from '../discovery/mdns/networks.ts';
 import type { ListedInterface, NeighbourFacts, NetworkFacts, Platform, Port } from '../discovery/network-facts.ts';
 import { isAndroid } from '../runtime/android.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -18,6 +19,7 @@ import { readFirewalls } from '../runtime/firewall.ts';
 import { surveyInterfaces } from '../runtime/interfaces.ts';
 import { neighbourAnswers, readGateway, readNeighbours } from '../runtime/neighbours.ts';
 import { isListenedAt, isUdpTaken, reachOf } from '../runtime/net-probe.ts';
+import { isLoopback } from '../runtime/networks.ts';
 import { givenEnvironment } from '../runtime/own-secrets.ts';
 import { protocolVersion } from '../wire/messages.ts';
 import { absolute } from './common.ts';
@@ -37,7 +39,15 @@ export function targetIn(text: string, values: DoctorValues): Target {
   const parsed = parseAddress(text);
   if ('expected' in parsed)
     throw new OctasklyError('usage', `"${text}" is no host to look at; doctor net takes ${parsed.expected}.`);
-  return { host: parsed.value.host, port: parsed.value.port ?? values.port, apiPort: values.apiPort };
+  // An IPv4 address in the notation of IPv6 is reached by IPv4 (RFC 4291, 2.5.5.2).
+  const host = parsed.value.host.replace(/^::ffff:(?=\d+\.)/i, '');
+  if (isIP(withoutZone(host)) !== 0 && isNobodys(host) && !isLoopback(host)) {
+    throw new OctasklyError(
+      'usage',
+      `${host} is no address of a host: it stands for all addresses of a machine, or for many hosts at once. Name one: octaskly doctor net HOST[:PORT].`,
+    );
+  }
+  return { host, port: parsed.value.port ?? values.port, apiPort: values.apiPort };
 }
 
 /** Everything that can be found out. Errors: `io`, `forbidden`, for what is kept in the data directory. */

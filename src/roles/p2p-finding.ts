@@ -30,7 +30,7 @@ import type { KeyPair } from '../wire/noise.ts';
 import { whyNobody } from './p2p-refusal.ts';
 
 /** How long peers are listened for. */
-const findMs = 2000;
+export const findMs = 2000;
 /** After the first that suits, others get this long to answer: the best of them is wanted, not the fastest. */
 const othersMs = 100;
 const lookMs = 25;
@@ -92,15 +92,21 @@ function memberTest(belongings: readonly Belonging[]): (peer: Peer) => boolean {
   };
 }
 
+interface Search {
+  readonly requires: Requirement;
+  readonly belongings: readonly Belonging[];
+  /** Steady ms; looked for until then at most. */
+  readonly until: number;
+}
+
 /** Waits until a member suits the task: the best first. Error: `not_found` with a sentence on why nobody does. */
 export async function findPeers(
   node: Pick<BeaconNode, 'peers' | 'ask'>,
-  requires: Requirement,
-  belongings: readonly Belonging[],
+  { requires, belongings, until: end }: Search,
 ): Promise<readonly Peer[]> {
   const startedAt = systemClock.steady();
   const isMember = memberTest(belongings);
-  let until = startedAt + findMs;
+  let until = end;
   for (let askedAt = startedAt, found = false; systemClock.steady() < until; ) {
     if (!found && node.peers.ranked(requires).some(isMember)) {
       found = true;

@@ -7,20 +7,24 @@ import type { Peer } from '../discovery/peer-table.ts';
 import type { BeaconNode } from '../ports/discovery.ts';
 import { placeOf } from '../runtime/addresses.ts';
 
+/** An address is of little use when its port is cut off. */
+const addressLeast = '255.255.255.255:65535'.length;
+
+/** On a narrow terminal those go first that are not needed to reach and to tell apart who is there. */
 const columns: readonly Column[] = [
-  { title: 'NAME' },
-  { title: 'ROLE' },
+  { title: 'NAME', flexible: true, least: 8 },
+  { title: 'ROLE', spare: 1 },
   { title: 'STATE' },
-  { title: 'ADDRESS' },
-  { title: 'SLOTS FREE', align: 'right' },
-  { title: 'WAITING', align: 'right' },
-  { title: 'CPUS', align: 'right' },
-  { title: 'MEMORY MB FREE', align: 'right' },
-  { title: 'GPUS', align: 'right' },
-  { title: 'LOAD', align: 'right' },
-  { title: 'HEARD', align: 'right' },
-  { title: 'ID', flexible: true },
-  { title: 'LABELS', flexible: true },
+  { title: 'ADDRESS', flexible: true, least: addressLeast },
+  { title: 'SLOTS FREE', align: 'right', spare: 2 },
+  { title: 'WAITING', align: 'right', spare: 9 },
+  { title: 'CPUS', align: 'right', spare: 3 },
+  { title: 'MEMORY MB FREE', align: 'right', spare: 4 },
+  { title: 'GPUS', align: 'right', spare: 8 },
+  { title: 'LOAD', align: 'right', spare: 6 },
+  { title: 'HEARD', align: 'right', spare: 7 },
+  { title: 'ID', flexible: true, spare: 10 },
+  { title: 'LABELS', flexible: true, spare: 5 },
 ];
 
 /** Instants at the moment of showing: steady and wall ms. */

@@ -20,8 +20,8 @@ export interface PeerLinksOptions {
   readonly limits?: LinksOptions['limits'];
 }
 
-/** Fewer than at a dispatcher: whoever knocks at a worker is one of a few. */
-const peerStrangers = { unauthenticatedMax: 64, unauthenticatedPerAddressMax: 16 };
+/** Fewer than at a dispatcher: whoever knocks at a worker is one of a few. One machine may start dozens of `run --p2p`. */
+const peerStrangers = { unauthenticatedMax: 128, unauthenticatedPerAddressMax: 64 };
 
 /** The links of one node with its peers. */
 export function createPeerLinks({ staticKeypair, psks, admits, log, limits }: PeerLinksOptions): PeerLinks {

@@ -1,7 +1,7 @@
 /**
  * The end of a worker that leaves: it goes once nothing runs or waits here, all ends are stored, and the files that stayed
  * here were brought to the dispatcher. What cannot be delivered is waited for as long as files are asked for, and a while
- * longer; then it goes all the same. Results are lost with it, files that stayed are not: they wait on disk.
+ * longer, also when the link breaks in the middle; then it goes all the same. Results are lost with it, files that stayed are not: they wait on disk.
  */
 
 import type { Clock, Timer } from '../ports/time.ts';
@@ -29,6 +29,8 @@ export class Farewell {
   readonly #parts: Parts;
   #timer: Timer | null = null;
   #isHurried = false;
+  /** The dispatcher was there when this worker began to leave, and may be asking for files. */
+  #isGiving = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -37,6 +39,7 @@ export class Farewell {
   /** Something ended, or was taken: goes if nothing is left to do. */
   look(): void {
     const { clock, attempts, goodbye } = this.#parts;
+    this.#isGiving ||= this.#parts.isJoined();
     if (!attempts.isIdle || attempts.backlog.waiting > 0) return;
     if (attempts.unstored > 0 || this.#hasToGive) {
       this.#timer ??= clock.after(farewellMs, () => this.#giveUp());
@@ -56,8 +59,9 @@ export class Farewell {
   }
 
   get #hasToGive(): boolean {
-    const { kept, isJoined } = this.#parts;
-    return kept.size > 0 && isJoined() && !this.#isHurried;
+    const { kept, isJoined, staging } = this.#parts;
+    const isHeard = isJoined() || (this.#isGiving && staging.wasAskedWithin(farewellMs));
+    return kept.size > 0 && isHeard && !this.#isHurried;
   }
 
   #giveUp(): void {

@@ -232,3 +232,13 @@ describe('map', () => {
     expect([shell.stdout.text, dispatcher.requests.length]).toEqual(["gzip -k 'a b'\n", 0]);
   });
 });
+
+test('run --p2p keeps as much output as run does, unless it is told how much', async () => {
+  const { shell } = start();
+  expect(await shell.run('run', '--p2p', '-n', 'x')).toBe(0);
+  expect(await shell.run('run', '--p2p', '-n', '--max-output', '5', 'x')).toBe(0);
+  expect(shell.roleCalls).toMatchObject([
+    ['runOnPeer', { maxOutputBytes: 2 ** 30 }],
+    ['runOnPeer', { maxOutputBytes: 5 }],
+  ]);
+});

@@ -138,7 +138,8 @@ export class Shell {
     return runCli(argv, environment);
   }
 
-  private terminal(): Terminal {
+  /** As commands see it. */
+  terminal(): Terminal {
     const { stdin = null, env = {} } = this.options;
     return {
       stdout: this.stdout,

@@ -189,6 +189,35 @@ describe('diagnose() of this machine', () => {
     expect(finding?.remedies.map(({ command }) => command)).toEqual(["octaskly doctor net 'fe80::7%eth0'"]);
   });
 
+  test('says that the interface of a link-local address is none of this machine', () => {
+    const named = (address: string) => host({ host: address, address, reach: 'unreachable', handshake: null });
+    const [finding] = diagnose(named('fe80::7%wlan9'));
+    expect(finding?.sentence).toContain('no interface "wlan9"');
+    expect(finding?.sentence).toContain('there is: eth0, docker0');
+    expect(finding?.remedies.map(({ command }) => command)).toEqual(["octaskly doctor net 'fe80::7%eth0'"]);
+    for (const there of ['fe80::7%eth0', 'fe80::7%3'])
+      expect(diagnose(named(there))[0]?.sentence).toContain('no route to');
+  });
+
+  test('asks whether a port was meant where an IPv6 address ends as one', () => {
+    const first = (address: string) =>
+      diagnose(host({ host: address, address, reach: 'filtered', handshake: null, neighbour: false }))[0];
+    expect(first('fd00::1:7878')?.remedies[0]?.command).toBe("octaskly doctor net '[fd00::1]:7878'");
+    expect(first('fd00::1:7878')?.sentence).toContain('(neighbour discovery)');
+    expect(first('fd00::1:1234')?.remedies[0]?.command).not.toContain('[fd00');
+  });
+
+  test('blames a clock, and neither a firewall nor a missing invitation, where beacons are not believed for it', () => {
+    const skews = [{ node: 'box', address: '10.0.0.7', aheadMs: 600_000 }];
+    const wrong = (changed: Parameters<typeof reached>[0]) =>
+      diagnose(healthy({ belonging, found: [announced], beacons: { ...beacons, skews }, host: reached(changed) }));
+    expect(wrong({ beaconAnswered: false }).map(({ name }) => name)).toEqual(['clock_differs']);
+    const [peers] = wrong({ port: 7879, handshake: handshake('refused') }).filter(
+      ({ name }) => name === 'not_admitted',
+    );
+    expect(peers).toMatchObject({ severity: 'note', remedies: [] });
+  });
+
   test('tells an API that a firewall keeps back from one that nobody may reach', () => {
     const commandsOf = (changed: Parameters<typeof reached>[0]) => {
       const finding = diagnose(host(changed)).find(({ name }) => name === 'api_not_reached');
@@ -211,7 +240,7 @@ describe('diagnose() of this machine', () => {
   });
 
   test('tells each clock of the cluster that is off', () => {
-    const skews = [{ node: 'pi', aheadMs: -300_000 }];
+    const skews = [{ node: 'pi', address: '10.0.0.8', aheadMs: -300_000 }];
     const [finding] = diagnose(healthy({ beacons: { ...beacons, skews } }));
     expect(finding).toMatchObject({ name: 'clock_differs', about: 'pi' });
     expect(finding?.sentence).toContain('300 s behind');

@@ -136,6 +136,43 @@ test('leave() waits until what stayed was brought, for as long as it is asked fo
   expect([bench.told().at(-1), bench.end]).toEqual(['goodbye', { ok: true }]);
 });
 
+test.each([
+  ['comes back', 5000],
+  ['does not', 15_000],
+] as const)(
+  'leave() waits for a dispatcher that was lost while it asked for what stayed, and it %s',
+  async (_, awayMs) => {
+    const bench = await stayed();
+    bench.hear({ kind: 'ack', attempts: [key('a')] });
+    bench.worker.leave();
+    const [made] = bench.remembered[0]?.files ?? [];
+    bench.hear({ kind: 'blobWanted', ranges: [{ blob: made?.blob ?? '', offset: 0, length: 1 }] });
+    bench.break();
+    bench.clock.advance(awayMs);
+    await promises();
+    if (awayMs < 15_000) {
+      expect(bench.end).toBeNull();
+      bench.told();
+      bench.welcome();
+      bench.hear({ kind: 'release', attempts: [key('a')] });
+      await promises();
+      expect(bench.told().at(-1)).toBe('goodbye');
+    }
+    expect([bench.end, bench.kept.size]).toEqual([{ ok: true }, awayMs < 15_000 ? 0 : 1]);
+  },
+);
+
+test('leave() waits for no dispatcher that was away before', async () => {
+  const bench = await stayed();
+  bench.hear({ kind: 'ack', attempts: [key('a')] });
+  const [made] = bench.remembered[0]?.files ?? [];
+  bench.hear({ kind: 'blobWanted', ranges: [{ blob: made?.blob ?? '', offset: 0, length: 1 }] });
+  bench.break();
+  bench.worker.leave();
+  await promises();
+  expect([bench.end, bench.kept.size]).toEqual([{ ok: true }, 1]);
+});
+
 test('leave() goes without what nobody asks for, which stays and is spoken of', async () => {
   const bench = await stayed();
   bench.hear({ kind: 'ack', attempts: [key('a')] });
