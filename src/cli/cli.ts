@@ -18,7 +18,7 @@ import { commandHelp, firstSteps, overview } from './help.ts';
 import type { Library } from './library.ts';
 import type { OptionTable, Values } from './option.ts';
 import { allTables } from './options.ts';
-import { type BooleanValues, parseLine, usage } from './parse.ts';
+import { type BooleanValues, parseLine, tooMuch, usage } from './parse.ts';
 import { type ApiSources, baseUrlOf, type FoundApi, findBaseUrl } from './reach.ts';
 import type { Roles } from './roles.ts';
 import { placeOptions, type ReachValues, reachOptions } from './shared-options.ts';
@@ -218,7 +218,7 @@ function checkWords(command: Command, words: readonly string[], isPrivate: boole
   const surplus = words[command.wordsMax];
   if (surplus === undefined) return;
   const isShown = !isPrivate && surplus.length < secretLengthMin;
-  throw usage(`${isShown ? `"${surplus}"` : 'A word'} is too much: ${line}.`);
+  throw tooMuch(surplus, line, isShown);
 }
 
 async function runClientCommand(

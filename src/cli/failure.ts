@@ -66,7 +66,8 @@ function nextLook(error: OctasklyError, command: Command | null): string {
     case 'conflict':
     case 'in_use':
       if (command?.kind === 'role') return "'octaskly status' says whether one runs here.";
-      return message.includes('several ids') ? known : "Try again later; 'octaskly ps' shows what goes on.";
+      if (message.includes('several ids')) return known;
+      return `Try again later; ${command?.name === 'update' ? "'octaskly watch'" : "'octaskly ps'"} shows what goes on.`;
     case 'timeout':
     case 'not_ready':
     case 'shutting_down':

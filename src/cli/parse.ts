@@ -49,6 +49,13 @@ export function usage(message: string): OctasklyError {
   return new OctasklyError('usage', message);
 }
 
+/** The error for a word too many; `line` is how it should be. `isShown`: the word may be repeated, and is no secret. */
+export function tooMuch(word: string, line: string, isShown = true): OctasklyError {
+  // What stands behind # in a line of the documentation is for people, and for zsh words when it is typed.
+  const comment = word === '#' ? ' Leave out the comment; zsh does so after: setopt interactive_comments.' : '';
+  return usage(`${isShown ? `"${word}"` : 'A word'} is too much: ${line}.${comment}`);
+}
+
 /** Whether the word after a flag that can stand alone is its value. */
 function isValueOf(option: Option<unknown>, word: string | undefined, booleans: BooleanValues): word is string {
   if (word === undefined || (option.boolean && (option.repeatable || booleans === 'attached'))) return false;

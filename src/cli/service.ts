@@ -11,7 +11,7 @@ import { type InitName, type ServiceRole, serviceRoles } from '../core/service/d
 import { type ConfigFile, fromFile, resolveOptions, type Sources, variableOf } from './config.ts';
 import type { Option, OptionTable, Values } from './option.ts';
 import { dispatcherOptions, workerOptions } from './options.ts';
-import { type Given, parseLine, usage } from './parse.ts';
+import { type Given, parseLine, tooMuch, usage } from './parse.ts';
 import {
   serviceInstallOptions,
   serviceLogOptions,
@@ -158,8 +158,7 @@ export function serviceRequest(
   const wish: ServiceWish = { role, instance: own.name ?? null, scope, init: own.init ?? null };
   if (action === 'install') return installRequest({ ...wish, values, behind: words.slice(2), sources });
   const surplus = words[2];
-  if (surplus !== undefined)
-    throw usage(`"${surplus}" is too much: octaskly service ${action} [${serviceRoles.join('|')}].`);
+  if (surplus !== undefined) throw tooMuch(surplus, `octaskly service ${action} [${serviceRoles.join('|')}]`);
   return lookRequest(action, wish, values, sources);
 }
 
@@ -200,9 +199,7 @@ function installRequest({ role, values, behind, sources, ...wish }: InstallLine)
   const more = parseLine(behind, table, 'anywhere');
   const [surplus] = more.words;
   if (surplus !== undefined || more.help) {
-    throw usage(
-      `${surplus === undefined ? '--help' : `"${surplus}"`} is too much: octaskly service install ${role} [OPTIONS].`,
-    );
+    throw tooMuch(surplus ?? '--help', `octaskly service install ${role} [OPTIONS]`);
   }
   const given = new Map([...sources.given].filter(([key]) => Object.hasOwn(table, key)));
   for (const [key, texts] of more.given) given.set(key, texts);

@@ -5,7 +5,7 @@
 
 import { didYouMean } from '../base/nearest.ts';
 import type { OptionTable, Values } from './option.ts';
-import { usage } from './parse.ts';
+import { tooMuch, usage } from './parse.ts';
 
 /** Throws `usage` for a word that is none of `words`, unless there is no word. */
 export function subcommandOf<W extends string>(
@@ -27,7 +27,7 @@ export function wordsBehind(given: readonly string[], count: number, line: strin
   const behind = given.slice(1);
   if (behind.length < count) throw usage(`Something is missing: octaskly ${line}.`);
   const surplus = behind[count];
-  if (surplus !== undefined) throw usage(`"${surplus}" is too much: octaskly ${line}.`);
+  if (surplus !== undefined) throw tooMuch(surplus, `octaskly ${line}`);
   return behind;
 }
 

@@ -16,6 +16,7 @@ import type { BackupValues } from '../cli/options.ts';
 import { type Progress, withProgress } from '../cli/progress.ts';
 import { exitOfSignal } from '../cli/status.ts';
 import { formatBytes } from '../cli/text.ts';
+import { shellQuoted } from '../core/service/definition.ts';
 import { databaseEntry, type Manifest, type Source, stateEntries, writeArchive } from '../runtime/backup-archive.ts';
 import { freeBytesOf, hasCode } from '../runtime/file-bytes.ts';
 import { ownCommandLine } from '../runtime/isolation.ts';
@@ -102,7 +103,7 @@ function check({ dataDir, database, target, force }: Work): void {
   if (!existsSync(dirname(target))) {
     throw new OctasklyError(
       'io',
-      `There is no directory "${dirname(target)}"; make it and try again: mkdir -p ${dirname(target)}`,
+      `There is no directory "${dirname(target)}"; make it and try again: mkdir -p ${shellQuoted(dirname(target))}`,
     );
   }
   try {

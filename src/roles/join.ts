@@ -7,6 +7,7 @@ import type { Log } from '../ports/time.ts';
 import { nativeCrypto } from '../runtime/crypto.ts';
 import { ensurePrivateDir, nodeKey, workerHome } from '../runtime/data-dir.ts';
 import { createLinks } from '../runtime/links.ts';
+import { asOwnerOf } from '../runtime/service-host.ts';
 import { absolute, checkName, logOf, nameFromHost } from './common.ts';
 import { enrollBy, inviteIn } from './membership.ts';
 
@@ -18,9 +19,10 @@ const patienceMs = 30_000;
  * dispatcher, `timeout` when it is not reached, `in_use`, `io`.
  */
 export async function runJoin(values: JoinValues, token: string): Promise<number> {
-  await joinHere(values, token, logOf(values));
   const name = values.name === undefined ? '' : ` --name ${values.name}`;
   const dataDir = absolute(values.dataDir);
+  const log = logOf(values);
+  await asOwnerOf(dataDir, () => joinHere(values, token, log));
   const place = dataDir === absolute('~/.octaskly') ? '' : ` --data-dir ${dataDir}`;
   process.stdout.write(`This device may join now. Start its worker with:\n\n    octaskly worker${name}${place}\n`);
   return 0;

@@ -4,11 +4,14 @@
  * All is unpacked, compared with its sums and opened as a database before anything is touched; then it changes places in
  * one step (`runtime/restoring.ts`). What workers run from the same data directory stays as it is.
  *
+ * Done by root in the directory of another account, as that of a service, it is done with that account's rights: what is
+ * put there is the account's, and links it may have put there lead nowhere it could not go itself.
+ *
  * Workers come back as after a restart, and go on with what the backup knew them to run. What they were given since the
  * backup is unknown to it: a fence (`core/fence.ts`) keeps its numbers from being given out a second time.
  */
 
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 import { note, type Terminal } from '../cli/context.ts';
@@ -17,10 +20,17 @@ import { withProgress } from '../cli/progress.ts';
 import { exitOfSignal } from '../cli/status.ts';
 import { formatBytes } from '../cli/text.ts';
 import { fenceBeyond, fenceIn, fenceSetting, fenceText } from '../core/fence.ts';
-import { databaseEntry, type Manifest, readArchive, stateEntries } from '../runtime/backup-archive.ts';
+import {
+  databaseEntry,
+  type Manifest,
+  type OpenArchive,
+  readArchive,
+  stateEntries,
+} from '../runtime/backup-archive.ts';
 import { ensureDir, lockDispatcher } from '../runtime/data-dir.ts';
 import { freeBytesOf } from '../runtime/file-bytes.ts';
 import { finishRestore, type Replacement, replaceAll, restorePart } from '../runtime/restoring.ts';
+import { asOwnerOf } from '../runtime/service-host.ts';
 import { storeFiles } from '../runtime/store-files.ts';
 import { openStore } from '../store/store.ts';
 import { version } from '../version.ts';
@@ -35,8 +45,7 @@ const companions = ['-wal', '-shm'];
 
 interface Work {
   readonly dataDir: string;
-  /** Absolute path of the backup. */
-  readonly file: string;
+  readonly archive: OpenArchive;
   /** Where the database was said to be; null = wherever the backup's own configuration has it. */
   readonly dbPath: string | null;
   readonly force: boolean;
@@ -47,18 +56,39 @@ interface Work {
 export async function runRestore(values: RestoreValues, file: string, terminal: Terminal): Promise<number> {
   const { dataDir, dbPath, force } = values;
   const given = dbPath === undefined ? null : absolute(dbPath);
-  const work = { dataDir: absolute(dataDir), file: absolute(file), dbPath: given, force, terminal };
-  if (file === '' || !statSync(work.file, { throwIfNoEntry: false })?.isFile()) {
-    throw new OctasklyError('io', `There is no backup "${file}" to restore.`);
+  const archive = opened(file);
+  try {
+    const work = { dataDir: absolute(dataDir), archive, dbPath: given, force, terminal };
+    ensureDir(work.dataDir);
+    await asOwnerOf(work.dataDir, () => restoreLocked(work));
+    return 0;
+  } finally {
+    closeSync(archive.fd);
   }
-  ensureDir(work.dataDir);
+}
+
+/** Error: `io`. */
+function opened(file: string): OpenArchive {
+  const path = absolute(file);
+  const facts = file === '' ? undefined : statSync(path, { throwIfNoEntry: false });
+  if (facts === undefined) throw new OctasklyError('io', `There is no backup "${file}" to restore.`);
+  if (!facts.isFile()) {
+    throw new OctasklyError('io', `"${file}" is no file; put what comes by a pipe into one, and try again.`);
+  }
+  try {
+    return { file: path, fd: openSync(path, 'r') };
+  } catch (cause) {
+    throw new OctasklyError('io', `Cannot read the backup "${file}": ${reasonOf(cause)}.`, { cause });
+  }
+}
+
+async function restoreLocked(work: Work): Promise<void> {
   const lock = lockedAgainst(work.dataDir);
   try {
     // One that was cut short goes first: what it has moved aside is the present.
     finishRestore(work.dataDir);
-    if (!force) checkEmpty(work);
+    if (!work.force) checkEmpty(work);
     await restore(work);
-    return 0;
   } finally {
     lock.release();
   }
@@ -85,9 +115,9 @@ function checkEmpty({ dataDir, dbPath }: Work): void {
 }
 
 async function restore(work: Work): Promise<void> {
-  const { dataDir, file, terminal } = work;
+  const { dataDir, archive, terminal } = work;
   const part = restorePart(dataDir);
-  const total = statSync(file).size;
+  const total = fstatSync(archive.fd).size;
   checkSpace(dataDir, total);
   const deaf = terminal.onSignal((signal) => {
     rmSync(part, { recursive: true, force: true });
@@ -96,7 +126,7 @@ async function restore(work: Work): Promise<void> {
   try {
     mkdirSync(part, { mode: 0o700 });
     const manifest = await withProgress(terminal, { verb: 'Unpacking', total }, ({ moved }) =>
-      readArchive(file, part, moved),
+      readArchive(archive, part, moved),
     );
     prepareDatabase(join(part, databaseEntry), manifest, terminal.now());
     const database = work.dbPath ?? databaseOf(part, dataDir);
@@ -184,9 +214,9 @@ function broughtBeside(part: string, database: string, isInside: boolean): strin
   return beside;
 }
 
-async function tell({ terminal, dataDir, file }: Work, manifest: Manifest, aside: string): Promise<void> {
+async function tell({ terminal, dataDir, archive }: Work, manifest: Manifest, aside: string): Promise<void> {
   const { blobs, damaged, missing, createdAt } = manifest;
-  await terminal.stdout.write(`${dataDir}: restored as of ${createdAt}, with ${blobs} blobs, from ${file}\n`);
+  await terminal.stdout.write(`${dataDir}: restored as of ${createdAt}, with ${blobs} blobs, from ${archive.file}\n`);
   if (existsSync(aside)) await note(terminal, `what was there before is in "${aside}"; delete it when all is well.`);
   const lost = damaged.length + missing.length;
   if (lost > 0) await note(terminal, `${lost} stored files were missing or damaged when the backup was made.`);

@@ -36,7 +36,7 @@ import { absolute, givenSecret } from './common.ts';
 import { joinHere } from './join.ts';
 import { inviteIn } from './membership.ts';
 import { online, type ServiceGround } from './service-ground.ts';
-import { checkPaths } from './service-paths.ts';
+import { checkData, checkPaths } from './service-paths.ts';
 import { failedStart, tellFailure } from './service-start.ts';
 
 /** What a worker is given to end its tasks, ms, where nobody says otherwise. */
@@ -67,6 +67,7 @@ export async function installService(
   await checkPaths(request, service, ground.init);
   const isThere = ownFile(plan.file.path) !== null;
   const account = await provideAccount(service);
+  await checkData(service.dataDir, account);
   provideDataDir(service.dataDir, account);
   await settleSecrets(request, service, { account, stop: isThere ? () => carryOut(plan.stop) : async () => {} });
   writeServiceFile(plan.file);

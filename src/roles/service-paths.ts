@@ -1,20 +1,26 @@
 /**
  * Whether a service finds what its options name, looked at with the rights of the account that it will run as, and as it
- * will see the machine: before anything is installed, since a service tells nobody but its log.
+ * will see the machine: before anything is installed, since a service tells nobody but its log. Likewise whether it may use
+ * a data directory that is there already, such as one that root has restored a backup into.
  *
  * Deliberately not here: whether what is in those files is right. The role finds that out when it starts (`service-start.ts`).
  */
 
+import { existsSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { OctasklyError } from '../base/errors.ts';
 import type { InstallRequest } from '../cli/service.ts';
 import type { Account } from '../core/host-isolation.ts';
-import type { InitName, ServiceDefinition } from '../core/service/definition.ts';
+import { type InitName, type ServiceDefinition, shellQuoted } from '../core/service/definition.ts';
 import { hasOwnTmp } from '../core/service/systemd.ts';
-import { type ReadRefusal, realPathOf, refusalToRead } from '../runtime/account-reading.ts';
+import { type ReadRefusal, realPathOf, refusalToRead, refusalToUse } from '../runtime/account-reading.ts';
 import { barriersTo } from '../runtime/accounts.ts';
+import { databaseEntry, stateEntries } from '../runtime/backup-archive.ts';
 import { accountToBe, asAccount } from '../runtime/service-host.ts';
 import { absolute } from './common.ts';
+
+/** What a dispatcher or worker opens in its data directory when it starts. */
+const ownFiles: readonly string[] = [databaseEntry, ...stateEntries, 'dispatcher.lock', 'files.lock'];
 
 type Paths = Pick<InstallRequest, 'options' | 'configured'>;
 
@@ -37,6 +43,19 @@ export async function checkPaths(
     if (refusal === null || (refusal.isMissing && !isRead)) continue;
     throw refusalError(what, refusal, reader);
   }
+}
+
+/** Error: `forbidden` for a data directory that is there already, and in which the service could not read and write. */
+export async function checkData(dataDir: string, account: Account | null): Promise<void> {
+  if (account === null || !existsSync(dataDir)) return;
+  const refusal = await asAccount(account, async () => refusalToUse(dataDir, ownFiles));
+  if (refusal === null) return;
+  const { name } = account;
+  const mend = `chown -R ${name}: ${shellQuoted(dataDir)}`;
+  throw new OctasklyError(
+    'forbidden',
+    `The data directory "${dataDir}" is there already, and ${name}, the account that the service is to run as, cannot use it: ${refusal.why} (${refusal.at}). Give it to that account and try again: ${mend}`,
+  );
 }
 
 interface NamedPath {

@@ -1,10 +1,10 @@
 /**
- * Whether whoever this process is at the moment may read a file, or a directory with the files in it, found out by trying:
+ * Whether whoever this process is at the moment may read a file, or a directory with the files in it, or write there, found out by trying:
  * modes alone do not tell of access lists, security modules and network file systems.
  * Deliberately not here: taking on another account's rights (`service-host.ts`).
  */
 
-import { closeSync, constants, openSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { closeSync, constants, mkdtempSync, openSync, readdirSync, realpathSync, rmdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { hasCode, systemReason } from './file-bytes.ts';
 
@@ -34,6 +34,21 @@ export function refusalToRead(path: string): ReadRefusal | null {
     return null;
   } catch (error) {
     return { at, isMissing: hasCode(error, 'ENOENT', 'ENOTDIR'), why: systemReason(error) };
+  }
+}
+
+/** Null: new files can be made in this directory, and those of `names` that are there be read. */
+export function refusalToUse(directory: string, names: readonly string[]): ReadRefusal | null {
+  let at = directory;
+  try {
+    rmdirSync(mkdtempSync(join(directory, '.try-')));
+    for (const name of names) {
+      at = join(directory, name);
+      if (statSync(at, { throwIfNoEntry: false })?.isFile()) open(at);
+    }
+    return null;
+  } catch (error) {
+    return { at, isMissing: false, why: systemReason(error) };
   }
 }
 

@@ -26,6 +26,12 @@ function accounts(): Account[] {
   });
 }
 
+/** The account to whom `path` belongs, of a number without a name with the group of `path`. Throws where nothing is. */
+export function ownerOf(path: string): Account {
+  const { uid, gid } = statSync(path);
+  return accounts().find((account) => account.uid === uid) ?? { name: `uid ${uid}`, uid, gid };
+}
+
 /** The groups the account is in by /etc/group, its own first. */
 export function groupsOf({ name, gid }: Account): number[] {
   const others = linesOf('/etc/group').flatMap((line) => {

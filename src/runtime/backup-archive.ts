@@ -17,7 +17,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { createTarDecoder, createTarPacker } from 'modern-tar';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
-import { isDiskFull, Pace, readRange } from './file-bytes.ts';
+import { isDiskFull, Pace, readDescriptor } from './file-bytes.ts';
 import { storeFiles, syncDirectory } from './store-files.ts';
 
 export const databaseEntry = 'octaskly.db';
@@ -170,20 +170,28 @@ function sumOf(name: string): string | null {
   return folder === undefined || rest === undefined ? null : `${folder}${rest}`;
 }
 
+/** An archive that is open for reading, so that it can be read also without the rights to open it. */
+export interface OpenArchive {
+  /** Its path, for messages. */
+  readonly file: string;
+  /** The caller's to close. */
+  readonly fd: number;
+}
+
 /**
- * Unpacks the archive `file` below the new folder `folder` and compares all sums. Errors: `invalid` for what is no whole
- * backup or one of a newer form, `io`; the folder is the caller's to remove then.
+ * Unpacks an archive below the new folder `folder` and compares all sums. Errors: `invalid` for what is no whole backup or
+ * one of a newer form, `io`; the folder is the caller's to remove then.
  */
-export async function readArchive(file: string, folder: string, moved: Moved): Promise<Manifest> {
+export async function readArchive({ file, fd }: OpenArchive, folder: string, moved: Moved): Promise<Manifest> {
   const found = new Map<string, Entry>();
   const pace = new Pace();
   let manifest: Manifest | null = null;
   const refuse = (why: string): OctasklyError =>
     new OctasklyError('invalid', `"${file}" is not a whole backup of Octaskly: ${why}. Nothing was changed.`);
   try {
-    const other = otherKindOf(file);
+    const other = otherKindOf(fd);
     if (other !== null) throw refuse(other);
-    const entries = Bun.file(file)
+    const entries = Bun.file(fd)
       .stream()
       .pipeThrough(createTarDecoder({ strict: true }));
     for await (const { header, body } of entries) {
@@ -212,8 +220,8 @@ export async function readArchive(file: string, folder: string, moved: Moved): P
 }
 
 /** What people take for a backup, and what to do with it; null for anything else. */
-function otherKindOf(file: string): string | null {
-  const start = Buffer.from(readRange(file, 0, 16)).toString('latin1');
+function otherKindOf(fd: number): string | null {
+  const start = Buffer.from(readDescriptor(fd, 0, 16)).toString('latin1');
   if (start.startsWith('SQLite format 3')) {
     return `it is a database alone (backup --database-only); where no dispatcher runs, copy it to the place of ${databaseEntry}`;
   }

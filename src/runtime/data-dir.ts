@@ -15,6 +15,7 @@ import { OctasklyError, reasonOf } from '../base/errors.ts';
 import { othersMay } from '../core/platform/files.ts';
 import type { Log } from '../ports/time.ts';
 import type { KeyPair } from '../wire/noise.ts';
+import { ownerOf } from './accounts.ts';
 import { nativeCrypto } from './crypto.ts';
 import { acquireLock, type Lock, lockHolder } from './lock.ts';
 import { storeFiles, syncDirectory } from './store-files.ts';
@@ -41,6 +42,10 @@ export function ensurePrivateDir(path: string, log: Log): void {
     return;
   }
   const { mode: bits, uid } = statSync(path);
+  if (uid !== 0 && process.geteuid?.() === 0) {
+    const why = 'the data directory belongs to another account, which cannot read what root makes in it';
+    log.warn(`${why}: run this as that account (sudo -u)`, { directory: path, account: ownerOf(path).name });
+  }
   const mode = bits & 0o777;
   const others = othersMay(process.platform, mode);
   if (others === 'nothing') return;

@@ -20,9 +20,9 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { OctasklyError, reasonOf } from '../base/errors.ts';
 import type { Account } from '../core/host-isolation.ts';
-import { type InitName, mark, type ServiceFile } from '../core/service/definition.ts';
+import { type InitName, mark, type ServiceFile, shellQuoted } from '../core/service/definition.ts';
 import type { ServicePlaces, ServiceStep } from '../core/service/plan.ts';
-import { accountNamed, groupsOf, hasGroup, ownAccountName } from './accounts.ts';
+import { accountNamed, groupsOf, hasGroup, ownAccountName, ownerOf } from './accounts.ts';
 import { hasCode } from './file-bytes.ts';
 import { type Answered, askTool } from './tool-answer.ts';
 
@@ -189,6 +189,23 @@ export async function asAccount<T>(account: Account | null, work: () => Promise<
     process.seteuid?.(0);
     process.setegid?.(0);
     withGroups(() => process.setgroups?.(groups));
+  }
+}
+
+/**
+ * Does `work` in the directory `dataDir` with the rights of the account it belongs to, when this is root: what root made
+ * there, a service that runs as that account could not read. One that is still to be made is this account's. Errors: those of `work`; `io` for what is root's there already.
+ */
+export async function asOwnerOf(dataDir: string, work: () => Promise<void>): Promise<void> {
+  const owner = existsSync(dataDir) ? ownerOf(dataDir) : null;
+  try {
+    await asAccount(owner, work);
+  } catch (cause) {
+    const isDenied = cause instanceof OctasklyError && hasCode(cause.cause, 'EACCES', 'EPERM');
+    if (!isDenied || owner === null || owner.uid === process.getuid?.()) throw cause;
+    const mend = `chown -R ${owner.uid} ${shellQuoted(dataDir)}`;
+    const message = `${cause.message} "${dataDir}" belongs to ${owner.name}, so this is done with its rights: give it what is in there, and try again: ${mend}`;
+    throw new OctasklyError('io', message, { cause });
   }
 }
 

@@ -2,7 +2,8 @@
  * Asks a tool of the system something: starts it, reads what it writes, and ends it when that takes too long.
  *
  * Invariants: the answer is there soon after the tool's end, also where something it started holds its output open; what it
- * writes beyond a limit is read and dropped.
+ * writes beyond a limit is read and dropped. A tool that takes too long is ended with what it started, which for many is what
+ * hangs: those of Termux are scripts around a program that waits for an app. So is one that is asked when this process exits.
  */
 
 import { delimiter } from 'node:path';
@@ -14,6 +15,8 @@ const moreDirectories = ['/usr/sbin', '/sbin', '/usr/libexec/ApplicationFirewall
 const writtenBytesMax = 16 * 1024 * 1024;
 /** How long output may stay open behind the tool's end, ms. */
 const heldMs = 500;
+
+const hasGroups = process.platform !== 'win32';
 
 /** What a tool wrote (output, then errors) and how it ended; status null = it was ended from here. */
 export interface Answered {
@@ -37,11 +40,18 @@ export async function askTool(
       stdin: 'ignore',
       stdout: 'pipe',
       stderr: 'pipe',
-      timeout: timeoutMs,
-      killSignal: 'SIGKILL',
+      // A group of its own, so that it can be ended as one.
+      detached: hasGroups,
     });
+    const { pid } = child;
+    if (asked.size === 0) process.once('exit', endAll);
+    asked.add(pid);
+    const overdue = setTimeout(() => end(pid), timeoutMs);
     const written = [child.stdout, child.stderr].map(read);
     await child.exited;
+    clearTimeout(overdue);
+    asked.delete(pid);
+    if (asked.size === 0) process.off('exit', endAll);
     const patience = setTimeout(() => {
       for (const { stop } of written) stop();
     }, heldMs);
@@ -50,6 +60,22 @@ export async function askTool(
     return { status: child.signalCode === null ? child.exitCode : null, text: texts.join('') };
   } catch {
     return null;
+  }
+}
+
+/** Tools that have not been seen to end, by their process ids. */
+const asked = new Set<number>();
+
+function endAll(): void {
+  for (const pid of asked) end(pid);
+}
+
+/** Ends a tool that has not been seen to end, and what it started. */
+function end(pid: number): void {
+  try {
+    process.kill(hasGroups ? -pid : pid, 'SIGKILL');
+  } catch {
+    // It has ended just now.
   }
 }
 

@@ -1,7 +1,7 @@
 /** How a device becomes a worker without the cluster secret, stays one, and ceases to be one. */
 
 import { afterEach, expect, test } from 'bun:test';
-import { chmodSync, cpSync, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { closeSites, type Node, openSite, type Site } from './site.ts';
 
@@ -67,6 +67,25 @@ test('join keeps a credential for the worker that is started later; what is no t
   const open = await site.run(['worker', ...place]);
   expect([open.status, open.stderr]).toEqual([2, expect.stringMatching(/chmod 600 .*credential\.json/)]);
 }, 60_000);
+
+const isRoot = process.getuid?.() === 0;
+if (!isRoot) console.warn('not tested: joining in the directory of another account: this is not root');
+
+test.skipIf(!isRoot)('join by root leaves the directory of another account to that account', async () => {
+  const nobody = 65_534;
+  const site = openSite();
+  await site.dispatcher();
+  chmodSync(site.directory, 0o755);
+  const theirs = site.path('theirs');
+  mkdirSync(theirs);
+  chownSync(theirs, nobody, nobody);
+  await site.text(['join', await token(site), '--data-dir', theirs]);
+  const made = readdirSync(theirs, { recursive: true, encoding: 'utf8' });
+  expect(made).toContain('workers/1/credential.json');
+  expect(made.filter((name) => statSync(join(theirs, name)).uid !== nobody)).toEqual([]);
+  const worker = await site.start(['worker', '--data-dir', theirs]);
+  await site.until('it is warned of being root', () => worker.log().includes('account=nobody'));
+});
 
 test('a device with nothing shows six digits, runs once they are approved, and ends when it is rejected', async () => {
   const site = openSite();

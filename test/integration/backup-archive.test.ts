@@ -3,9 +3,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { createHash } from 'node:crypto';
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -52,11 +54,16 @@ async function write(extra: readonly Source[] = []): Promise<{ file: string; mov
 }
 
 let unpackings = 0;
-function read(file: string): Promise<Manifest> {
+async function read(file: string): Promise<Manifest> {
   unpackings += 1;
   const folder = join(directory, `to-${unpackings}`);
   mkdirSync(folder);
-  return readArchive(file, folder, () => undefined);
+  const fd = openSync(file, 'r');
+  try {
+    return await readArchive({ file, fd }, folder, () => undefined);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 async function refusal(content: Uint8Array): Promise<string> {
@@ -158,7 +165,7 @@ test('others have their turn while a large file moves: who looks, and a signal',
     expect(await counted((moved) => writeArchive(file, sources, { facts, moved }))).toBeGreaterThan(5);
     const folder = join(directory, 'large');
     mkdirSync(folder);
-    expect(await counted((moved) => readArchive(file, folder, moved))).toBeGreaterThan(5);
+    expect(await counted((moved) => readArchive({ file, fd: openSync(file, 'r') }, folder, moved))).toBeGreaterThan(5);
   } finally {
     clearInterval(timer);
   }

@@ -4,13 +4,24 @@
  */
 
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { KeptOption } from '../../src/cli/service.ts';
+import type { Account } from '../../src/core/host-isolation.ts';
 import type { InitName, ServiceDefinition } from '../../src/core/service/definition.ts';
 import { installedServices } from '../../src/roles/service-list.ts';
-import { checkPaths } from '../../src/roles/service-paths.ts';
+import { checkData, checkPaths } from '../../src/roles/service-paths.ts';
 import { failedStart } from '../../src/roles/service-start.ts';
 import { realPathOf } from '../../src/runtime/account-reading.ts';
 import { servicePlaces } from '../../src/runtime/service-host.ts';
@@ -98,6 +109,25 @@ describe('checkPaths()', () => {
     const dataDir = join(directory, 'data');
     expect(await check([], { account, dataDir }, 'openrc')).toContain(`since it may not enter ${directory}`);
     expect(await check([], { account: 'root', dataDir }, 'openrc')).toBeNull();
+  });
+
+  test.skipIf(!isRoot)('checkData() refuses a directory that is there and that the account cannot use', async () => {
+    const nobody = { name: 'nobody', uid: 65_534, gid: 65_534 };
+    const dataDir = join(directory, 'a dir');
+    const data = (account: Account | null) => outcome(checkData(dataDir, account));
+    expect(await data(nobody)).toBeNull();
+    mkdirSync(dataDir);
+    const mend = `try again: chown -R nobody: '${dataDir}'`;
+    expect(await data(nobody)).toEndWith(
+      `permission denied (EACCES) (${dataDir}). Give it to that account and ${mend}`,
+    );
+    expect(await data(null)).toBeNull();
+    chownSync(dataDir, nobody.uid, nobody.gid);
+    writeFileSync(join(dataDir, 'notes'), '', { mode: 0o600 });
+    expect(await data(nobody)).toBeNull();
+    expect(readdirSync(dataDir)).toEqual(['notes']);
+    writeFileSync(join(dataDir, 'octaskly.db'), '', { mode: 0o600 });
+    expect(await data(nobody)).toContain(`(${join(dataDir, 'octaskly.db')})`);
   });
 });
 

@@ -50,6 +50,10 @@ describe('runCli()', () => {
     [['--api'], '--api needs a value: --api URL.'],
     [['show'], 'Something is missing: octaskly show ID.'],
     [['show', 'a', 'b'], '"b" is too much: octaskly show ID.'],
+    [
+      ['ps', '#', 'all'],
+      '"#" is too much: octaskly ps. Leave out the comment; zsh does so after: setopt interactive_comments.',
+    ],
     [['submit', 'ls', '-la'], 'There is no option -l (in -la). See --help for all.'],
     [
       ['ps', '-o', 'xml'],
