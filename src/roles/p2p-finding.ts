@@ -102,24 +102,24 @@ interface Search {
 /** Waits until a member suits the task: the best first. Error: `not_found` with a sentence on why nobody does. */
 export async function findPeers(
   node: Pick<BeaconNode, 'peers' | 'ask'>,
-  { requires, belongings, until: end }: Search,
+  { requires, belongings, until }: Search,
 ): Promise<readonly Peer[]> {
-  const startedAt = systemClock.steady();
   const isMember = memberTest(belongings);
-  let until = end;
-  for (let askedAt = startedAt, found = false; systemClock.steady() < until; ) {
-    if (!found && node.peers.ranked(requires).some(isMember)) {
-      found = true;
-      until = Math.min(until, systemClock.steady() + othersMs);
-    }
-    if (systemClock.steady() - askedAt >= askAgainMs) {
-      askedAt = systemClock.steady();
+  let askedAt = systemClock.steady();
+  let settledAt = Number.POSITIVE_INFINITY;
+  for (;;) {
+    const now = systemClock.steady();
+    const suited = node.peers.ranked(requires).filter(isMember);
+    // Who was free a moment ago may be so no more: then it is looked on.
+    settledAt = suited.length === 0 ? Number.POSITIVE_INFINITY : Math.min(settledAt, now + othersMs, until);
+    if (now >= settledAt) return suited;
+    if (now >= until) break;
+    if (now - askedAt >= askAgainMs) {
+      askedAt = now;
       node.ask();
     }
     await new Promise<void>((resolve) => systemClock.after(lookMs, resolve));
   }
-  const suited = node.peers.ranked(requires).filter(isMember);
-  if (suited.length > 0) return suited;
   if (belongings.every((one) => one.members().length === 0)) {
     throw new OctasklyError(
       'not_found',

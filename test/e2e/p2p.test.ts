@@ -168,7 +168,7 @@ describe('run --p2p with no dispatcher', () => {
     await peers.worker('w1', '-j', '1');
     await peers.hears('w1');
     const all = await Promise.all(['a', 'b', 'c', 'd'].map((word) => peers.run([`sleep 0.1; echo ${word}`])));
-    expect(all.map(({ status, stdout }) => `${status} ${stdout.toString().trim()}`)).toEqual([
+    expect(all.map(({ status, stdout, stderr }) => `${status} ${stdout.toString().trim()}${stderr}`)).toEqual([
       '0 a',
       '0 b',
       '0 c',

