@@ -26,6 +26,8 @@ interface HeartbeatParts {
 const answerMsMax = 700;
 /** Silence, in heartbeats, from which a dispatcher is doubted: the last beat but one was not answered until the next. */
 const beatsToDoubt = 1.5;
+/** Time to read what has come, ms. */
+const readMs = 10;
 /** Least time from one such question to the next, ms: what gives reason to doubt comes from anybody on the network. */
 const askIntervalMs = 2000;
 
@@ -71,9 +73,15 @@ export class Heartbeat {
     this.#postponed = null;
     this.#askedAt = this.#clock.steady();
     this.#beat();
-    this.#patience = this.#clock.after(patienceMs, () => {
-      this.#link.giveUp('it does not answer there any more, and may be at another address');
+    this.#patience = this.#clock.after(patienceMs - readMs, () => {
+      this.#giveUp('it does not answer there any more, and may be at another address');
     });
+  }
+
+  /** A process that stood still finds its timers due before it has read what came meanwhile: that is read first. */
+  #giveUp(detail: string): void {
+    this.#patience?.cancel();
+    this.#patience = this.#clock.after(readMs, () => this.#link.giveUp(detail));
   }
 
   /** Idempotent. */
@@ -86,13 +94,10 @@ export class Heartbeat {
   #next(): void {
     const { heartbeatMs, silenceMs } = this.#pace;
     const silentMs = this.#clock.steady() - this.#heardAt;
-    if (silentMs > silenceMs) {
-      this.#link.giveUp(`the dispatcher was silent for ${Math.round(silenceMs / 1000)} s`);
-      return;
-    }
     // Behind much output on a slow network a beat takes its time; whether that gets on, the transport watches.
     const doubts = silentMs > beatsToDoubt * heartbeatMs && !this.#link.congested && this.#patience === null;
-    if (doubts) this.#askNow(Math.max(answerMsMax, heartbeatMs / 2));
+    if (silentMs > silenceMs) this.#giveUp(`the dispatcher was silent for ${Math.round(silenceMs / 1000)} s`);
+    else if (doubts) this.#askNow(Math.max(answerMsMax, heartbeatMs / 2));
     else this.#beat();
     this.#timer = this.#clock.after(heartbeatMs, () => this.#next());
   }
