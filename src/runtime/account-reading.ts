@@ -1,6 +1,6 @@
 /**
- * Whether whoever this process is at the moment may read a file, or a directory with the files in it, or write there, found out by trying:
- * modes alone do not tell of access lists, security modules and network file systems.
+ * Whether whoever this process is at the moment may read a file, or a directory with the files in it, or write there, found
+ * out by trying: modes alone do not tell of access lists, security modules and network file systems.
  * Deliberately not here: taking on another account's rights (`service-host.ts`).
  */
 

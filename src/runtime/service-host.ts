@@ -194,7 +194,8 @@ export async function asAccount<T>(account: Account | null, work: () => Promise<
 
 /**
  * Does `work` in the directory `dataDir` with the rights of the account it belongs to, when this is root: what root made
- * there, a service that runs as that account could not read. One that is still to be made is this account's. Errors: those of `work`; `io` for what is root's there already.
+ * there, a service that runs as that account could not read. One that is still to be made is this account's. Errors: those
+ * of `work`; `io` for what is root's there already.
  */
 export async function asOwnerOf(dataDir: string, work: () => Promise<void>): Promise<void> {
   const owner = existsSync(dataDir) ? ownerOf(dataDir) : null;

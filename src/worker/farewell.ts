@@ -1,7 +1,8 @@
 /**
  * The end of a worker that leaves: it goes once nothing runs or waits here, all ends are stored, and the files that stayed
  * here were brought to the dispatcher. What cannot be delivered is waited for as long as files are asked for, and a while
- * longer, also when the link breaks in the middle; then it goes all the same. Results are lost with it, files that stayed are not: they wait on disk.
+ * longer, also when the link breaks in the middle; then it goes all the same. Results are lost with it, files that stayed
+ * are not: they wait on disk.
  */
 
 import type { Clock, Timer } from '../ports/time.ts';
